@@ -1,0 +1,200 @@
+#include "base/array.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <limits>
+#include <new>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/convert.h"
+
+namespace talweg {
+namespace {
+
+constexpr std::align_val_t kAlignment{64};
+
+// Null where the memory can not be had.
+std::shared_ptr<std::byte[]> Allocate(int64_t bytes) {
+  void* memory = ::operator new(static_cast<size_t>(bytes), kAlignment, std::nothrow);
+  if (memory == nullptr) return nullptr;
+  return std::shared_ptr<std::byte[]>(static_cast<std::byte*>(memory),
+                                      [](std::byte* p) { ::operator delete(p, kAlignment); });
+}
+
+// Calls f with a value of the C++ type of `dtype`.
+template <typename F>
+auto WithType(DType dtype, F f) {
+  switch (dtype) {
+    case kFloat32: return f(float{});
+    case kFloat64: return f(double{});
+    case kInt32: return f(int32_t{});
+    case kInt64: return f(int64_t{});
+    case kBool: break;
+  }
+  return f(bool{});
+}
+
+template <typename T>
+bool SameElement(T a, T b) {
+  if constexpr (std::is_floating_point_v<T>) {
+    if (std::isnan(a) || std::isnan(b)) return std::isnan(a) && std::isnan(b);
+  }
+  return std::memcmp(&a, &b, sizeof(T)) == 0;
+}
+
+}  // namespace
+
+// Makes small arrays whose shape is known to be sound. These few bytes are not worth a Status.
+class ArrayMaker {
+ public:
+  template <typename T>
+  static Array Make(Dims dims, const T* elements, int64_t size) {
+    auto storage = Allocate(size * static_cast<int64_t>(sizeof(T)));
+    if (storage == nullptr) std::abort();
+    if (size > 0) std::memcpy(storage.get(), elements, static_cast<size_t>(size) * sizeof(T));
+    return Array(DTypeOf<T>, std::move(dims), size, std::move(storage));
+  }
+};
+
+Array::Array(DType dtype, Dims dims, int64_t size, std::shared_ptr<std::byte[]> storage)
+    : dtype_(dtype), dims_(std::move(dims)), size_(size), storage_(std::move(storage)) {}
+
+Array::Array(float value) : Array(ArrayMaker::Make<float>({}, &value, 1)) {}
+Array::Array(double value) : Array(ArrayMaker::Make<double>({}, &value, 1)) {}
+Array::Array(int32_t value) : Array(ArrayMaker::Make<int32_t>({}, &value, 1)) {}
+Array::Array(int64_t value) : Array(ArrayMaker::Make<int64_t>({}, &value, 1)) {}
+Array::Array(bool value) : Array(ArrayMaker::Make<bool>({}, &value, 1)) {}
+
+absl::StatusOr<Array> Array::Zeros(DType dtype, absl::Span<const int64_t> dims) {
+  const absl::StatusOr<int64_t> size = CheckedSize(dims);
+  if (!size.ok()) return size.status();
+  const int64_t bytes = *size * SizeOf(dtype);
+  auto storage = Allocate(bytes);
+  if (storage == nullptr) {
+    return absl::ResourceExhaustedError(absl::StrCat("no memory for ", bytes, " bytes of ",
+                                                     Name(dtype), talweg::ToString(dims)));
+  }
+  std::memset(storage.get(), 0, static_cast<size_t>(bytes));
+  return Array(dtype, Dims(dims.begin(), dims.end()), *size, std::move(storage));
+}
+
+template <typename T>
+absl::StatusOr<Array> Array::From(absl::Span<const int64_t> dims, absl::Span<const T> elements) {
+  absl::StatusOr<Array> array = Zeros(DTypeOf<T>, dims);
+  if (!array.ok()) return array;
+  if (array->size() != static_cast<int64_t>(elements.size())) {
+    return absl::InvalidArgumentError(absl::StrCat(elements.size(), " elements do not fill shape ",
+                                                   talweg::ToString(dims)));
+  }
+  if (!elements.empty()) {
+    std::memcpy(array->mutable_bytes(), elements.data(), elements.size() * sizeof(T));
+  }
+  return array;
+}
+
+template <typename T>
+Array Array::Vector(const std::vector<T>& elements) {
+  const auto size = static_cast<int64_t>(elements.size());
+  if constexpr (std::is_same_v<T, bool>) {  // std::vector<bool> has no contiguous elements
+    auto bytes = std::make_unique<bool[]>(elements.size());
+    std::copy(elements.begin(), elements.end(), bytes.get());
+    return ArrayMaker::Make<bool>({size}, bytes.get(), size);
+  } else {
+    return ArrayMaker::Make<T>({size}, elements.data(), size);
+  }
+}
+
+template <typename T>
+Array Array::Matrix(const std::vector<std::vector<T>>& rows) {
+  size_t columns = 0;
+  for (const auto& row : rows) columns = std::max(columns, row.size());
+  std::vector<T> flat;
+  for (const auto& row : rows) {
+    flat.insert(flat.end(), row.begin(), row.end());
+    flat.resize(flat.size() + columns - row.size());
+  }
+  Array array = Vector<T>(flat);
+  array.dims_ = {static_cast<int64_t>(rows.size()), static_cast<int64_t>(columns)};
+  return array;
+}
+
+template absl::StatusOr<Array> Array::From(absl::Span<const int64_t>, absl::Span<const float>);
+template absl::StatusOr<Array> Array::From(absl::Span<const int64_t>, absl::Span<const double>);
+template absl::StatusOr<Array> Array::From(absl::Span<const int64_t>, absl::Span<const int32_t>);
+template absl::StatusOr<Array> Array::From(absl::Span<const int64_t>, absl::Span<const int64_t>);
+template absl::StatusOr<Array> Array::From(absl::Span<const int64_t>, absl::Span<const bool>);
+template Array Array::Vector(const std::vector<float>&);
+template Array Array::Vector(const std::vector<double>&);
+template Array Array::Vector(const std::vector<int32_t>&);
+template Array Array::Vector(const std::vector<int64_t>&);
+template Array Array::Vector(const std::vector<bool>&);
+template Array Array::Matrix(const std::vector<std::vector<float>>&);
+template Array Array::Matrix(const std::vector<std::vector<double>>&);
+template Array Array::Matrix(const std::vector<std::vector<int32_t>>&);
+template Array Array::Matrix(const std::vector<std::vector<int64_t>>&);
+template Array Array::Matrix(const std::vector<std::vector<bool>>&);
+
+std::byte* Array::mutable_bytes() {
+  if (storage_.use_count() != 1) {
+    auto copy = Allocate(bytes());
+    if (copy == nullptr) std::abort();
+    std::memcpy(copy.get(), storage_.get(), static_cast<size_t>(bytes()));
+    storage_ = std::move(copy);
+  }
+  return storage_.get();
+}
+
+double Array::At(int64_t i) const {
+  if (i < 0 || i >= size_) return std::numeric_limits<double>::quiet_NaN();
+  return WithType(dtype_, [&]<typename T>(T) { return static_cast<double>(data<T>()[i]); });
+}
+
+absl::StatusOr<Array> Array::Reshaped(absl::Span<const int64_t> dims) const {
+  const absl::StatusOr<int64_t> size = CheckedSize(dims);
+  if (!size.ok()) return size.status();
+  if (*size != size_) {
+    return absl::InvalidArgumentError(absl::StrCat("reshape: ", talweg::ToString(dims_), " to ",
+                                                   talweg::ToString(dims), ": ", size_, " and ",
+                                                   *size, " elements"));
+  }
+  return Array(dtype_, Dims(dims.begin(), dims.end()), size_, storage_);
+}
+
+absl::StatusOr<Array> Array::Cast(DType dtype) const {
+  if (dtype == dtype_) return *this;
+  absl::StatusOr<Array> out = Zeros(dtype, dims_);
+  if (!out.ok()) return out;
+  WithType(dtype_, [&]<typename From>(From) {
+    WithType(dtype, [&]<typename To>(To) {
+      const absl::Span<const From> from = data<From>();
+      const absl::Span<To> to = out->mutable_data<To>();
+      for (size_t i = 0; i < from.size(); i++) to[i] = ConvertElement<To>(from[i]);
+    });
+  });
+  return out;
+}
+
+std::string Array::ToString() const {
+  constexpr int64_t kShown = 16;
+  std::string text = absl::StrCat(Name(dtype_), talweg::ToString(dims_), " {");
+  for (int64_t i = 0; i < std::min(size_, kShown); i++) {
+    absl::StrAppend(&text, i == 0 ? "" : ", ", At(i));
+  }
+  return absl::StrCat(text, size_ > kShown ? ", ...}" : "}");
+}
+
+bool SameBits(const Array& a, const Array& b) {
+  if (a.dtype_ != b.dtype_ || a.dims_ != b.dims_) return false;
+  return WithType(a.dtype_, [&]<typename T>(T) {
+    const absl::Span<const T> x = a.data<T>(), y = b.data<T>();
+    for (size_t i = 0; i < x.size(); i++) {
+      if (!SameElement(x[i], y[i])) return false;
+    }
+    return true;
+  });
+}
+
+}  // namespace talweg

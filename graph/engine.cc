@@ -1,0 +1,81 @@
+#include "graph/engine.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace talweg {
+namespace {
+
+// Takes a symbol's value from an extent, or says that it contradicts an earlier one.
+bool Bind(Dim dim, int64_t extent, SymbolValues& symbols) {
+  if (dim.is_static()) return dim.value() == extent;
+  int64_t& value = dim == kRows ? symbols.rows : symbols.trips;
+  if (value < 0) value = extent;
+  return value == extent;
+}
+
+absl::Status Check(std::string_view name, const Type& type, const Array& array,
+                   SymbolValues& symbols) {
+  const auto fail = [&](std::string_view what) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("input '", absl::string_view(name.data(), name.size()), "': ",
+                     ToString(type), " expected, ", Name(array.dtype()), ToString(array.dims()),
+                     " given", absl::string_view(what.data(), what.size())));
+  };
+  if (array.dtype() != type.dtype) return fail("; Array::Cast converts");
+  if (array.dims().size() != type.shape.size()) return fail("");
+  for (size_t axis = 0; axis < type.shape.size(); axis++) {
+    if (Bind(type.shape[axis], array.dims()[axis], symbols)) continue;
+    if (type.shape[axis].is_static()) return fail("");
+    return fail(absl::StrCat("; another input has ", symbols.Of(type.shape[axis]), " ",
+                             type.shape[axis].ToString()));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+Executable::Executable(std::shared_ptr<const Graph> graph, RunFunction run)
+    : graph_(std::move(graph)), run_(std::move(run)) {}
+
+absl::StatusOr<std::vector<Array>> Executable::Run(const NamedArrays& inputs,
+                                                   const RunOptions& options) const {
+  std::vector<Array> ordered;
+  for (size_t i = 0; i < graph_->inputs().size(); i++) {
+    const auto it = inputs.find(graph_->input_name(i));
+    if (it == inputs.end()) {
+      return absl::InvalidArgumentError(absl::StrCat("input '", graph_->input_name(i), "' ",
+                                                     ToString(graph_->input_type(i)),
+                                                     " is missing"));
+    }
+    ordered.push_back(it->second);
+  }
+  if (inputs.size() > ordered.size()) {
+    for (const auto& [name, array] : inputs) {
+      bool known = false;
+      for (size_t i = 0; i < ordered.size(); i++) known |= graph_->input_name(i) == name;
+      if (!known) {
+        return absl::InvalidArgumentError(absl::StrCat("the graph has no input '", name, "'"));
+      }
+    }
+  }
+  return Call(ordered, options);
+}
+
+absl::StatusOr<std::vector<Array>> Executable::Call(absl::Span<const Array> inputs,
+                                                    const RunOptions& options) const {
+  if (inputs.size() != graph_->inputs().size()) {
+    return absl::InvalidArgumentError(absl::StrCat("the graph has ", graph_->inputs().size(),
+                                                   " inputs, ", inputs.size(), " given"));
+  }
+  SymbolValues symbols;
+  for (size_t i = 0; i < inputs.size(); i++) {
+    const absl::Status status =
+        Check(graph_->input_name(i), graph_->input_type(i), inputs[i], symbols);
+    if (!status.ok()) return status;
+  }
+  return run_(inputs, symbols, options);
+}
+
+}  // namespace talweg

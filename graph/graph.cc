@@ -1,0 +1,39 @@
+#include "graph/graph.h"
+
+#include "absl/hash/hash.h"
+#include "absl/strings/str_cat.h"
+
+namespace talweg {
+
+std::string ToString(const Type& type) {
+  return absl::StrCat(Name(type.dtype), ToString(type.shape));
+}
+
+std::string ToString(const SourceLine& line) {
+  return line.line == 0 ? "" : absl::StrCat(line.file, ":", line.line);
+}
+
+bool SameNode(const Node& a, const Node& b) {
+  return a.op == b.op && a.operands == b.operands && a.types == b.types &&
+         a.attributes == b.attributes;
+}
+
+bool operator==(const Graph& a, const Graph& b) {
+  if (a.inputs_ != b.inputs_ || a.outputs_ != b.outputs_ || a.nodes_.size() != b.nodes_.size()) {
+    return false;
+  }
+  for (size_t i = 0; i < a.nodes_.size(); i++) {
+    if (!SameNode(a.nodes_[i], b.nodes_[i])) return false;
+  }
+  return true;
+}
+
+size_t Graph::Hash() const {
+  size_t hash = absl::HashOf(inputs_, outputs_);
+  for (const Node& node : nodes_) {
+    hash = absl::HashOf(hash, node.op, node.operands, HashOf(node.attributes));
+  }
+  return hash;
+}
+
+}  // namespace talweg

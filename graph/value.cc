@@ -1,0 +1,128 @@
+#include "graph/value.h"
+
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "graph/tape.h"
+
+namespace talweg {
+namespace {
+
+const Type& NoType() {
+  static const Type* const kType = new Type();
+  return *kType;
+}
+
+std::string Shapes(absl::Span<const Value> operands) {
+  return absl::StrJoin(operands, " x ", [](std::string* out, const Value& v) {
+    absl::StrAppend(out, v.ok() ? ToString(v.type()) : "?");
+  });
+}
+
+// The innermost of the operands' tapes, if all others enclose it; else null.
+std::shared_ptr<TapeState> CommonTape(absl::Span<const Value> operands) {
+  std::shared_ptr<TapeState> inner;
+  for (const Value& v : operands) {
+    if (inner == nullptr || v.tape()->IsWithin(inner.get())) inner = v.tape();
+  }
+  for (const Value& v : operands) {
+    if (!inner->IsWithin(v.tape().get())) return nullptr;
+  }
+  return inner;
+}
+
+}  // namespace
+
+absl::Status Value::status() const {
+  if (tape_ == nullptr) return absl::InvalidArgumentError("a value that belongs to no tape");
+  return tape_->status();
+}
+
+DType Value::dtype() const { return type().dtype; }
+const Shape& Value::shape() const { return type().shape; }
+const Type& Value::type() const { return ok() ? node().type() : NoType(); }
+const Node& Value::node() const { return tape_->nodes()[static_cast<size_t>(id_)]; }
+
+Dim Value::dim(int64_t axis) const {
+  const int64_t i = axis < 0 ? axis + rank() : axis;
+  return i >= 0 && i < rank() ? shape()[static_cast<size_t>(i)] : Dim(1);
+}
+
+UserLine::UserLine(const Value& value, const SourceLine& line) {
+  if (value.tape() != nullptr && value.tape()->OpenLine(line)) tape_ = value.tape();
+}
+
+UserLine::~UserLine() {
+  if (tape_ != nullptr) tape_->CloseLine();
+}
+
+Value Fail(std::string_view name, absl::Span<const Value> operands, std::string_view detail,
+           const SourceLine& line) {
+  std::shared_ptr<TapeState> tape;
+  for (const Value& v : operands) {
+    if (v.tape() == nullptr) continue;
+    // A tape keeps its first error, so nothing is lost where an operand is itself a failure.
+    const std::string shapes = Shapes(operands);
+    const std::string where = ToString(v.tape()->LineOr(line));
+    v.tape()->SetError(absl::InvalidArgumentError(absl::StrCat(
+        absl::string_view(name.data(), name.size()), ": ", shapes, ": ",
+        absl::string_view(detail.data(), detail.size()), where.empty() ? "" : " (", where,
+        where.empty() ? "" : ")")));
+    if (tape == nullptr) tape = v.tape();
+  }
+  return Value(tape, -1);
+}
+
+Value MakeNode(const Op& op, absl::Span<const Value> operands, Attributes attributes,
+               const SourceLine& line) {
+  for (const Value& v : operands) {
+    if (v.tape() == nullptr) {
+      return Fail(op.name, operands, "an operand is a value of no tape", line);
+    }
+  }
+  const std::shared_ptr<TapeState> tape = CommonTape(operands);
+  if (tape == nullptr) {
+    return Fail(op.name, operands, "values of two tapes (or of a finished loop) do not mix", line);
+  }
+  for (const Value& v : operands) {
+    if (!v.ok()) return Value(tape, -1);
+  }
+  Node node;
+  node.op = &op;
+  std::vector<Type> operand_types;
+  for (const Value& v : operands) {
+    const NodeId id = tape->Capture(v);
+    if (id < 0) return Value(tape, -1);
+    node.operands.push_back(id);
+    const std::vector<Type>& types = tape->nodes()[static_cast<size_t>(id)].types;
+    operand_types.insert(operand_types.end(), types.begin(), types.end());
+  }
+  absl::StatusOr<std::vector<Type>> types = op.infer(op, operand_types, attributes);
+  if (!types.ok()) {
+    const absl::string_view detail = types.status().message();
+    return Fail(op.name, operands, std::string_view(detail.data(), detail.size()), line);
+  }
+  node.attributes = std::move(attributes);
+  node.types = *std::move(types);
+  node.line = tape->LineOr(line);
+  return Value(tape, tape->Append(std::move(node)));
+}
+
+Value Scalar(const Value& like, DType dtype, double number) {
+  const Array value = *Array(number).Cast(dtype);
+  // A number that the type can not hold would become another number without a word.
+  if (!IsFloat(dtype) && value.At(0) != number) {
+    return Fail(Name(dtype), {like}, absl::StrCat("the number ", number, " does not fit"), {});
+  }
+  return Tape(like.tape()).Constant(value);
+}
+
+Value ToValue(const Arg& arg, const Value& like) {
+  if (!arg.is_number()) return arg.value();
+  if (!like.ok()) return like;
+  const UserLine line(like, arg.line());
+  return Scalar(like, like.dtype(), arg.number());
+}
+
+}  // namespace talweg

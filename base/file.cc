@@ -1,0 +1,159 @@
+#include "base/file.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_format.h"
+#include "base/text.h"
+
+namespace talweg {
+namespace {
+
+// Closes its file descriptor when it goes.
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() { Close(); }
+  int get() const { return fd_; }
+  bool ok() const { return fd_ >= 0; }
+  // 0, or -1 with errno: some file systems report a failed write only here.
+  int Close() { return fd_ < 0 ? 0 : ::close(std::exchange(fd_, -1)); }
+
+ private:
+  int fd_;
+};
+
+absl::Status SystemError(int error, const char* what, const std::string& path) {
+  return absl::ErrnoToStatus(error, absl::StrFormat("%s %s", what, Quoted(path, 4096)));
+}
+
+absl::Status NotAFile(mode_t mode, const char* what, const std::string& path) {
+  const char* kind = S_ISDIR(mode)    ? "a folder"
+                     : S_ISLNK(mode)  ? "a symbolic link"
+                     : S_ISFIFO(mode) ? "a FIFO"
+                     : S_ISSOCK(mode) ? "a socket"
+                                      : "a device";
+  return absl::FailedPreconditionError(
+      absl::StrFormat("%s %s: it is %s, not a regular file", what, Quoted(path, 4096), kind));
+}
+
+absl::Status HoldsNul(const char* what, const std::string& path) {
+  return absl::InvalidArgumentError(
+      absl::StrFormat("%s %s: a path can not hold a NUL", what, Quoted(path, 4096)));
+}
+
+absl::Status WriteAll(int file, std::string_view bytes, const FileSystem& system,
+                      const std::string& path) {
+  while (!bytes.empty()) {
+    // Linux writes at most 2 GiB - 4096 in one call; smaller calls can be interrupted sooner.
+    const ssize_t written =
+        system.write(file, bytes.data(), std::min(bytes.size(), size_t{1} << 26));
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) return SystemError(written < 0 ? errno : EIO, "can not write", path);
+    bytes.remove_prefix(static_cast<size_t>(written));
+  }
+  return absl::OkStatus();
+}
+
+// A name that no other process or thread uses; the caller opens it with O_EXCL all the same.
+absl::StatusOr<std::string> TemporaryName(const std::string& path) {
+  uint64_t random;
+  if (::getentropy(&random, sizeof(random)) != 0) return SystemError(errno, "can not write", path);
+  return absl::StrFormat(".talweg-%016x.tmp", random);
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> ReadFile(const std::string& path, int64_t max_bytes) {
+  constexpr char kWhat[] = "can not read";
+  if (path.find('\0') != std::string::npos) return HoldsNul(kWhat, path);
+  // O_NONBLOCK: the open of a FIFO would wait for a writer.
+  Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  if (!file.ok()) return SystemError(errno, kWhat, path);
+  struct stat info;
+  if (::fstat(file.get(), &info) != 0) return SystemError(errno, kWhat, path);
+  if (!S_ISREG(info.st_mode)) return NotAFile(info.st_mode, kWhat, path);
+  const auto too_long = [&] {
+    return absl::ResourceExhaustedError(absl::StrFormat(
+        "can not read %s: more than the limit of %d bytes", Quoted(path, 4096), max_bytes));
+  };
+  if (info.st_size > max_bytes) return too_long();
+  // The size is what the file had a moment ago; what counts is where the reading ends.
+  std::string bytes(static_cast<size_t>(info.st_size) + 1, '\0');
+  size_t size = 0;
+  while (true) {
+    if (size == bytes.size()) {
+      if (static_cast<int64_t>(size) > max_bytes) return too_long();
+      bytes.resize(size + std::max<size_t>(size, 4096));
+    }
+    const ssize_t got = ::read(file.get(), bytes.data() + size, bytes.size() - size);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return SystemError(errno, kWhat, path);
+    if (got == 0) break;
+    size += static_cast<size_t>(got);
+  }
+  if (static_cast<int64_t>(size) > max_bytes) return too_long();
+  bytes.resize(size);
+  return bytes;
+}
+
+absl::Status WriteFile(const std::string& path, absl::Span<const std::string_view> pieces,
+                       const FileSystem& system) {
+  constexpr char kWhat[] = "can not write";
+  if (path.find('\0') != std::string::npos) return HoldsNul(kWhat, path);
+  const size_t slash = path.rfind('/');
+  const std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
+  const std::string folder_path = slash == std::string::npos ? "."
+                                  : slash == 0               ? "/"
+                                                             : path.substr(0, slash);
+  if (name.empty()) return SystemError(path.empty() ? ENOENT : EISDIR, kWhat, path);
+  // Everything below goes through this one descriptor: a folder that is moved meanwhile, or
+  // replaced by a link, does not divert the file.
+  const Descriptor folder(
+      system.openat(AT_FDCWD, folder_path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0));
+  if (!folder.ok()) return SystemError(errno, kWhat, path);
+  struct stat old;
+  const bool exists = ::fstatat(folder.get(), name.c_str(), &old, AT_SYMLINK_NOFOLLOW) == 0;
+  if (!exists && errno != ENOENT) return SystemError(errno, kWhat, path);
+  if (exists && !S_ISREG(old.st_mode)) return NotAFile(old.st_mode, kWhat, path);
+
+  const absl::StatusOr<std::string> temporary = TemporaryName(path);
+  if (!temporary.ok()) return temporary.status();
+  Descriptor file(system.openat(folder.get(), temporary->c_str(),
+                                O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666));
+  if (!file.ok()) return SystemError(errno, kWhat, path);
+  absl::Status status;
+  if (exists && ::fchmod(file.get(), old.st_mode & 07777) != 0) {
+    status = SystemError(errno, kWhat, path);
+  }
+  for (std::string_view piece : pieces) {
+    if (status.ok()) status = WriteAll(file.get(), piece, system, path);
+  }
+  if (status.ok() && system.fsync(file.get()) != 0) status = SystemError(errno, kWhat, path);
+  if (file.Close() != 0 && status.ok()) status = SystemError(errno, kWhat, path);
+  if (status.ok() && system.rename(folder.get(), temporary->c_str(), name.c_str()) != 0) {
+    status = SystemError(errno, kWhat, path);
+  }
+  if (!status.ok()) {
+    ::unlinkat(folder.get(), temporary->c_str(), 0);
+    return status;
+  }
+  // Some network file systems can not sync a folder and say so by EINVAL; there is no more to do.
+  if (system.fsync(folder.get()) != 0 && errno != EINVAL) {
+    return SystemError(errno, "the new file is in place, but not surely on the disk: folder of",
+                       path);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status WriteFile(const std::string& path, std::string_view bytes, const FileSystem& system) {
+  return WriteFile(path, absl::MakeConstSpan(&bytes, 1), system);
+}
+
+}  // namespace talweg

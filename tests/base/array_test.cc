@@ -1,0 +1,161 @@
+#include "base/array.h"
+
+#include <cmath>
+#include <limits>
+#include <thread>
+#include <vector>
+
+#include "base/convert.h"
+#include "gtest/gtest.h"
+
+namespace talweg {
+namespace {
+
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+TEST(Array, HoldsItsElementsRowByRow) {
+  const Array x = Array::Matrix<float>({{1, 2}, {3, 4}});
+  EXPECT_EQ(x.dtype(), kFloat32);
+  EXPECT_EQ(x.dims(), (Dims{2, 2}));
+  EXPECT_EQ(x.rank(), 2);
+  EXPECT_EQ(x.bytes(), 16);
+  EXPECT_EQ(x.data<float>(), (std::vector<float>{1, 2, 3, 4}));
+  EXPECT_EQ(x.At(2), 3);
+  EXPECT_EQ(x.ToString(), "float32[2,2] {1, 2, 3, 4}");
+}
+
+TEST(Array, IsAFloat32ZeroByDefault) {
+  EXPECT_TRUE(SameBits(Array(), Array(0.0f)));
+  EXPECT_EQ(Array(int64_t{5}).rank(), 0);
+  EXPECT_EQ(Array(true).At(0), 1);
+}
+
+TEST(Array, ShowsNoElementsAsAnotherType) {
+  Array x = Array::Vector<float>({1, 2});
+  EXPECT_TRUE(x.data<double>().empty());
+  EXPECT_TRUE(x.data<int32_t>().empty());
+  EXPECT_TRUE(x.mutable_data<int64_t>().empty());
+}
+
+TEST(Array, CopiesDoNotSeeEachOthersWrites) {
+  Array a = Array::Vector<int32_t>({1, 2, 3});
+  Array b = a;
+  EXPECT_EQ(a.raw(), b.raw()) << "a copy shares its elements until one is written";
+  b.mutable_data<int32_t>()[0] = 7;
+  EXPECT_EQ(a.At(0), 1);
+  EXPECT_EQ(b.At(0), 7);
+  const std::byte* alone = b.raw();
+  b.mutable_data<int32_t>()[1] = 8;
+  EXPECT_EQ(b.raw(), alone) << "elements that nobody shares are written in place";
+}
+
+TEST(Array, IsAlignedForVectors) {
+  for (int64_t size : {0, 1, 3, 1000}) {
+    const Array x = Array::Zeros(kBool, {size}).value();
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(x.raw()) % 64, 0u);
+  }
+}
+
+TEST(Array, CanBeEmpty) {
+  const Array x = Array::Zeros(kFloat64, {3, 0}).value();
+  EXPECT_EQ(x.size(), 0);
+  EXPECT_EQ(x.ToString(), "float64[3,0] {}");
+  EXPECT_TRUE(std::isnan(x.At(0)));
+  EXPECT_EQ(Array::Vector<double>({}).dims(), (Dims{0}));
+  EXPECT_EQ(Array::Matrix<double>({}).dims(), (Dims{0, 0}));
+  Array y = x;
+  EXPECT_TRUE(y.mutable_data<double>().empty());
+  EXPECT_TRUE(SameBits(x, y));
+}
+
+TEST(Array, FillsShortRowsOfAMatrixWithZeros) {
+  EXPECT_EQ(Array::Matrix<int32_t>({{1}, {2, 3}}).data<int32_t>(),
+            (std::vector<int32_t>{1, 0, 2, 3}));
+}
+
+TEST(Array, RefusesWhatCanNotBe) {
+  EXPECT_FALSE(Array::Zeros(kFloat32, {-1}).ok());
+  EXPECT_EQ(Array::Zeros(kFloat64, {int64_t{1} << 58}).status().message(),
+            "no memory for 2305843009213693952 bytes of float64[288230376151711744]");
+  EXPECT_EQ(Array::From<float>({2, 2}, {1, 2, 3}).status().message(),
+            "3 elements do not fill shape [2,2]");
+  EXPECT_EQ(Array::Vector<float>({1, 2, 3}).Reshaped({2, 2}).status().message(),
+            "reshape: [3] to [2,2]: 3 and 4 elements");
+}
+
+TEST(Array, ReshapedSharesItsElements) {
+  const Array x = Array::Vector<double>({1, 2, 3, 4, 5, 6});
+  const Array y = x.Reshaped({2, 3}).value();
+  EXPECT_EQ(y.dims(), (Dims{2, 3}));
+  EXPECT_EQ(x.raw(), y.raw());
+}
+
+TEST(Array, AtRefusesIndicesOutside) {
+  const Array x = Array::Vector<int64_t>({1, 2});
+  EXPECT_TRUE(std::isnan(x.At(-1)));
+  EXPECT_TRUE(std::isnan(x.At(2)));
+}
+
+TEST(Array, ShortensLongText) {
+  EXPECT_EQ(Array::Zeros(kInt32, {100}).value().ToString(),
+            "int32[100] {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, ...}");
+}
+
+TEST(Array, CastSaturatesToIntegersAndTakesNaNAsZero) {
+  const Array x =
+      Array::Vector<double>({1.9, -1.9, kNaN, kInfinity, -kInfinity, 3e9, 2147483647.5, -0.0});
+  EXPECT_EQ(
+      x.Cast(kInt32).value().data<int32_t>(),
+      (std::vector<int32_t>{1, -1, 0, 2147483647, -2147483647 - 1, 2147483647, 2147483647, 0}));
+  const Array b = x.Cast(kBool).value();
+  EXPECT_EQ(b.At(2), 1) << "NaN is not zero";
+  EXPECT_EQ(b.At(7), 0);
+}
+
+TEST(Array, CastOfIntegersWrapsAndOfFloatsRounds) {
+  EXPECT_EQ(Array(int64_t{1} << 32 | 5).Cast(kInt32).value().At(0), 5);
+  EXPECT_EQ(Array(int32_t{16777217}).Cast(kFloat32).value().At(0), 16777216);
+  EXPECT_EQ(Array(1e300).Cast(kFloat32).value().At(0), kInfinity);
+  EXPECT_EQ(Array(9.3e18f).Cast(kInt64).value().data<int64_t>()[0],
+            std::numeric_limits<int64_t>::max());
+  const Array x = Array(3.0f);
+  EXPECT_EQ(x.Cast(kFloat32).value().raw(), x.raw()) << "the same type costs nothing";
+}
+
+TEST(ConvertElement, IsExactAtTheEndsOfTheIntegers) {
+  static_assert(ConvertElement<int32_t>(2147483647.0) == 2147483647);
+  static_assert(ConvertElement<int32_t>(-2147483648.0) == -2147483647 - 1);
+  static_assert(ConvertElement<int32_t>(-2147483648.9) == -2147483647 - 1);
+  static_assert(ConvertElement<int64_t>(9223372036854774784.0) == 9223372036854774784);
+  static_assert(ConvertElement<int64_t>(9223372036854775808.0) ==
+                std::numeric_limits<int64_t>::max());
+  static_assert(ConvertElement<int64_t>(-9223372036854775808.0) ==
+                std::numeric_limits<int64_t>::min());
+  static_assert(ConvertElement<float>(true) == 1.0f);
+}
+
+TEST(SameBits, TellsZerosApartAndNotNaNs) {
+  EXPECT_FALSE(SameBits(Array(0.0), Array(-0.0)));
+  EXPECT_TRUE(SameBits(Array(kNaN), Array(-kNaN)));
+  EXPECT_FALSE(SameBits(Array(kNaN), Array(1.0)));
+  EXPECT_FALSE(SameBits(Array(1.0), Array(1.0f)));
+  EXPECT_FALSE(SameBits(Array::Vector<float>({1}), Array(1.0f))) << "shapes differ";
+}
+
+TEST(Array, CopiesAreReadFromManyThreads) {
+  const Array shared = Array::Zeros(kInt64, {1000}).value();
+  std::vector<std::thread> threads;
+  for (int64_t t = 0; t < 4; t++) {
+    threads.emplace_back([shared, t] {
+      Array mine = shared;
+      for (int64_t& x : mine.mutable_data<int64_t>()) x = t;
+      for (int64_t i = 0; i < 1000; i++) EXPECT_EQ(mine.At(i), t);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(shared.At(999), 0);
+}
+
+}  // namespace
+}  // namespace talweg

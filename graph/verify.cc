@@ -1,0 +1,450 @@
+#include "graph/verify.h"
+
+#include <algorithm>
+#include <limits>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+
+namespace talweg {
+namespace {
+
+Type Count() { return {kInt64, {}}; }
+
+absl::Status Error(std::string text) { return absl::InvalidArgumentError(std::move(text)); }
+
+// A message with what it is about in front.
+absl::Status Within(std::string_view where, const absl::Status& status) {
+  return Error(absl::StrCat(absl::string_view(where.data(), where.size()), ": ", status.message()));
+}
+
+bool Uses(const Shape& shape, Dim symbol) {
+  return std::find(shape.begin(), shape.end(), symbol) != shape.end();
+}
+
+template <typename T>
+bool Has(const Node& node) {
+  return std::holds_alternative<T>(node.attributes);
+}
+
+// What each kind says beyond op and operands; attributes.h has the list.
+bool AttributesSuit(const Node& node) {
+  switch (node.kind()) {
+    case Kind::kInput:
+      return Has<InputAttributes>(node);
+    case Kind::kConstant:
+      return Has<ConstantAttributes>(node);
+    case Kind::kIota:
+      return Has<TypeAttributes>(node);
+    case Kind::kSize:
+      return Has<SizeAttributes>(node);
+    case Kind::kMap:
+      return node.op->map != nullptr && node.op->map->types == MapTypes::kCast
+                 ? Has<CastAttributes>(node)
+                 : Has<std::monostate>(node);
+    case Kind::kView:
+      return Has<ViewAttributes>(node);
+    case Kind::kReshape:
+      return Has<ShapeAttributes>(node);
+    case Kind::kConcat:
+      return Has<ConcatAttributes>(node);
+    case Kind::kReduce:
+      return Has<ReduceAttributes>(node);
+    case Kind::kGather:
+      return Has<GatherAttributes>(node);
+    case Kind::kScatterAdd:
+      return Has<ScatterAddAttributes>(node);
+    case Kind::kContract:
+      return Has<ContractAttributes>(node);
+    case Kind::kRandom:
+      return Has<TypeAttributes>(node);
+    case Kind::kLoop:
+      return Has<LoopAttributes>(node) && node.As<LoopAttributes>().body != nullptr;
+    case Kind::kPart:
+      return Has<PartAttributes>(node);
+    case Kind::kCustom:
+      return Has<CustomAttributes>(node) && node.As<CustomAttributes>().gradient != nullptr;
+  }
+  return false;
+}
+
+// The least and greatest number of operands.
+std::pair<size_t, size_t> Arity(const Node& node) {
+  constexpr auto kAny = static_cast<size_t>(kMaxOperands);
+  switch (node.kind()) {
+    case Kind::kInput:
+    case Kind::kConstant:
+    case Kind::kIota:
+    case Kind::kSize:
+      return {0, 0};
+    case Kind::kMap: {
+      const size_t arity = node.op->map == nullptr ? 1 : static_cast<size_t>(node.op->map->arity);
+      return {arity, arity};
+    }
+    case Kind::kView:
+    case Kind::kReshape:
+    case Kind::kReduce:
+    case Kind::kRandom:
+    case Kind::kPart:
+      return {1, 1};
+    case Kind::kGather:
+    case Kind::kScatterAdd:
+    case Kind::kContract:
+      return {2, 2};
+    case Kind::kConcat:
+    case Kind::kLoop:
+    case Kind::kCustom:
+      return {1, kAny};
+  }
+  return {0, kAny};
+}
+
+absl::Status CheckOrder(const Order& order) {
+  if (order.chains != 1 && order.chains != kManyChains) {
+    return Error(absl::StrCat(order.chains, " chains; an order has 1 or ", kManyChains));
+  }
+  if (order.block != 0 && order.block != kReduceBlock) {
+    return Error(
+        absl::StrCat("blocks of ", order.block, " terms; an order has none or ", kReduceBlock));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckType(const Type& type) {
+  if (static_cast<int64_t>(type.shape.size()) > kMaxRank) {
+    return Error(absl::StrCat(type.shape.size(), " axes; at most ", kMaxRank, " are possible"));
+  }
+  return CheckShape(type.shape);
+}
+
+// One side of a nested graph's border.
+absl::Status CheckSide(std::string_view side, const Graph& graph, absl::Span<const NodeId> ids,
+                       absl::Span<const Type> expected) {
+  const absl::string_view name(side.data(), side.size());
+  if (ids.size() != expected.size()) {
+    return Error(absl::StrCat(name, "s: ", expected.size(), " expected, ", ids.size(), " found"));
+  }
+  for (size_t i = 0; i < ids.size(); i++) {
+    const Type& found = graph.node(ids[i]).type();
+    if (found != expected[i]) {
+      return Error(absl::StrCat(name, " ", i, ": ", ToString(expected[i]), " expected, ",
+                                ToString(found), " found"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+// Engines compute a view's indices in int64. A run-time extent counts as 2^40; no array has more.
+absl::Status CheckView(const ViewAttributes& view) {
+  constexpr int64_t kLimit = int64_t{1} << 62, kExtent = int64_t{1} << 40;
+  for (const AxisMap& map : view.axes) {
+    // |i| <= |offset| + sum over terms of |step| (extent - 1)
+    int64_t room = kLimit;
+    const auto take = [&room](int64_t size, int64_t times) {
+      if (size < -kLimit || size > kLimit) return false;
+      if (size < 0) size = -size;
+      if (size != 0 && times > room / size) return false;
+      room -= size * times;
+      return true;
+    };
+    bool fits = take(map.offset, 1);
+    for (const AxisMap::Term& term : map.terms) {
+      if (term.axis < 0 || static_cast<size_t>(term.axis) >= view.shape.size()) {
+        return Error(absl::StrCat("the result has no axis ", term.axis));
+      }
+      const Dim dim = view.shape[static_cast<size_t>(term.axis)];
+      fits = fits && take(term.step, dim.is_static() ? std::max<int64_t>(dim.value(), 1) : kExtent);
+    }
+    if (!fits) return Error("an index of the operand would not fit 62 bits");
+  }
+  return absl::OkStatus();
+}
+
+// ---- One node -------------------------------------------------------------------------------
+
+// The types that the operands have, the parts of a loop one after another. One operand's are not
+// copied: a loop may have thousands of parts, and each part asks.
+absl::Span<const Type> OperandTypes(const std::vector<Node>& nodes, const Node& node,
+                                    std::vector<Type>& storage) {
+  if (node.operands.size() == 1) return nodes[static_cast<size_t>(node.operands[0])].types;
+  for (NodeId id : node.operands) storage.push_back(nodes[static_cast<size_t>(id)].type());
+  return storage;
+}
+
+// A loop's operands and types against its counts, and the body's inputs and outputs against both.
+absl::Status CheckLoop(const Node& node, absl::Span<const Type> operands) {
+  const auto& loop = node.As<LoopAttributes>();
+  constexpr auto kMost = static_cast<int32_t>(kMaxOperands);
+  for (int32_t count : {loop.captures, loop.carried, loop.scanned, loop.stacked}) {
+    if (count < 0 || count > kMost) {
+      return Error(absl::StrCat("a count of ", count, "; at least 0 and at most ", kMost));
+    }
+  }
+  if (loop.length == kRows || (loop.length.is_static() && loop.length.value() < 0)) {
+    return Error(absl::StrCat("length ", loop.length.ToString(),
+                              "; it is trips or a number that is not negative"));
+  }
+  if (loop.rows_limit < 0 || (!loop.binds_rows && loop.rows_limit != 0)) {
+    return Error(absl::StrCat("a limit of ", loop.rows_limit, " rows in a loop that binds ",
+                              loop.binds_rows ? "rows" : "none"));
+  }
+  const auto captures = static_cast<size_t>(loop.captures);
+  const auto carried = static_cast<size_t>(loop.carried);
+  const auto scanned = static_cast<size_t>(loop.scanned);
+  const auto stacked = static_cast<size_t>(loop.stacked);
+  const size_t first = loop.binds_rows ? 2 : 1;
+  if (operands.size() != first + captures + carried + scanned) {
+    return Error(absl::StrCat(operands.size(), " operands; the counts say ",
+                              first + captures + carried + scanned));
+  }
+  if (operands[0] != Count()) return Error("the number of trips is not an int64 scalar");
+  if (loop.binds_rows && operands[1] != Type{kInt64, {loop.length}}) {
+    return Error(
+        absl::StrCat("the numbers of rows are not an int64 vector of ", loop.length.ToString()));
+  }
+
+  std::vector<Type> inputs = {Count()}, outputs, types;
+  const auto values = operands.subspan(first);
+  for (size_t i = 0; i < values.size(); i++) {
+    Type type = values[i];
+    if (i >= captures + carried) {
+      if (type.shape.empty() || type.shape[0] != loop.length) {
+        return Error(absl::StrCat("scanned ", i - captures - carried, ": ", ToString(type),
+                                  " has not ", loop.length.ToString(), " slices"));
+      }
+      type.shape.erase(type.shape.begin());
+    } else if (i >= captures) {
+      outputs.push_back(type);
+      types.push_back(type);
+    }
+    inputs.push_back(std::move(type));
+  }
+  const Graph& body = *loop.body;
+  if (absl::Status s = CheckSide("the body's input", body, body.inputs(), inputs); !s.ok()) {
+    return s;
+  }
+  // What is stacked may have any type; the body says which.
+  for (size_t i = carried; i < std::min(carried + stacked, body.outputs().size()); i++) {
+    Type slice = body.output_type(i);
+    outputs.push_back(slice);
+    slice.shape.insert(slice.shape.begin(), loop.length);
+    types.push_back(std::move(slice));
+  }
+  if (loop.stops) outputs.push_back({kBool, {}});
+  if (absl::Status s = CheckSide("the body's output", body, body.outputs(), outputs); !s.ok()) {
+    return s;
+  }
+  types.push_back(Count());
+  if (node.types != types) return Error("the types are not those of the body's outputs");
+
+  // Inside of the body, trips is another number, and so is rows where the loop binds it.
+  for (const std::vector<Type>* side : {&inputs, &outputs}) {
+    for (const Type& type : *side) {
+      if (Uses(type.shape, kTrips)) {
+        return Error(absl::StrCat(ToString(type), " passes into or out of the body"));
+      }
+      if (loop.binds_rows && Uses(type.shape, kRows)) {
+        return Error(
+            absl::StrCat(ToString(type), " passes into or out of a body with rows of its own"));
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckCustom(const Node& node, absl::Span<const Type> operands) {
+  const Graph& gradient = *node.As<CustomAttributes>().gradient;
+  std::vector<Type> inputs(operands.begin() + 1, operands.end());
+  const std::vector<Type> outputs = inputs;
+  inputs.push_back(operands[0]);  // the output
+  inputs.push_back(operands[0]);  // dy
+  if (absl::Status s = CheckSide("the gradient's input", gradient, gradient.inputs(), inputs);
+      !s.ok()) {
+    return s;
+  }
+  return CheckSide("the gradient's output", gradient, gradient.outputs(), outputs);
+}
+
+absl::Status CheckTypes(const Node& node, absl::Span<const Type> operands) {
+  for (const Type& type : node.types) {
+    if (absl::Status status = CheckType(type); !status.ok()) return status;
+  }
+  if (node.kind() == Kind::kInput) return absl::OkStatus();
+  const absl::StatusOr<std::vector<Type>> inferred =
+      node.op->infer(*node.op, operands, node.attributes);
+  if (!inferred.ok()) return inferred.status();
+  if (*inferred == node.types) return absl::OkStatus();
+  const auto shown = [](const std::vector<Type>& types) {
+    return absl::StrJoin(types, ", ", [](std::string* out, const Type& type) {
+      absl::StrAppend(out, ToString(type));
+    });
+  };
+  return Error(
+      absl::StrCat("its type is stated as ", shown(node.types), ", but is ", shown(*inferred)));
+}
+
+// ---- A graph --------------------------------------------------------------------------------
+
+class Verifier {
+ public:
+  // `rows`: whether the graph around gives this symbol a value.
+  absl::Status Check(const Graph& graph, bool rows, int32_t depth);
+
+ private:
+  absl::Status CheckBorder(const Graph& graph);
+  absl::Status CheckNode(const Graph& graph, NodeId id, bool rows, bool trips, int32_t depth);
+  absl::Status CheckNodeInside(const Graph& graph, NodeId id, bool rows, bool trips, int32_t depth);
+
+  // Graphs that were found good: one object may be the body of many loops. Those around which rows
+  // has a value count apart.
+  absl::flat_hash_set<std::pair<const Graph*, bool>> good_;
+};
+
+absl::Status Verifier::Check(const Graph& graph, bool rows, int32_t depth) {
+  if (depth > kMaxNesting) {
+    return Error(absl::StrCat("graphs within graphs, more than ", kMaxNesting, " deep"));
+  }
+  if (good_.contains({&graph, rows})) return absl::OkStatus();
+  const bool rows_around = rows;
+  if (graph.nodes().size() > static_cast<size_t>(std::numeric_limits<NodeId>::max())) {
+    return Error("more nodes than numbers for them");
+  }
+  if (absl::Status status = CheckBorder(graph); !status.ok()) return status;
+  bool trips = false;
+  for (size_t i = 0; i < graph.inputs().size(); i++) {
+    rows |= Uses(graph.input_type(i).shape, kRows);
+    trips |= Uses(graph.input_type(i).shape, kTrips);
+  }
+  for (size_t i = 0; i < graph.nodes().size(); i++) {
+    absl::Status status = CheckNode(graph, static_cast<NodeId>(i), rows, trips, depth);
+    if (!status.ok()) return status;
+  }
+  good_.insert({&graph, rows_around});
+  return absl::OkStatus();
+}
+
+// Inputs and outputs; what is checked here may be read without fear from then on.
+absl::Status Verifier::CheckBorder(const Graph& graph) {
+  const auto size = static_cast<int64_t>(graph.nodes().size());
+  const auto exists = [&](NodeId id) { return id >= 0 && id < size; };
+  size_t input_nodes = 0;
+  for (size_t i = 0; i < graph.nodes().size(); i++) {
+    const Node& node = graph.nodes()[i];
+    if (node.op == nullptr || node.op->infer == nullptr) {
+      return Error(absl::StrCat("node %", i, ": no op"));
+    }
+    if (node.types.empty() || (node.types.size() > 1 && node.kind() != Kind::kLoop)) {
+      return Error(
+          absl::StrCat("node %", i, ": ", node.op->name, ": ", node.types.size(), " types"));
+    }
+    input_nodes += node.kind() == Kind::kInput;
+  }
+  absl::flat_hash_set<NodeId> inputs;
+  absl::flat_hash_set<absl::string_view> names;
+  for (NodeId id : graph.inputs()) {
+    if (!exists(id)) return Error(absl::StrCat("input %", id, " does not exist"));
+    const Node& node = graph.node(id);
+    if (node.kind() != Kind::kInput || !Has<InputAttributes>(node)) {
+      return Error(absl::StrCat("input %", id, " is not an input: ", node.op->name));
+    }
+    if (!inputs.insert(id).second) return Error(absl::StrCat("input %", id, " is listed twice"));
+    if (!names.insert(node.As<InputAttributes>().name).second) {
+      return Error(absl::StrCat("two inputs are called '", node.As<InputAttributes>().name, "'"));
+    }
+  }
+  if (inputs.size() != input_nodes) {
+    return Error(absl::StrCat(input_nodes, " nodes are inputs, ", inputs.size(), " are listed"));
+  }
+  for (NodeId id : graph.outputs()) {
+    if (!exists(id)) return Error(absl::StrCat("output %", id, " does not exist"));
+    if (graph.node(id).kind() == Kind::kLoop) {
+      return Error(absl::StrCat("output %", id, " is a loop; its parts are values"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Verifier::CheckNode(const Graph& graph, NodeId id, bool rows, bool trips,
+                                 int32_t depth) {
+  const absl::Status status = CheckNodeInside(graph, id, rows, trips, depth);
+  if (status.ok()) return status;
+  const Node& node = graph.node(id);
+  std::string shapes;
+  constexpr size_t kShown = 8;
+  for (size_t i = 0; i < std::min(node.operands.size(), kShown); i++) {
+    const NodeId operand = node.operands[i];
+    const bool exists = operand >= 0 && static_cast<size_t>(operand) < graph.nodes().size();
+    absl::StrAppend(&shapes, i == 0 ? "" : " x ",
+                    exists ? ToString(graph.node(operand).type()) : "?");
+  }
+  if (node.operands.size() > kShown) shapes += " x ...";
+  if (node.operands.empty()) shapes = ToString(node.type());
+  const std::string line = ToString(node.line);
+  return Within(absl::StrCat("node %", id, ": ", node.op->name, ": ", shapes),
+                Error(absl::StrCat(status.message(), line.empty() ? "" : " (", line,
+                                   line.empty() ? "" : ")")));
+}
+
+absl::Status Verifier::CheckNodeInside(const Graph& graph, NodeId id, bool rows, bool trips,
+                                       int32_t depth) {
+  const Node& node = graph.node(id);
+  if (!AttributesSuit(node)) return Error("attributes of another kind of node");
+  const auto [least, most] = Arity(node);
+  if (node.operands.size() < least || node.operands.size() > most) {
+    return Error(absl::StrCat(node.operands.size(), " operands; it takes ", least,
+                              least == most ? "" : " or more"));
+  }
+  for (NodeId operand : node.operands) {
+    if (operand < 0 || operand >= id) {
+      return Error(absl::StrCat("operand %", operand, " does not come before it"));
+    }
+    if ((graph.node(operand).kind() == Kind::kLoop) != (node.kind() == Kind::kPart)) {
+      return Error(node.kind() == Kind::kPart ? "only a loop has parts"
+                                              : "a loop is no value; its parts are");
+    }
+  }
+  std::vector<Type> storage;
+  const absl::Span<const Type> operands = OperandTypes(graph.nodes(), node, storage);
+
+  absl::Status status;
+  if (node.kind() == Kind::kView) status = CheckView(node.As<ViewAttributes>());
+  if (node.kind() == Kind::kReduce) status = CheckOrder(node.As<ReduceAttributes>().order);
+  if (node.kind() == Kind::kContract) status = CheckOrder(node.As<ContractAttributes>().order);
+  if (node.kind() == Kind::kLoop) {
+    const auto& loop = node.As<LoopAttributes>();
+    status = Check(*loop.body, rows || loop.binds_rows, depth + 1);
+    if (!status.ok()) return Within("in the body", status);
+    status = CheckLoop(node, operands);
+  }
+  if (node.kind() == Kind::kCustom) {
+    const Graph& gradient = *node.As<CustomAttributes>().gradient;
+    status = Check(gradient, rows, depth + 1);
+    if (!status.ok()) return Within("in the gradient", status);
+    status = CheckCustom(node, operands);
+  }
+  if (!status.ok()) return status;
+  if (status = CheckTypes(node, operands); !status.ok()) return status;
+
+  for (const Type& type : node.types) {
+    if ((!rows && Uses(type.shape, kRows)) || (!trips && Uses(type.shape, kTrips))) {
+      return Error(absl::StrCat("no input says how many there are of ", ToString(type.shape)));
+    }
+  }
+  if (node.kind() == Kind::kSize) {
+    const Dim dim = node.As<SizeAttributes>().dim;
+    if (!(dim == kRows ? rows : trips)) {
+      return Error(absl::StrCat("no input says how many ", dim.ToString(), " there are"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status Verify(const Graph& graph) { return Verifier().Check(graph, false, 0); }
+
+}  // namespace talweg

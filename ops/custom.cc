@@ -1,0 +1,75 @@
+#include "ops/custom.h"
+
+#include <memory>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "graph/tape.h"
+
+namespace talweg {
+namespace {
+
+using Types = absl::StatusOr<std::vector<Type>>;
+
+// Operands: output, inputs. The gradient's inputs: inputs, output, dy; its outputs: one an input.
+Types InferCustom(const Op&, absl::Span<const Type> operands, const Attributes& attributes) {
+  const auto& gradient = std::get<CustomAttributes>(attributes).gradient;
+  if (operands.empty() || gradient == nullptr) {
+    return absl::InvalidArgumentError("an output and a gradient expected");
+  }
+  const size_t inputs = operands.size() - 1;
+  if (gradient->inputs().size() != inputs + 2 || gradient->outputs().size() != inputs) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "the gradient has ", gradient->outputs().size(), " results for ", inputs, " inputs"));
+  }
+  for (size_t i = 0; i < inputs; i++) {
+    if (gradient->input_type(i) != operands[i + 1] ||
+        gradient->output_type(i) != operands[i + 1]) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("the gradient of input ", i, ", ", ToString(operands[i + 1]), ", is ",
+                       ToString(gradient->output_type(i))));
+    }
+  }
+  for (size_t i = inputs; i < inputs + 2; i++) {
+    if (gradient->input_type(i) != operands[0]) {
+      return absl::InvalidArgumentError("the gradient takes another type of output");
+    }
+  }
+  return std::vector<Type>{operands[0]};
+}
+
+}  // namespace
+
+constinit const Op kCustomOp{"custom", "its first operand, with a gradient of its own",
+                             Kind::kCustom, InferCustom};
+
+Value CustomGradient(
+    const std::vector<Value>& inputs, const std::function<Value(absl::Span<const Value>)>& function,
+    const std::function<std::vector<Value>(absl::Span<const Value> inputs, Value output, Value dy)>&
+        vjp,
+    std::source_location where) {
+  const SourceLine line{where.file_name(), where.line()};
+  const Value output = function(inputs);
+  std::vector<Value> operands = {output};
+  operands.insert(operands.end(), inputs.begin(), inputs.end());
+  for (const Value& operand : operands) {
+    if (!operand.ok()) return MakeNode(kCustomOp, operands, CustomAttributes{}, line);
+  }
+  Tape tape;
+  std::vector<Value> arguments;
+  for (size_t i = 0; i < inputs.size(); i++) {
+    arguments.push_back(
+        tape.Input(absl::StrCat("x", i), inputs[i].dtype(), inputs[i].shape(), where));
+  }
+  const Value y = tape.Input("y", output.dtype(), output.shape(), where);
+  const Value dy = tape.Input("dy", output.dtype(), output.shape(), where);
+  absl::StatusOr<Graph> gradient = tape.Finish(vjp(arguments, y, dy));
+  if (!gradient.ok()) {
+    const absl::string_view detail = gradient.status().message();
+    return Fail("custom gradient", operands, std::string_view(detail.data(), detail.size()), line);
+  }
+  return MakeNode(kCustomOp, operands,
+                  CustomAttributes{std::make_shared<const Graph>(*std::move(gradient))}, line);
+}
+
+}  // namespace talweg

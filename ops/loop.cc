@@ -1,0 +1,256 @@
+#include "ops/loop.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "graph/core_ops.h"
+#include "ops/view.h"
+
+namespace talweg {
+namespace {
+
+using Types = absl::StatusOr<std::vector<Type>>;
+
+SourceLine LineOf(const std::source_location& where) { return {where.file_name(), where.line()}; }
+
+bool Has(const Type& type, Dim symbol) {
+  return std::find(type.shape.begin(), type.shape.end(), symbol) != type.shape.end();
+}
+
+absl::Status Differ(std::string_view what, size_t i, const Type& given, const Type& wanted) {
+  return absl::InvalidArgumentError(
+      absl::StrCat(absl::string_view(what.data(), what.size()), " ", i, " is ", ToString(given),
+                   " in the body, ", ToString(wanted), " outside"));
+}
+
+Types InferLoop(const Op&, absl::Span<const Type> operands, const Attributes& attributes) {
+  const auto& a = std::get<LoopAttributes>(attributes);
+  if (a.body == nullptr || a.captures < 0 || a.carried < 0 || a.scanned < 0 || a.stacked < 0) {
+    return absl::InvalidArgumentError("the loop has no sound body");
+  }
+  const Graph& body = *a.body;
+  const size_t first = a.binds_rows ? 2 : 1;
+  const auto captures = static_cast<size_t>(a.captures), carried = static_cast<size_t>(a.carried);
+  const auto scanned = static_cast<size_t>(a.scanned), stacked = static_cast<size_t>(a.stacked);
+  if (operands.size() != first + captures + carried + scanned ||
+      body.inputs().size() != 1 + captures + carried + scanned ||
+      body.outputs().size() != carried + stacked + (a.stops ? 1 : 0)) {
+    return absl::InvalidArgumentError("operands, body and attributes do not fit each other");
+  }
+  const Type scalar{kInt64, {}};
+  if (operands[0] != scalar) return absl::InvalidArgumentError("trips is not an int64 scalar");
+  if (body.input_type(0) != scalar) {
+    return absl::InvalidArgumentError("the body's first input is not the trip");
+  }
+  if (a.binds_rows) {
+    if (!IsInteger(operands[1].dtype) || operands[1].shape != Shape{a.length}) {
+      return absl::InvalidArgumentError("rows is not a vector of integers, one a trip");
+    }
+    if (a.rows_limit < 0) return absl::InvalidArgumentError("rows_limit is negative");
+  }
+  for (size_t i = 0; i < captures + carried + scanned; i++) {
+    Type wanted = operands[first + i];
+    if (a.binds_rows && Has(wanted, kRows)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(ToString(wanted), " enters a body in which rows is another number"));
+    }
+    if (i >= captures + carried) {
+      if (wanted.shape.empty() || !(wanted.shape[0] == a.length)) {
+        return absl::InvalidArgumentError(absl::StrCat(
+            "the leading extent of ", ToString(wanted), " is not ", a.length.ToString()));
+      }
+      wanted.shape.erase(wanted.shape.begin());
+    }
+    if (body.input_type(1 + i) != wanted) return Differ("value", i, body.input_type(1 + i), wanted);
+  }
+  std::vector<Type> types;
+  for (size_t i = 0; i < carried + stacked; i++) {
+    Type type = body.output_type(i);
+    if (i < carried && type != operands[first + captures + i]) {
+      return Differ("carried value", i, type, operands[first + captures + i]);
+    }
+    if (i >= carried) {
+      if (a.binds_rows && Has(type, kRows)) {
+        return absl::InvalidArgumentError(
+            absl::StrCat(ToString(type), " leaves a body in which rows is another number"));
+      }
+      type.shape.insert(type.shape.begin(), a.length);
+      if (absl::Status s = CheckShape(type.shape); !s.ok()) return s;
+    }
+    types.push_back(std::move(type));
+  }
+  if (a.stops && body.output_type(carried + stacked) != Type{kBool, {}}) {
+    return absl::InvalidArgumentError("stop is not a bool scalar");
+  }
+  types.push_back(scalar);
+  return types;
+}
+
+// The body as a closed graph; captures that nothing uses are left out.
+struct Body {
+  std::shared_ptr<const Graph> graph;
+  std::vector<Value> captured;
+};
+
+Body Close(const TapeState& tape, absl::Span<const NodeId> outputs, size_t fixed) {
+  const TapeState::Captures& captures = tape.captures();
+  const Graph all = Extract(tape.nodes(), tape.inputs(), outputs);
+  std::vector<bool> used(all.nodes().size(), false);
+  for (const Node& node : all.nodes()) {
+    for (NodeId id : node.operands) used[static_cast<size_t>(id)] = true;
+  }
+  for (NodeId id : all.outputs()) used[static_cast<size_t>(id)] = true;
+  // The tape's inputs are the trip, carried and scanned values, then captures as they came; the
+  // graph's are in the order that LoopAttributes states.
+  std::vector<NodeId> inputs = {tape.inputs()[0]};
+  Body body;
+  for (size_t i = 0; i < captures.inputs.size(); i++) {
+    if (!used[static_cast<size_t>(all.inputs()[fixed + i])]) continue;
+    inputs.push_back(captures.inputs[i]);
+    body.captured.push_back(captures.outer[i]);
+  }
+  inputs.insert(inputs.end(), tape.inputs().begin() + 1,
+                tape.inputs().begin() + static_cast<std::ptrdiff_t>(fixed));
+  body.graph = std::make_shared<const Graph>(Extract(tape.nodes(), inputs, outputs));
+  return body;
+}
+
+// What a failed loop yields: as many values as were asked for.
+LoopResult Failed(const Value& failure, size_t carried, size_t stacked) {
+  return {std::vector<Value>(carried, failure), std::vector<Value>(stacked, failure), failure};
+}
+
+}  // namespace
+
+constinit const Op kLoopOp{"loop", "a closed body graph, repeated", Kind::kLoop, InferLoop};
+
+LoopResult Loop(const Tape& tape, const LoopOptions& options,
+                const std::function<LoopStep(LoopBody&)>& body_function,
+                std::source_location where) {
+  const SourceLine line = LineOf(where);
+  const Value anchor(tape.state(), -1);
+  const size_t carried = options.carried.size(), scanned = options.scanned.size();
+  const auto fail = [&](std::string_view detail) {
+    std::vector<Value> operands = {anchor};
+    return Failed(Fail("loop", operands, detail, line), carried, 0);
+  };
+  for (const std::vector<Value>* values : {&options.carried, &options.scanned}) {
+    for (const Value& v : *values) {
+      if (!v.ok()) {
+        if (v.tape() == nullptr) return fail("an operand is a value of no tape");
+        return Failed(anchor, carried, 0);
+      }
+    }
+  }
+
+  // The number of trips and the extent of what is scanned and stacked.
+  LoopAttributes attributes;
+  Value trips = options.trips.value();
+  if (scanned > 0) {
+    if (options.scanned[0].rank() == 0) return fail("a scalar can not be scanned");
+    attributes.length = options.scanned[0].dim(0);
+  } else {
+    attributes.length = kTrips;
+  }
+  if (options.trips.is_number()) {
+    const auto number = static_cast<int64_t>(options.trips.number());
+    if (number < 0 && scanned == 0) return fail("a number of trips is needed, nothing is scanned");
+    if (scanned == 0) attributes.length = number;
+    trips = number < 0 && !attributes.length.is_static()
+                ? Tape(tape).Size(attributes.length, where)
+                : Tape(tape).Constant(Array(number < 0 ? attributes.length.value() : number), where);
+  }
+  if (!trips.ok()) return Failed(anchor, carried, 0);
+
+  // The body, built once.
+  const auto state = std::make_shared<TapeState>(tape.state());
+  LoopBody body{.tape = Tape(state), .trip = {}, .carried = {}, .scanned = {}};
+  body.trip = Value(state, state->AddInput("trip", {kInt64, {}}, line));
+  for (size_t i = 0; i < carried; i++) {
+    const NodeId id = state->AddInput(absl::StrCat("carried", i), options.carried[i].type(), line);
+    body.carried.push_back(Value(state, id));
+  }
+  for (size_t i = 0; i < scanned; i++) {
+    Type slice = options.scanned[i].type();
+    if (slice.shape.empty()) return fail("a scalar can not be scanned");
+    slice.shape.erase(slice.shape.begin());
+    const NodeId id = state->AddInput(absl::StrCat("scanned", i), std::move(slice), line);
+    body.scanned.push_back(Value(state, id));
+  }
+  const LoopStep step = body_function(body);
+  if (!state->status().ok()) return Failed(anchor, carried, step.stacked.size());
+  const auto failed = [&](std::string_view detail) {
+    LoopResult result = fail(detail);
+    result.stacked.assign(step.stacked.size(), anchor);
+    return result;
+  };
+  if (step.carried.size() != carried) {
+    return failed(absl::StrCat(carried, " values are carried in, ", step.carried.size(), " out"));
+  }
+
+  std::vector<Value> results = step.carried;
+  results.insert(results.end(), step.stacked.begin(), step.stacked.end());
+  attributes.stops = step.stop.tape() != nullptr;
+  if (attributes.stops) results.push_back(step.stop);
+  std::vector<NodeId> outputs;
+  for (const Value& result : results) {
+    if (!result.ok() || !state->IsWithin(result.tape().get())) {
+      return failed("the body yields a value that is not of the body");
+    }
+    outputs.push_back(state->Capture(result));
+    if (outputs.back() < 0) return Failed(anchor, carried, step.stacked.size());
+  }
+  Body closed = Close(*state, outputs, 1 + carried + scanned);
+
+  attributes.body = closed.graph;
+  attributes.captures = static_cast<int32_t>(closed.captured.size());
+  attributes.carried = static_cast<int32_t>(carried);
+  attributes.scanned = static_cast<int32_t>(scanned);
+  attributes.stacked = static_cast<int32_t>(step.stacked.size());
+  attributes.reversed = options.reversed;
+  attributes.binds_rows = options.rows.tape() != nullptr;
+  attributes.rows_limit = options.rows_limit;
+  std::vector<Value> operands = {trips};
+  if (attributes.binds_rows) operands.push_back(options.rows);
+  operands.insert(operands.end(), closed.captured.begin(), closed.captured.end());
+  operands.insert(operands.end(), options.carried.begin(), options.carried.end());
+  operands.insert(operands.end(), options.scanned.begin(), options.scanned.end());
+  const Value loop = MakeNode(kLoopOp, operands, std::move(attributes), line);
+  if (!loop.ok()) return Failed(loop, carried, step.stacked.size());
+  LoopResult result;
+  const std::vector<Value> parts = LoopParts(loop);
+  const auto middle = parts.begin() + static_cast<std::ptrdiff_t>(carried);
+  result.carried.assign(parts.begin(), middle);
+  result.stacked.assign(middle, parts.end() - 1);
+  result.trips = parts.back();
+  return result;
+}
+
+std::vector<Value> LoopParts(const Value& loop) {
+  std::vector<Value> parts;
+  const size_t count = loop.node().types.size();
+  for (size_t i = 0; i < count; i++) {
+    parts.push_back(MakeNode(kPartOp, {loop}, PartAttributes{static_cast<int32_t>(i)},
+                             loop.node().line));
+  }
+  return parts;
+}
+
+std::vector<Value> WithRows(const Tape& tape, int64_t rows,
+                            const std::function<std::vector<Value>(Tape&)>& body,
+                            std::source_location where) {
+  const Value bound = Tape(tape).Constant(Array::Vector<int64_t>({rows}), where);
+  const LoopResult result = Loop(
+      tape, {.trips = 1, .rows = bound, .rows_limit = rows},
+      [&](LoopBody& inner) -> LoopStep {
+        return {.carried = {}, .stacked = body(inner.tape)};
+      },
+      where);
+  std::vector<Value> values;
+  for (const Value& stacked : result.stacked) values.push_back(Squeeze(Arg(stacked, where), 0));
+  return values;
+}
+
+}  // namespace talweg

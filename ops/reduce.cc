@@ -1,0 +1,160 @@
+#include "ops/reduce.h"
+
+#include <algorithm>
+#include <limits>
+#include <optional>
+
+#include "absl/strings/str_cat.h"
+#include "graph/tape.h"
+#include "ops/elementwise.h"
+#include "ops/view.h"
+
+namespace talweg {
+namespace {
+
+using Types = absl::StatusOr<std::vector<Type>>;
+
+Types InferReduce(const Op& op, absl::Span<const Type> operands, const Attributes& attributes) {
+  const auto& axes = std::get<ReduceAttributes>(attributes).axes;
+  if (operands.size() != 1) return absl::InvalidArgumentError("one operand expected");
+  const Type& x = operands[0];
+  const std::vector<DType> combined(2, x.dtype);
+  if (op.reduce->combine->map->loop(combined, x.dtype, false) == nullptr) {
+    return absl::InvalidArgumentError(absl::StrCat("not for ", Name(x.dtype), "; use Cast"));
+  }
+  Type type{op.reduce->place ? kInt64 : x.dtype, {}};
+  size_t next = 0;
+  for (int64_t i = 0; i < static_cast<int64_t>(x.shape.size()); i++) {
+    if (next < axes.size() && axes[next] == i) {
+      next++;
+    } else {
+      type.shape.push_back(x.shape[static_cast<size_t>(i)]);
+    }
+  }
+  if (next != axes.size()) {
+    return absl::InvalidArgumentError("the axes do not exist or do not ascend");
+  }
+  return std::vector<Type>{type};
+}
+
+double Zero(DType) { return 0; }
+double One(DType) { return 1; }
+
+// Below (above) every value of the type; int64's bounds are exact in a double on one side only, and
+// the cast to the type saturates.
+double Least(DType dtype) {
+  if (dtype == kInt32) return std::numeric_limits<int32_t>::min();
+  return dtype == kBool ? 0 : -std::numeric_limits<double>::infinity();
+}
+double Greatest(DType dtype) {
+  if (dtype == kInt32) return std::numeric_limits<int32_t>::max();
+  return dtype == kBool ? 1 : std::numeric_limits<double>::infinity();
+}
+
+constinit const ReduceRule kSumRule{&kAddOp, Zero};
+constinit const ReduceRule kProductRule{&kMulOp, One};
+constinit const ReduceRule kMaxRule{&kMaxOp, Least};
+constinit const ReduceRule kMinRule{&kMinOp, Greatest};
+constinit const ReduceRule kAllRule{&kAndOp, One};
+constinit const ReduceRule kAnyRule{&kOrOp, Zero};
+constinit const ReduceRule kArgMaxRule{&kMaxOp, Least, true};
+constinit const ReduceRule kArgMinRule{&kMinOp, Greatest, true};
+
+// The axes, ascending and each once; nothing where one does not exist.
+std::optional<std::vector<int64_t>> Ascending(const Axes& axes, int64_t rank) {
+  std::vector<int64_t> out;
+  if (axes.all()) {
+    for (int64_t i = 0; i < rank; i++) out.push_back(i);
+    return out;
+  }
+  for (int64_t axis : axes.axes()) {
+    const int64_t normal = NormalAxis(axis, rank);
+    if (normal < 0) return std::nullopt;
+    out.push_back(normal);
+  }
+  std::sort(out.begin(), out.end());
+  if (std::adjacent_find(out.begin(), out.end()) != out.end()) return std::nullopt;
+  return out;
+}
+
+Value ReduceOver(const Op& op, const Arg& x, const Axes& axes, Keep keep) {
+  const Value v = x.value();
+  if (!v.ok()) return MakeNode(op, {v}, ReduceAttributes{}, x.line());
+  const std::optional<std::vector<int64_t>> over = Ascending(axes, v.rank());
+  if (!over) {
+    return Fail(op.name, {v}, "an axis does not exist or is named twice", x.line());
+  }
+  const Value reduced = Reduce(op, v, *over, x.line());
+  if (keep == Keep::kNo || !reduced.ok()) return reduced;
+  Shape shape = v.shape();
+  for (int64_t axis : *over) shape[static_cast<size_t>(axis)] = 1;
+  const UserLine line(x);
+  return Reshape(reduced, shape);
+}
+
+}  // namespace
+
+constinit const Op kSumOp{"sum", "sum of elements", Kind::kReduce, InferReduce, nullptr,
+                          &kSumRule};
+constinit const Op kProductOp{"product", "product of elements", Kind::kReduce, InferReduce,
+                              nullptr, &kProductRule};
+constinit const Op kReduceMaxOp{"reduce_max", "greatest element", Kind::kReduce, InferReduce,
+                                nullptr, &kMaxRule};
+constinit const Op kReduceMinOp{"reduce_min", "least element", Kind::kReduce, InferReduce, nullptr,
+                                &kMinRule};
+constinit const Op kAllOp{"all", "whether all are true", Kind::kReduce, InferReduce, nullptr,
+                          &kAllRule};
+constinit const Op kAnyOp{"any", "whether one is true", Kind::kReduce, InferReduce, nullptr,
+                          &kAnyRule};
+constinit const Op kArgMaxOp{"argmax", "place of the greatest element", Kind::kReduce, InferReduce,
+                             nullptr, &kArgMaxRule};
+constinit const Op kArgMinOp{"argmin", "place of the least element", Kind::kReduce, InferReduce,
+                             nullptr, &kArgMinRule};
+
+Value Reduce(const Op& op, const Value& x, std::vector<int64_t> axes, const SourceLine& line) {
+  if (axes.empty() && !op.reduce->place) return x;
+  const Order order = op.reduce->place ? Order{} : ReduceOrder(x.shape(), axes);
+  return MakeNode(op, {x}, ReduceAttributes{std::move(axes), order}, line);
+}
+
+Value Sum(Arg x, const Axes& axes, Keep keep) { return ReduceOver(kSumOp, x, axes, keep); }
+Value Product(Arg x, const Axes& axes, Keep keep) { return ReduceOver(kProductOp, x, axes, keep); }
+Value ReduceMax(Arg x, const Axes& axes, Keep keep) {
+  return ReduceOver(kReduceMaxOp, x, axes, keep);
+}
+Value ReduceMin(Arg x, const Axes& axes, Keep keep) {
+  return ReduceOver(kReduceMinOp, x, axes, keep);
+}
+Value ArgMax(Arg x, int64_t axis, Keep keep) { return ReduceOver(kArgMaxOp, x, axis, keep); }
+Value ArgMin(Arg x, int64_t axis, Keep keep) { return ReduceOver(kArgMinOp, x, axis, keep); }
+Value All(Arg x, const Axes& axes, Keep keep) { return ReduceOver(kAllOp, x, axes, keep); }
+Value Any(Arg x, const Axes& axes, Keep keep) { return ReduceOver(kAnyOp, x, axes, keep); }
+
+Value Count(const Value& x, const Axes& axes, DType dtype) {
+  const std::optional<std::vector<int64_t>> over = Ascending(axes, x.rank());
+  if (!x.ok() || !over) return Value(x.tape(), -1);
+  int64_t fixed = 1;
+  for (int64_t axis : *over) fixed *= x.dim(axis).is_static() ? x.dim(axis).value() : 1;
+  Value count = Scalar(x, dtype, static_cast<double>(fixed));
+  for (int64_t axis : *over) {
+    if (!x.dim(axis).is_static()) count = count * Cast(Tape(x.tape()).Size(x.dim(axis)), dtype);
+  }
+  return count;
+}
+
+Value Mean(Arg x, const Axes& axes, Keep keep) {
+  const UserLine line(x);
+  if (x.value().ok() && !IsFloat(x.value().dtype())) {
+    return Fail("mean", {x.value()}, "only floats have a mean; use Cast", x.line());
+  }
+  const Value sum = Sum(x, axes, keep);
+  if (!sum.ok()) return sum;
+  return sum / Count(x.value(), axes, sum.dtype());
+}
+
+Value Variance(Arg x, const Axes& axes, Keep keep) {
+  const UserLine line(x);
+  return Mean(Square(x.value() - Mean(x, axes, Keep::kYes)), axes, keep);
+}
+
+}  // namespace talweg

@@ -1,0 +1,65 @@
+#ifndef TALWEG_OPS_REDUCE_H_
+#define TALWEG_OPS_REDUCE_H_
+
+#include <cstdint>
+#include <initializer_list>
+#include <vector>
+
+#include "graph/value.h"
+
+namespace talweg {
+
+// Reductions combine elements along axes, in the order that graph/order.h fixes. An axis of extent 0
+// gives the identity: 0 for a sum, -infinity (or the least integer) for a maximum.
+
+// Which axes to reduce: all where nothing is said. Negative axes count from the end.
+//   Sum(x)   Sum(x, 0)   Sum(x, {0, -1})
+class Axes {
+ public:
+  Axes() : all_(true) {}
+  Axes(int64_t axis) : axes_{axis} {}                              // NOLINT: Sum(x, 0)
+  Axes(std::initializer_list<int64_t> axes) : axes_(axes) {}       // NOLINT: Sum(x, {0, 1})
+  Axes(std::vector<int64_t> axes) : axes_(std::move(axes)) {}      // NOLINT
+  bool all() const { return all_; }
+  const std::vector<int64_t>& axes() const { return axes_; }
+
+ private:
+  bool all_ = false;
+  std::vector<int64_t> axes_;
+};
+
+// Whether reduced axes disappear or stay with extent 1, ready to broadcast against the operand.
+enum class Keep : bool { kNo, kYes };
+
+Value Sum(Arg x, const Axes& axes = {}, Keep keep = Keep::kNo);
+Value Product(Arg x, const Axes& axes = {}, Keep keep = Keep::kNo);
+// Sum / count, for floats. The mean of nothing is NaN.
+Value Mean(Arg x, const Axes& axes = {}, Keep keep = Keep::kNo);
+// Mean of the squared distance from the mean (the biased estimate, as NumPy's var).
+Value Variance(Arg x, const Axes& axes = {}, Keep keep = Keep::kNo);
+// Greatest and least; a NaN anywhere gives NaN. Of equal ones, each gets an equal part of the
+// gradient.
+Value ReduceMax(Arg x, const Axes& axes = {}, Keep keep = Keep::kNo);
+Value ReduceMin(Arg x, const Axes& axes = {}, Keep keep = Keep::kNo);
+// The int64 index along `axis` of the greatest (least) element: the first of equal ones, the first
+// NaN if there is one, as NumPy does it.
+Value ArgMax(Arg x, int64_t axis = -1, Keep keep = Keep::kNo);
+Value ArgMin(Arg x, int64_t axis = -1, Keep keep = Keep::kNo);
+// Of bools.
+Value All(Arg x, const Axes& axes = {}, Keep keep = Keep::kNo);
+Value Any(Arg x, const Axes& axes = {}, Keep keep = Keep::kNo);
+
+// The number of elements along the axes as a scalar of type `dtype`: a constant, or computed at run
+// time where an axis is.
+Value Count(const Value& x, const Axes& axes, DType dtype);
+
+// ---- For those who write ops and derivatives. ----
+
+extern const Op kSumOp, kProductOp, kReduceMaxOp, kReduceMinOp, kAllOp, kAnyOp, kArgMaxOp, kArgMinOp;
+
+// `op` over ascending axes that exist.
+Value Reduce(const Op& op, const Value& x, std::vector<int64_t> axes, const SourceLine& line);
+
+}  // namespace talweg
+
+#endif  // TALWEG_OPS_REDUCE_H_

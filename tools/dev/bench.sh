@@ -51,7 +51,7 @@ bench_run() {
   [ "$cores" = all ] || pin=(taskset -c "$(sed -n 's/^Cpus_allowed_list:.*[^0-9]\([0-9]*\)$/\1/p' /proc/self/status)")
   for ((round = 1; round <= bench_rounds; round++)); do
     for program in "$@"; do
-      [ -x "$out/$program" ] && [ ! -e "$out/$program.absent" ] || continue
+      [ ! -e "$out/$program.absent" ] || continue  # it failed in an earlier round
       if printed=$("${pin[@]}" "$out/$program" "$bench_data"); then
         say "round $round: $program: $printed"
         awk -v prefix="$cores $program." '{
@@ -65,13 +65,23 @@ bench_run() {
   done
 }
 
+# bench_absent OUT ROW: why a row cannot be measured, or fails.
+bench_absent() {
+  local program
+  for program in $(bench_programs <<< "$2"); do
+    [ ! -e "$1/$program.absent" ] || { cat "$1/$program.absent"; return 0; }
+  done
+  return 1
+}
+
 # bench_line OUT ROW: the line of one goal, from OUT/figures.
 bench_line() {
-  local out=$1 name group cores unit figures program
+  local out=$1 name group cores unit figures reason
   read -r name group cores unit figures <<< "$2"
-  for program in $(bench_programs <<< "$2"); do
-    [ ! -e "$out/$program.absent" ] || { echo "absent $name $(< "$out/$program.absent")"; return; }
-  done
+  if reason=$(bench_absent "$out" "$2"); then
+    echo "absent $name $reason"
+    return
+  fi
   awk -v name="$name" -v cores="$cores" -v unit="$unit" -v figures="$figures" '
     $1 == cores {
       less = $2 ~ /_(s|ms|us|ns)$/
@@ -88,13 +98,17 @@ bench_line() {
 bench() (
   local out name row cores rows
   for name in "$@"; do [ -n "$(bench_rows "$name")" ] || die "there is no goal or group '$name' in benchmarks/goals.txt"; done
+  [ -e "$bench_data" ] || die "$bench_data is missing"
   rows=$(bench_rows "$@")
   out=$(mktemp -d)
   trap 'rm -rf "$out"' EXIT
   : > "$out/figures"
   bench_build "$out" $(bench_programs <<< "$rows")
   for cores in 1 all; do
-    bench_run "$out" "$cores" $(awk -v cores="$cores" '$3 == cores' <<< "$rows" | bench_programs)
+    bench_run "$out" "$cores" $(
+      while read -r row; do bench_absent "$out" "$row" > /dev/null || echo "$row"; done <<< "$rows" |
+        awk -v cores="$cores" '$3 == cores' | bench_programs
+    )
   done
   while read -r row; do bench_line "$out" "$row"; done <<< "$rows"
   [ ! -e "$out/broken" ]

@@ -116,12 +116,17 @@ struct ReduceRule {
   // argmax, argmin: the result is the int64 row-major place, among the reduced elements, of the one
   // that `combine` picks: the first NaN if there is one, else the first that is best.
   bool place = false;
+  // The gradient of the operand, for y and dy spread over the reduced axes to the shape of x. Null
+  // where there is none.
+  Value (*partial)(const Value& x, const Value& y, const Value& dy,
+                   const std::vector<int64_t>& axes) = nullptr;
 };
 
-// One element of a random op: a pure function of the key and of the element's row-major place.
+// Random numbers. A random node has two operands, key and stream, int64 scalars; its elements are a
+// pure function of both and of their row-major place.
 struct RandomRule {
-  // Fills out[0 .. n) of the given type. Null: see sequential.
-  void (*fill)(uint64_t key, DType dtype, int64_t n, std::byte* out);
+  // Fills out[0 .. n) with elements of the node's type. Each call has the whole node.
+  void (*fill)(uint64_t key, uint64_t stream, DType dtype, int64_t n, std::byte* out);
 };
 
 // An operation, described in one place. Records are constants with static storage; a node points to

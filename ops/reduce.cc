@@ -51,10 +51,34 @@ double Greatest(DType dtype) {
   return dtype == kBool ? 1 : std::numeric_limits<double>::infinity();
 }
 
-constinit const ReduceRule kSumRule{&kAddOp, Zero};
-constinit const ReduceRule kProductRule{&kMulOp, One};
-constinit const ReduceRule kMaxRule{&kMaxOp, Least};
-constinit const ReduceRule kMinRule{&kMinOp, Greatest};
+Value SumPartial(const Value&, const Value&, const Value& dy, const std::vector<int64_t>&) {
+  return dy;
+}
+
+// dy shared by those elements that are the greatest (least).
+Value ExtremePartial(const Value& x, const Value& y, const Value& dy,
+                     const std::vector<int64_t>& axes) {
+  const Value is_best = Equal(x, y);
+  const Value count = Sum(Cast(is_best, x.dtype()), axes, Keep::kYes);
+  return Select(is_best, dy / count, 0);
+}
+
+// dy times the product of the other elements. Without zeros that is y / x; with one zero it is, at
+// the zero, the product of the rest; with more it is 0. (At an exact zero the second derivative of
+// this formula is not that of the product.)
+Value ProductPartial(const Value& x, const Value&, const Value& dy,
+                     const std::vector<int64_t>& axes) {
+  const Value is_zero = Equal(x, 0);
+  const Value others = Select(is_zero, 1, x);
+  const Value product = Product(others, axes, Keep::kYes);
+  const Value zeros = Sum(Cast(is_zero, x.dtype()), axes, Keep::kYes);
+  return dy * Select(Equal(zeros - Cast(is_zero, x.dtype()), 0), product / others, 0);
+}
+
+constinit const ReduceRule kSumRule{&kAddOp, Zero, false, SumPartial};
+constinit const ReduceRule kProductRule{&kMulOp, One, false, ProductPartial};
+constinit const ReduceRule kMaxRule{&kMaxOp, Least, false, ExtremePartial};
+constinit const ReduceRule kMinRule{&kMinOp, Greatest, false, ExtremePartial};
 constinit const ReduceRule kAllRule{&kAndOp, One};
 constinit const ReduceRule kAnyRule{&kOrOp, Zero};
 constinit const ReduceRule kArgMaxRule{&kMaxOp, Least, true};

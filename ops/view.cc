@@ -19,16 +19,13 @@ Types InferView(const Op&, absl::Span<const Type> operands, const Attributes& at
     return absl::InvalidArgumentError("the view has not one map for each axis");
   }
   if (absl::Status status = CheckShape(view.shape); !status.ok()) return status;
-  std::vector<bool> used(view.shape.size(), false);
   for (const AxisMap& map : view.axes) {
     if (map.dilation < 1) return absl::InvalidArgumentError("a dilation is below 1");
     for (const AxisMap::Term& term : map.terms) {
-      const bool exists = term.axis >= 0 && term.axis < static_cast<int64_t>(used.size());
-      if (!exists || term.step == 0 || used[static_cast<size_t>(term.axis)]) {
-        return absl::InvalidArgumentError(
-            "a term has step 0, or its axis does not exist or is named twice");
+      const bool exists = term.axis >= 0 && term.axis < static_cast<int64_t>(view.shape.size());
+      if (!exists || term.step == 0) {
+        return absl::InvalidArgumentError("a term has step 0, or its axis does not exist");
       }
-      used[static_cast<size_t>(term.axis)] = true;
     }
   }
   return std::vector<Type>{{operands[0].dtype, view.shape}};

@@ -1,0 +1,150 @@
+#include "autodiff/gradient.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/container/flat_hash_map.h"
+#include "autodiff/transpose.h"
+#include "graph/tape.h"
+#include "ops/elementwise.h"
+#include "ops/view.h"
+
+namespace talweg {
+namespace {
+
+// Which nodes, of those up to `last`, depend on one of xs by a path of floats. Paths through integers
+// and bools carry no derivative.
+std::vector<bool> DependOn(const TapeState& tape, const std::vector<Value>& xs, NodeId last) {
+  std::vector<bool> depends(static_cast<size_t>(last) + 1, false);
+  for (const Value& x : xs) {
+    if (x.id() <= last) depends[static_cast<size_t>(x.id())] = true;
+  }
+  for (size_t i = 0; i < depends.size(); i++) {
+    const Node& node = tape.nodes()[i];
+    const bool carries = node.kind() == Kind::kLoop || IsFloat(node.type().dtype);
+    if (!carries || depends[i]) continue;
+    for (NodeId operand : node.operands) {
+      if (depends[static_cast<size_t>(operand)]) depends[i] = true;
+    }
+  }
+  return depends;
+}
+
+void AddTo(Value& sum, const Value& term) {
+  sum = sum.tape() == nullptr ? term : sum + term;
+}
+
+}  // namespace
+
+Value ZerosLike(const Value& x) { return BroadcastTo(Scalar(x, x.dtype(), 0), x.shape()); }
+
+std::vector<Value> PullBack(const std::vector<Value>& ys, const std::vector<Value>& dys,
+                            const std::vector<Value>& xs) {
+  std::vector<Value> results(xs.size());
+  NodeId last = -1;
+  for (size_t i = 0; i < ys.size(); i++) {
+    if (dys[i].tape() != nullptr) last = std::max(last, ys[i].id());
+  }
+  if (last < 0) return results;
+  const std::shared_ptr<TapeState> tape = ys[0].tape();
+  const std::vector<bool> depends = DependOn(*tape, xs, last);
+  std::vector<Value> adjoints(static_cast<size_t>(last) + 1);
+  absl::flat_hash_map<NodeId, std::vector<Value>> loop_adjoints;
+  for (size_t i = 0; i < ys.size(); i++) {
+    if (dys[i].tape() != nullptr) AddTo(adjoints[static_cast<size_t>(ys[i].id())], dys[i]);
+  }
+  // The tape is in an order in which operands come first, so when a node's turn comes backwards,
+  // all that uses it has been visited.
+  for (NodeId id = last; id >= 0; id--) {
+    const auto i = static_cast<size_t>(id);
+    if (!depends[i]) continue;
+    const Node node = tape->nodes()[i];  // a copy: the rules append to the tape
+    const bool is_loop = node.kind() == Kind::kLoop;
+    if (is_loop ? !loop_adjoints.contains(id) : adjoints[i].tape() == nullptr) continue;
+    const UserLine line(Value(tape, id), node.line);
+    if (node.kind() == Kind::kPart) {
+      std::vector<Value>& parts = loop_adjoints[node.operands[0]];
+      parts.resize(tape->nodes()[static_cast<size_t>(node.operands[0])].types.size());
+      parts[static_cast<size_t>(node.As<PartAttributes>().index)] = adjoints[i];
+      continue;
+    }
+    NodeView view{.node = node, .self = Value(tape, id), .operands = {}, .wanted = {}};
+    for (NodeId operand : node.operands) {
+      view.operands.push_back(Value(tape, operand));
+      view.wanted.push_back(depends[static_cast<size_t>(operand)] &&
+                            IsFloat(view.operands.back().dtype()));
+    }
+    const Gradients gradients =
+        is_loop ? TransposeLoop(view, loop_adjoints[id]) : TransposeNode(view, adjoints[i]);
+    for (size_t k = 0; k < gradients.size(); k++) {
+      if (!view.wanted[k] || gradients[k].tape() == nullptr) continue;
+      AddTo(adjoints[static_cast<size_t>(node.operands[k])], gradients[k]);
+    }
+  }
+  for (size_t i = 0; i < xs.size(); i++) {
+    if (xs[i].id() <= last) results[i] = adjoints[static_cast<size_t>(xs[i].id())];
+  }
+  return results;
+}
+
+std::vector<Value> VectorJacobianProduct(const std::vector<Value>& ys,
+                                         const std::vector<Value>& dys,
+                                         const std::vector<Value>& xs, std::source_location where) {
+  const SourceLine line{where.file_name(), where.line()};
+  const auto fail = [&](const Value& at, std::string_view detail) {
+    return std::vector<Value>(xs.size(), Fail("gradient", {at}, detail, line));
+  };
+  if (ys.empty() || ys.size() != dys.size()) {
+    return fail(ys.empty() ? Value() : ys[0], "not one dy for each y");
+  }
+  const std::shared_ptr<TapeState> tape = ys[0].tape();
+  for (size_t i = 0; i < ys.size(); i++) {
+    if (!ys[i].ok() || !dys[i].ok()) return std::vector<Value>(xs.size(), Value(tape, -1));
+    if (ys[i].tape() != tape || dys[i].tape() != tape) {
+      return fail(ys[i], "values of two tapes do not mix");
+    }
+    if (!IsFloat(ys[i].dtype())) return fail(ys[i], "only floats have a gradient; use Cast");
+    if (dys[i].type() != ys[i].type()) return fail(dys[i], "dy has not the type of y");
+  }
+  // Inside of a loop's body, a value from outside is reached through its capture.
+  std::vector<Value> inner;
+  for (const Value& x : xs) {
+    if (!x.ok()) {
+      return x.tape() == nullptr ? fail(x, "x is a value of no tape")
+                                 : std::vector<Value>(xs.size(), x);
+    }
+    if (!tape->IsWithin(x.tape().get())) return fail(x, "values of two tapes do not mix");
+    if (!IsFloat(x.dtype())) return fail(x, "only floats have a gradient; use Cast");
+    const NodeId id = tape->Capture(x);
+    if (id < 0) return std::vector<Value>(xs.size(), Value(tape, -1));
+    inner.push_back(Value(tape, id));
+  }
+  std::vector<Value> gradients = PullBack(ys, dys, inner);
+  for (size_t i = 0; i < gradients.size(); i++) {
+    if (gradients[i].tape() == nullptr) gradients[i] = ZerosLike(inner[i]);
+  }
+  return gradients;
+}
+
+std::vector<Value> Gradient(const Value& y, const std::vector<Value>& xs,
+                            std::source_location where) {
+  const SourceLine line{where.file_name(), where.line()};
+  if (y.ok() && y.rank() != 0) {
+    return std::vector<Value>(
+        xs.size(), Fail("gradient", {y}, "a gradient is that of a scalar; Sum makes one", line));
+  }
+  if (!y.ok()) {
+    return std::vector<Value>(xs.size(), Fail("gradient", {y}, "y is a failed value", line));
+  }
+  if (!IsFloat(y.dtype())) {
+    return std::vector<Value>(
+        xs.size(), Fail("gradient", {y}, "only floats have a gradient; use Cast", line));
+  }
+  return VectorJacobianProduct({y}, {Scalar(y, y.dtype(), 1)}, xs, where);
+}
+
+Value Gradient(const Value& y, const Value& x, std::source_location where) {
+  return Gradient(y, std::vector<Value>{x}, where)[0];
+}
+
+}  // namespace talweg

@@ -1,0 +1,266 @@
+#include "autodiff/transpose.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <utility>
+
+#include "graph/tape.h"
+#include "ops/contract.h"
+#include "ops/elementwise.h"
+#include "ops/gather.h"
+#include "ops/reduce.h"
+#include "ops/view.h"
+
+namespace talweg {
+namespace {
+
+Gradients TransposeMap(const NodeView& view, const Value& dy) {
+  const MapRule& rule = *view.node.op->map;
+  Gradients gradients(view.operands.size());
+  for (size_t k = 0; k < gradients.size(); k++) {
+    if (!view.wanted[k] || rule.partials[k] == nullptr) continue;
+    gradients[k] = rule.partials[k](view.operands.data(), view.self, dy);
+  }
+  return gradients;
+}
+
+Gradients TransposeConcat(const NodeView& view, const Value& dy) {
+  const int64_t axis = view.node.As<ConcatAttributes>().axis;
+  Gradients gradients(view.operands.size());
+  int64_t start = 0;
+  for (size_t k = 0; k < gradients.size(); k++) {
+    const int64_t stop = start + view.operands[k].dim(axis).value();
+    if (view.wanted[k]) gradients[k] = Slice(dy, axis, start, stop);
+    start = stop;
+  }
+  return gradients;
+}
+
+// y and dy spread over the reduced axes again, then the rule of the reduction.
+Gradients TransposeReduce(const NodeView& view, const Value& dy) {
+  const ReduceRule& rule = *view.node.op->reduce;
+  const std::vector<int64_t>& axes = view.node.As<ReduceAttributes>().axes;
+  if (rule.partial == nullptr) return Gradients(1);
+  const Value& x = view.operands[0];
+  ViewAttributes spread{.axes = {}, .fill = 0, .shape = x.shape()};
+  for (int64_t axis = 0; axis < x.rank(); axis++) {
+    if (!std::binary_search(axes.begin(), axes.end(), axis)) {
+      spread.axes.push_back({.offset = 0, .dilation = 1, .terms = {{.axis = axis}}});
+    }
+  }
+  const Value wide_dy = View(dy, spread, view.node.line);
+  return {rule.partial(x, View(view.self, std::move(spread), view.node.line), wide_dy, axes)};
+}
+
+Gradients TransposeGather(const NodeView& view, const Value& dy) {
+  const auto& [axis, batch] = view.node.As<GatherAttributes>();
+  const Value& x = view.operands[0];
+  return {ScatterAdd(dy, view.operands[1], x.dim(axis), axis, batch), Value()};
+}
+
+Gradients TransposeScatterAdd(const NodeView& view, const Value& dy) {
+  const auto& [axis, batch, size] = view.node.As<ScatterAddAttributes>();
+  return {Gather(dy, view.operands[1], axis, batch), Value()};
+}
+
+// One side of a contraction's gradient. With a the wanted operand and b the other one,
+//     da[batch, free_a, sum] = sum over free_b of dy[batch, free_a, free_b] * b[batch, free_b, sum].
+// `first` says whether a is the left operand, and with it where its free axes lie in dy.
+Value ContractSide(const ContractAttributes& attributes, bool first, const Value& a, const Value& b,
+                   const Value& dy) {
+  const auto& [lhs_batch, rhs_batch, lhs_sum, rhs_sum, order] = attributes;
+  const std::vector<int64_t>& a_batch = first ? lhs_batch : rhs_batch;
+  const std::vector<int64_t>& b_batch = first ? rhs_batch : lhs_batch;
+  const std::vector<int64_t>& a_sum = first ? lhs_sum : rhs_sum;
+  const std::vector<int64_t>& b_sum = first ? rhs_sum : lhs_sum;
+  const auto free_axes = [](int64_t rank, const std::vector<int64_t>& batch,
+                            const std::vector<int64_t>& sum) {
+    std::vector<int64_t> axes;
+    for (int64_t i = 0; i < rank; i++) {
+      const bool used = std::find(batch.begin(), batch.end(), i) != batch.end() ||
+                        std::find(sum.begin(), sum.end(), i) != sum.end();
+      if (!used) axes.push_back(i);
+    }
+    return axes;
+  };
+  const std::vector<int64_t> a_free = free_axes(a.rank(), a_batch, a_sum);
+  const std::vector<int64_t> b_free = free_axes(b.rank(), b_batch, b_sum);
+  const auto batches = static_cast<int64_t>(a_batch.size());
+  std::vector<int64_t> dy_batch, dy_b_free;
+  for (int64_t i = 0; i < batches; i++) dy_batch.push_back(i);
+  const int64_t start = batches + (first ? static_cast<int64_t>(a_free.size()) : 0);
+  for (size_t i = 0; i < b_free.size(); i++) dy_b_free.push_back(start + static_cast<int64_t>(i));
+
+  // dy stands on the side on which `a` is missing, so that the usual products need no transpose:
+  // dz W^T for the left operand, x^T dz for the right one.
+  const Value product =
+      first ? Contract(dy, b, {dy_batch, b_batch, dy_b_free, b_free})
+            : Contract(b, dy, {b_batch, dy_batch, b_free, dy_b_free});
+  // The product's axes: the batch; then a's free axes and b's sum axes in ascending order of b, or
+  // the other way round.
+  std::vector<int64_t> origin = a_batch;
+  std::vector<int64_t> sums = b_sum;
+  std::sort(sums.begin(), sums.end());
+  for (int64_t& axis : sums) {
+    const auto pair = std::find(b_sum.begin(), b_sum.end(), axis) - b_sum.begin();
+    axis = a_sum[static_cast<size_t>(pair)];
+  }
+  const std::vector<int64_t>& near = first ? a_free : sums;
+  const std::vector<int64_t>& far = first ? sums : a_free;
+  origin.insert(origin.end(), near.begin(), near.end());
+  origin.insert(origin.end(), far.begin(), far.end());
+  std::vector<int64_t> permutation(origin.size());
+  for (size_t i = 0; i < origin.size(); i++) {
+    permutation[static_cast<size_t>(origin[i])] = static_cast<int64_t>(i);
+  }
+  return permutation.empty() ? product : Transpose(product, permutation);
+}
+
+Gradients TransposeContract(const NodeView& view, const Value& dy) {
+  const auto& attributes = view.node.As<ContractAttributes>();
+  const Value &lhs = view.operands[0], &rhs = view.operands[1];
+  Gradients gradients(2);
+  if (view.wanted[0]) gradients[0] = ContractSide(attributes, true, lhs, rhs, dy);
+  if (view.wanted[1]) gradients[1] = ContractSide(attributes, false, rhs, lhs, dy);
+  return gradients;
+}
+
+Gradients TransposeCustom(const NodeView& view, const Value& dy) {
+  std::vector<Value> arguments(view.operands.begin() + 1, view.operands.end());
+  arguments.push_back(view.self);
+  arguments.push_back(dy);
+  Gradients gradients =
+      Inline(*view.node.As<CustomAttributes>().gradient, arguments, view.self);
+  gradients.insert(gradients.begin(), Value());
+  return gradients;
+}
+
+}  // namespace
+
+Gradients TransposeNode(const NodeView& view, const Value& dy) {
+  switch (view.node.kind()) {
+    case Kind::kMap: return TransposeMap(view, dy);
+    case Kind::kView:
+      return {TransposeView(view.node.As<ViewAttributes>(), view.operands[0].shape(), dy,
+                            view.node.line)};
+    case Kind::kReshape: return {Reshape(dy, view.operands[0].shape())};
+    case Kind::kConcat: return TransposeConcat(view, dy);
+    case Kind::kReduce: return TransposeReduce(view, dy);
+    case Kind::kGather: return TransposeGather(view, dy);
+    case Kind::kScatterAdd: return TransposeScatterAdd(view, dy);
+    case Kind::kContract: return TransposeContract(view, dy);
+    case Kind::kCustom: return TransposeCustom(view, dy);
+    case Kind::kInput:
+    case Kind::kConstant:
+    case Kind::kIota:
+    case Kind::kSize:
+    case Kind::kRandom:
+    case Kind::kLoop:
+    case Kind::kPart: break;
+  }
+  return Gradients(view.operands.size());
+}
+
+// A view reads x at i[a] = (offset + sum of step * o) / dilation for each operand axis a. Its
+// transpose has to name, for each element i of x, the results o that came from it. For each axis a,
+// one o is solved for,
+//     o = (dilation * i[a] - offset - the other terms) / step,
+// and o's that no equation is left for (the second term of a window) are summed over.
+Value TransposeView(const ViewAttributes& view, const Shape& shape, const Value& dy,
+                    const SourceLine& line) {
+  const size_t rank = shape.size();
+  // Axes that no term names are broadcasts: their gradients add up.
+  std::vector<bool> named(view.shape.size(), false);
+  for (const AxisMap& map : view.axes) {
+    for (const AxisMap::Term& term : map.terms) named[static_cast<size_t>(term.axis)] = true;
+  }
+  std::vector<int64_t> broadcast, place(view.shape.size(), -1);
+  int64_t next = 0;
+  for (size_t i = 0; i < named.size(); i++) {
+    if (named[i]) {
+      place[i] = next++;
+    } else {
+      broadcast.push_back(static_cast<int64_t>(i));
+    }
+  }
+  const Value summed = broadcast.empty() ? dy : Reduce(kSumOp, dy, broadcast, line);
+
+  // The solution of each named axis, an AxisMap over the axes of the transposed view.
+  ViewAttributes transposed{.axes = std::vector<AxisMap>(static_cast<size_t>(next)),
+                            .fill = 0, .shape = shape};
+  std::vector<bool> solved(static_cast<size_t>(next), false);
+  std::vector<int64_t> extra;
+  // Constant indices read one element; dy gets an axis of extent 1 for each, that is at i == offset.
+  Shape with_ones = summed.shape();
+  std::vector<bool> done(rank, false);
+  for (size_t a = 0; a < rank; a++) {
+    if (!view.axes[a].terms.empty()) continue;
+    const AxisMap& map = view.axes[a];
+    with_ones.push_back(1);
+    transposed.axes.push_back({.offset = -map.offset, .dilation = 1,
+                               .terms = {{static_cast<int64_t>(a), map.dilation}}});
+    done[a] = true;
+  }
+  for (size_t round = 0; round < rank; round++) {
+    // First the equations with the fewest unknowns: a window's inner axis may be given elsewhere.
+    size_t best = rank, fewest = 0;
+    for (size_t a = 0; a < rank; a++) {
+      if (done[a]) continue;
+      size_t unknowns = 0;
+      for (const AxisMap::Term& term : view.axes[a].terms) {
+        unknowns += solved[static_cast<size_t>(place[static_cast<size_t>(term.axis)])] ? 0 : 1;
+      }
+      if (best == rank || unknowns < fewest) best = a, fewest = unknowns;
+    }
+    if (best == rank) break;
+    done[best] = true;
+    const AxisMap& map = view.axes[best];
+    size_t target = map.terms.size();
+    for (size_t t = 0; t < map.terms.size(); t++) {
+      const auto axis = static_cast<size_t>(place[static_cast<size_t>(map.terms[t].axis)]);
+      if (solved[axis]) continue;
+      if (target == map.terms.size()) {
+        target = t;
+        continue;
+      }
+      // A second unknown: it becomes an axis of its own, to be summed over.
+      const auto at = static_cast<int64_t>(transposed.shape.size());
+      extra.push_back(at);
+      transposed.shape.push_back(view.shape[static_cast<size_t>(map.terms[t].axis)]);
+      transposed.axes[axis] = {.offset = 0, .dilation = 1, .terms = {{.axis = at}}};
+      solved[axis] = true;
+    }
+    if (target == map.terms.size()) {
+      return Fail("gradient", {dy}, "of a view that reads a diagonal is not supported", line);
+    }
+    // o = (dilation i - offset - sum of step_t o_t) / step, over a common denominator.
+    int64_t denominator = 1;
+    for (size_t t = 0; t < map.terms.size(); t++) {
+      if (t == target) continue;
+      denominator *= transposed.axes[static_cast<size_t>(
+          place[static_cast<size_t>(map.terms[t].axis)])].dilation;
+    }
+    const int64_t step = map.terms[target].step;
+    const int64_t sign = step < 0 ? -1 : 1;
+    AxisMap solution{.offset = -map.offset * denominator * sign,
+                     .dilation = std::abs(step) * denominator,
+                     .terms = {{static_cast<int64_t>(best), map.dilation * denominator * sign}}};
+    for (size_t t = 0; t < map.terms.size(); t++) {
+      if (t == target) continue;
+      const AxisMap& other = transposed.axes[static_cast<size_t>(
+          place[static_cast<size_t>(map.terms[t].axis)])];
+      const int64_t factor = -map.terms[t].step * (denominator / other.dilation) * sign;
+      solution.offset += factor * other.offset;
+      for (const AxisMap::Term& term : other.terms) {
+        solution.terms.push_back({term.axis, factor * term.step});
+      }
+    }
+    const auto axis = static_cast<size_t>(place[static_cast<size_t>(map.terms[target].axis)]);
+    transposed.axes[axis] = std::move(solution);
+    solved[axis] = true;
+  }
+  const Value spread = View(Reshape(summed, with_ones), std::move(transposed), line);
+  return extra.empty() ? spread : Reduce(kSumOp, spread, extra, line);
+}
+
+}  // namespace talweg

@@ -1,0 +1,47 @@
+#ifndef TALWEG_AUTODIFF_TRANSPOSE_H_
+#define TALWEG_AUTODIFF_TRANSPOSE_H_
+
+#include <functional>
+#include <vector>
+
+#include "graph/value.h"
+
+namespace talweg {
+
+// The rules of reverse mode, one a kind.
+
+// Gradients of a node's operands; a value of no tape where there is none.
+using Gradients = std::vector<Value>;
+
+// What a rule sees of a node: its operands and itself as values of the tape, and which operands
+// matter (somebody wants their gradient and they are floats).
+struct NodeView {
+  const Node& node;
+  Value self;
+  std::vector<Value> operands;
+  std::vector<bool> wanted;
+};
+
+// dy -> gradients of the operands. Not for loops.
+Gradients TransposeNode(const NodeView& view, const Value& dy);
+
+// The transpose of a view: what arrives at the elements of the result, added up at the elements of
+// the operand from which they came. `shape` is the operand's.
+Value TransposeView(const ViewAttributes& view, const Shape& shape, const Value& dy,
+                    const SourceLine& line);
+
+// The rule of a loop: the gradients of its parts (a value of no tape where nothing arrived) ->
+// gradients of its operands.
+Gradients TransposeLoop(const NodeView& view, const std::vector<Value>& dparts);
+
+// Zeros of a value's type.
+Value ZerosLike(const Value& x);
+
+// The reverse sweep itself: for each x the sum over ys of dy times its derivative, a value of no
+// tape where there is no path. A dy of no tape counts as zero. All are values of one tape.
+std::vector<Value> PullBack(const std::vector<Value>& ys, const std::vector<Value>& dys,
+                            const std::vector<Value>& xs);
+
+}  // namespace talweg
+
+#endif  // TALWEG_AUTODIFF_TRANSPOSE_H_

@@ -319,6 +319,10 @@ absl::Status Verifier::Check(const Graph& graph, bool rows, int32_t depth) {
     rows |= Uses(graph.input_type(i).shape, kRows);
     trips |= Uses(graph.input_type(i).shape, kTrips);
   }
+  // A loop whose trips are counted at run time binds them by what it stacks.
+  for (const Node& node : graph.nodes()) {
+    trips |= Has<LoopAttributes>(node) && node.As<LoopAttributes>().length == kTrips;
+  }
   for (size_t i = 0; i < graph.nodes().size(); i++) {
     absl::Status status = CheckNode(graph, static_cast<NodeId>(i), rows, trips, depth);
     if (!status.ok()) return status;
@@ -431,13 +435,13 @@ absl::Status Verifier::CheckNodeInside(const Graph& graph, NodeId id, bool rows,
 
   for (const Type& type : node.types) {
     if ((!rows && Uses(type.shape, kRows)) || (!trips && Uses(type.shape, kTrips))) {
-      return Error(absl::StrCat("no input says how many there are of ", ToString(type.shape)));
+      return Error(absl::StrCat("nothing says how many there are of ", ToString(type.shape)));
     }
   }
   if (node.kind() == Kind::kSize) {
     const Dim dim = node.As<SizeAttributes>().dim;
     if (!(dim == kRows ? rows : trips)) {
-      return Error(absl::StrCat("no input says how many ", dim.ToString(), " there are"));
+      return Error(absl::StrCat("nothing says how many ", dim.ToString(), " there are"));
     }
   }
   return absl::OkStatus();

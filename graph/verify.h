@@ -22,8 +22,10 @@ inline constexpr int32_t kMaxNesting = 32;      // graphs within graphs: loops, 
 // - inputs are listed once each and have names of their own; outputs exist;
 // - the body of a loop takes and gives what LoopAttributes says, a custom gradient what
 //   CustomAttributes says; both keep these rules themselves, down to kMaxNesting;
-// - a run-time symbol is used only where an input, or the loop around, gives its value; no `trips`
-//   passes into or out of a loop's body, and no `rows` where the loop binds its own.
+// - a run-time symbol is used only where something gives its value: an input that has it as an
+//   extent; for `rows` the loop around; for `trips` a loop of that length. No `trips` passes into or
+//   out of a loop's body, and no `rows` where the loop binds its own;
+// - the indices of views fit 62 bits, so that engines need not fear overflow.
 //
 // The error names the node, its op, the types of its operands and the user's line:
 //   node %7: sum: float32[3,2]: 4 chains; an order has 1 or 16 (model.cc:14)

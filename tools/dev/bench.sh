@@ -2,7 +2,7 @@
 # `goal NAME VALUE UNIT` or `absent NAME reason` for each goal asked for.
 
 bench_rounds=5
-bench_data=tests/data/blobs_1000_3_2_std2_seed2.csv
+bench_data=tests/data/blobs/blobs_1000_3_2_std2_seed2.csv
 
 # The rows of the table whose name or group is among the arguments; all without arguments.
 bench_rows() {

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <random>
@@ -232,9 +233,12 @@ TEST_F(FileTest, TakesAFolderThatCanNotBeSynced) {
 
 TEST_F(FileTest, IsOldOrNewAfterKill9) {
   const std::vector<std::string> versions = {std::string(300000, 'a'), std::string(200000, 'b')};
+  const auto start = std::chrono::steady_clock::now();
   ASSERT_TRUE(WriteFile(Path("a"), versions[0]).ok());
+  const std::chrono::duration<double, std::micro> write = std::chrono::steady_clock::now() - start;
   const unsigned seed = std::random_device()();
   std::mt19937 random(seed);
+  int new_ones = 0;
   for (int point = 0; point < 100; point++) {
     const pid_t child = ::fork();
     ASSERT_GE(child, 0);
@@ -245,14 +249,16 @@ TEST_F(FileTest, IsOldOrNewAfterKill9) {
         }
       }
     }
-    ::usleep(random() % 3000);
+    ::usleep(random() % (1000 + static_cast<unsigned>(3 * write.count())));
     ASSERT_EQ(::kill(child, SIGKILL), 0);
     int state = 0;
     ASSERT_EQ(::waitpid(child, &state, 0), child);
     ASSERT_TRUE(WIFSIGNALED(state)) << "the writer ended by itself: " << state;
     const std::string now = Raw(Path("a"));
     EXPECT_TRUE(now == versions[0] || now == versions[1]) << now.size() << ", seed " << seed;
+    new_ones += now == versions[1];
   }
+  EXPECT_GT(new_ones, 0) << "killed before anything was ever written: no test";
 }
 
 // Killed inside the k-th call, for every k: the points that random times seldom hit.

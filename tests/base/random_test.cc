@@ -1,8 +1,10 @@
 #include "base/random.h"
 
 #include <cstring>
+#include <fstream>
 #include <limits>
 #include <numeric>
+#include <sstream>
 #include <string>
 #include <type_traits>
 #include <vector>
@@ -121,6 +123,26 @@ TEST(NumPyRandom, PermutesAsNumPyDoes) {
     EXPECT_EQ(random.Word(), c.next) << c.count;
   }
   EXPECT_TRUE(NumPyRandom(5).Permutation(-1).empty());
+}
+
+// Keras's order of samples: one array, shuffled again in place at the start of each epoch.
+TEST(NumPyRandom, ShufflesAccumulateOverEpochsAsInKeras) {
+  std::ifstream file("tests/data/shuffle_500_seed1.csv");
+  std::string line;
+  ASSERT_TRUE(std::getline(file, line)) << "the file's first line is a comment";
+  std::vector<int64_t> order(500);
+  std::iota(order.begin(), order.end(), int64_t{0});
+  NumPyRandom random(1);
+  for (int epoch = 0; epoch < 3; epoch++) {
+    random.Shuffle(absl::MakeSpan(order));
+    ASSERT_TRUE(std::getline(file, line));
+    std::istringstream cells(line);
+    std::string cell;
+    for (int64_t index : order) {
+      ASSERT_TRUE(std::getline(cells, cell, ','));
+      ASSERT_EQ(cell, std::to_string(index)) << "epoch " << epoch;
+    }
+  }
 }
 
 TEST(NumPyRandom, KeepsTheSecondNormalAcrossOtherDraws) {

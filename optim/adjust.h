@@ -46,14 +46,14 @@ class AdjustScope {
 
   // The undecayed rate, float64: adjustments that ran before have acted on it.
   const Value& rate() const { return adjustable_->rate; }
-  void SetRate(const Value& rate) const;
+  void SetRate(Arg rate) const;
 
   Value Hyper(std::string_view name, const talweg::Hyper& hyper, const Range& range = {}) const;
   const HyperScope& hypers() const { return hypers_; }
 
   // Float64 scalars of this adjustment's own that stay from one moment to the next.
   Value State(std::string_view name, double start = 0) const;
-  void Set(std::string_view name, const Value& next) const;
+  void Set(std::string_view name, Arg next) const;
 
   // Ends the training where the bool scalar is true: at the end of this epoch, or of this batch's
   // update.

@@ -46,13 +46,13 @@ class Hyper {
 class Range {
  public:
   // Any finite number.
-  Range() = default;
-  static Range AtLeast(double low) { return Range(low, false, kInfinity, false); }
-  static Range Above(double low) { return Range(low, true, kInfinity, false); }
+  constexpr Range() = default;
+  static constexpr Range AtLeast(double low) { return Range(low, false, kInfinity, false); }
+  static constexpr Range Above(double low) { return Range(low, true, kInfinity, false); }
   // low <= x <= high
-  static Range Between(double low, double high) { return Range(low, false, high, false); }
+  static constexpr Range Between(double low, double high) { return Range(low, false, high, false); }
   // low <= x < high
-  static Range HalfOpen(double low, double high) { return Range(low, false, high, true); }
+  static constexpr Range HalfOpen(double low, double high) { return Range(low, false, high, true); }
 
   bool Contains(double x) const;
   // "at least 0 and less than 1", "a finite number".
@@ -61,7 +61,7 @@ class Range {
 
  private:
   static constexpr double kInfinity = std::numeric_limits<double>::infinity();
-  Range(double low, bool above_low, double high, bool below_high)
+  constexpr Range(double low, bool above_low, double high, bool below_high)
       : low_(low), high_(high), above_low_(above_low), below_high_(below_high) {}
 
   double low_ = -kInfinity, high_ = kInfinity;

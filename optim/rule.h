@@ -32,13 +32,13 @@ class RuleScope {
 
   // State of the parameter's shape and element type: the value after the last update.
   Value Slot(std::string_view name, double start = 0,
-             std::source_location where = std::source_location::current()) const;
+             std::source_location where = std::source_location::current());
   // A float64 scalar that all parameters share. Each must set the same next value.
   Value SharedScalar(std::string_view name, double start = 0,
-                     std::source_location where = std::source_location::current()) const;
+                     std::source_location where = std::source_location::current());
   // Sets what Slot or SharedScalar gave. A slot that is read and never set is an error.
   void Set(std::string_view name, const Value& next,
-           std::source_location where = std::source_location::current()) const;
+           std::source_location where = std::source_location::current());
 
   // n, the number of updates made before this one: an int64 scalar.
   const Value& step() const { return step_; }
@@ -53,6 +53,7 @@ class RuleScope {
   std::string parameter_;
   Type type_;
   Value rate_, decayed_rate_, step_;
+  std::vector<std::string> shared_;  // names of SharedScalar
   HyperScope hypers_;
   StateScope state_;
 };

@@ -20,7 +20,8 @@ inline constexpr Unit kUpdates = Unit::kUpdates;
 // Where a training is, as a schedule sees it; all float64 scalars.
 class ScheduleScope {
  public:
-  // The counts may be of any number type. `updates_per_epoch` is what Then needs.
+  // The counts may be of any number type. `updates_per_epoch` turns one unit into the other where a
+  // chain needs it; without it (a Value of no tape) only the unit of the chain can be used in it.
   ScheduleScope(HyperScope hypers, const Value& epoch, const Value& update,
                 const Value& updates_per_epoch);
 
@@ -36,6 +37,9 @@ class ScheduleScope {
   ScheduleScope From(const Value& start, Unit unit) const;
   // ... or that are 0 altogether.
   ScheduleScope AtStart() const;
+
+  // Reports a wrong option on the tape: "schedule: <what>".
+  Value Fail(std::string_view what) const;
 
  private:
   HyperScope hypers_;
@@ -65,7 +69,7 @@ class Schedule {
 
   // The float64 scalar; cast if the function made another float. An error on the tape for anything
   // else.
-  Value Rate(ScheduleScope& scope) const;
+  Value Rate(const ScheduleScope& scope) const;
   // kUpdates where it must be asked at each update, kEpochs where once an epoch suffices.
   Unit finest() const { return finest_; }
   // The rate, where it never changes.
@@ -73,12 +77,12 @@ class Schedule {
 
   // Sums and products at each moment; a number scales. (Friends, so that nothing but a schedule
   // finds them: a + b of Values stays what it is.)
-  friend Schedule operator+(const Schedule& a, const Schedule& b) { return Sum(a, b); }
-  friend Schedule operator*(const Schedule& a, const Schedule& b) { return Product(a, b); }
+  friend Schedule operator+(const Schedule& a, const Schedule& b) { return SumOf(a, b); }
+  friend Schedule operator*(const Schedule& a, const Schedule& b) { return ProductOf(a, b); }
 
  private:
-  static Schedule Sum(const Schedule& a, const Schedule& b);
-  static Schedule Product(const Schedule& a, const Schedule& b);
+  static Schedule SumOf(const Schedule& a, const Schedule& b);
+  static Schedule ProductOf(const Schedule& a, const Schedule& b);
 
   Function function_;
   Unit finest_ = kEpochs;

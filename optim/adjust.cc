@@ -1,0 +1,148 @@
+#include "optim/adjust.h"
+
+#include <map>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "base/text.h"
+#include "ops/elementwise.h"
+
+namespace talweg {
+
+AdjustScope::AdjustScope(const Moment& moment, Adjustable* adjustable, HyperScope hypers,
+                         StateScope state)
+    : moment_(moment),
+      adjustable_(adjustable),
+      hypers_(std::move(hypers)),
+      state_(std::move(state)) {}
+
+Value AdjustScope::Metric(std::string_view name) const {
+  for (const NamedValue& metric : moment_.metrics) {
+    if (metric.name == name) return metric.value;
+  }
+  const std::string known =
+      absl::StrJoin(moment_.metrics, ", ",
+                    [](std::string* out, const NamedValue& m) { absl::StrAppend(out, m.name); });
+  Fail(absl::StrCat("there is no metric ", Quoted(name),
+                    known.empty() ? " at this moment" : "; there are ", known));
+  return Value(state_.tape().state(), -1);
+}
+
+void AdjustScope::SetRate(Arg rate) const {
+  const Value next = ToValue(rate, adjustable_->rate);
+  if (next.ok() && next.type() != Type{kFloat64, {}}) {
+    Fail(absl::StrCat("the rate is set to ", ToString(next.type()),
+                      "; it must be a float64 scalar"));
+    return;
+  }
+  adjustable_->rate = next;
+}
+
+Value AdjustScope::Hyper(std::string_view name, const talweg::Hyper& hyper,
+                         const Range& range) const {
+  return hypers_.Get(name, hyper, range);
+}
+
+Value AdjustScope::State(std::string_view name, double start) const {
+  return state_.Get(name, {kFloat64, {}}, start);
+}
+
+void AdjustScope::Set(std::string_view name, Arg next) const {
+  state_.Set(name, ToValue(next, adjustable_->rate));
+}
+
+void AdjustScope::Stop(const Value& when) const {
+  if (when.ok() && when.type() != Type{kBool, {}}) {
+    Fail(absl::StrCat("it stops on ", ToString(when.type()), "; that must be a bool scalar"));
+    return;
+  }
+  Value& stop = adjustable_->stop;
+  stop = stop.tape() == nullptr ? when : Or(stop, when);
+}
+
+void AdjustScope::SetParameter(size_t i, const Value& next) const {
+  NamedValue& parameter = adjustable_->parameters[i];
+  if (next.ok() && next.type() != parameter.value.type()) {
+    Fail(absl::StrCat("parameter ", parameter.name, " is ", ToString(parameter.value.type()),
+                      ", but is set to ", ToString(next.type())));
+    return;
+  }
+  parameter.value = next;
+}
+
+Value AdjustScope::Snapshot(size_t i) const {
+  const NamedValue& parameter = adjustable_->parameters[i];
+  return state_.Within("snapshot").Get(parameter.name, parameter.value.type());
+}
+
+void AdjustScope::SetSnapshot(size_t i, const Value& next) const {
+  state_.Within("snapshot").Set(adjustable_->parameters[i].name, next);
+}
+
+void AdjustScope::Fail(std::string_view what) const {
+  std::string name = hypers_.prefix();
+  if (!name.empty()) name.pop_back();  // the slash
+  state_.tape().state()->SetError(
+      absl::InvalidArgumentError(absl::StrCat(name, ": ", std::string(what))));
+}
+
+namespace {
+
+const Adjustment::Function& HookOf(AdjustEvent event, const Adjustment& adjustment) {
+  switch (event) {
+    case AdjustEvent::kEpochBegin:
+      return adjustment.begin;
+    case AdjustEvent::kBatchEnd:
+      return adjustment.batch_end;
+    case AdjustEvent::kEpochEnd:
+      break;
+  }
+  return adjustment.end;
+}
+
+}  // namespace
+
+bool Acts(AdjustEvent event, absl::Span<const Adjustment> adjustments) {
+  for (const Adjustment& adjustment : adjustments) {
+    if (HookOf(event, adjustment) != nullptr) return true;
+  }
+  return false;
+}
+
+absl::StatusOr<Adjustable> Adjust(AdjustEvent event, absl::Span<const Adjustment> adjustments,
+                                  const Moment& moment, const Adjustable& before,
+                                  const HyperScope& hypers, const StateScope& state) {
+  const auto check_scalar = [](std::string_view name, const Value& v) {
+    if (!v.ok()) return v.status();
+    if (v.type() == Type{kFloat64, {}}) return absl::OkStatus();
+    return absl::InvalidArgumentError(absl::StrCat("adjust: ", std::string(name), " is ",
+                                                   ToString(v.type()),
+                                                   "; it must be a float64 scalar"));
+  };
+  if (absl::Status status = check_scalar("the rate", before.rate); !status.ok()) return status;
+  for (const NamedValue& metric : moment.metrics) {
+    absl::Status status = check_scalar("metric " + metric.name, metric.value);
+    if (!status.ok()) return status;
+  }
+  Adjustable adjusted = before;
+  std::map<std::string, int> count;
+  for (const Adjustment& adjustment : adjustments) {
+    // Counted whether it acts at this moment or not, so that its names are the same at all of them.
+    const int earlier = count[adjustment.name]++;
+    const Adjustment::Function& hook = HookOf(event, adjustment);
+    if (hook == nullptr) continue;
+    const std::string name =
+        earlier == 0 ? adjustment.name : absl::StrCat(adjustment.name, "_", earlier);
+    AdjustScope scope(moment, &adjusted, hypers.Within(name), state.Within(name));
+    hook(scope);
+    if (!state.status().ok()) return state.status();
+    // Hyper-parameters are on an outer tape, where an error is no error of the body.
+    for (const Tape& tape : {state.tape(), hypers.tape()}) {
+      if (!tape.status().ok()) return tape.status();
+    }
+  }
+  return adjusted;
+}
+
+}  // namespace talweg

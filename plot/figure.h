@@ -47,7 +47,7 @@ struct Series {
   enum class Mark : uint8_t { kLine, kPoints };
 
   // Its entry in the legend; none where empty.
-  std::string name;
+  std::string name = {};
   // One x for each y; empty means 1, 2, 3, ..., as epochs are counted. NaN and infinite values are
   // gaps, so are values that are not positive on a logarithmic axis.
   std::vector<double> x = {};

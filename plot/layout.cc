@@ -5,7 +5,7 @@
 #include <iterator>
 
 #include "absl/strings/str_split.h"
-#include "plot/utf8.h"
+#include "plot/text.h"
 
 namespace talweg::plot {
 namespace {
@@ -16,13 +16,15 @@ constexpr double kTickTexts = 34;    // from a frame to below its tick labels
 constexpr double kAxisLabel = 24;    // height of an axis label
 constexpr double kTickSpace = 14;    // between a frame and the tick labels to its left
 constexpr double kLegendRow = 26;    // height of one row of the legend
-constexpr double kLetter = 0.64;     // mean width of a letter, in units of its height
-constexpr double kTitleLine = 1.35;  // height of a line, in the same units
+constexpr double kLegendGap = 32;    // between its entries
+constexpr double kSampleGap = 8;     // between a sample and its name
+constexpr double kTitleLine = 1.35;  // height of a line, in units of its letters
 
-// The width of a tick label; of 10^{k} three letters are not drawn.
+// The width of a tick label; the exponent of 10^{k} is drawn a little smaller than reckoned here.
 double LabelWidth(const std::string& label) {
-  const int hidden = label.find("^{") == std::string::npos ? 0 : 3;
-  return kLetter * kTickFont * (CountLetters(label) - hidden);
+  const size_t power = label.find("^{");
+  if (power == std::string::npos) return kTickFont * TextWidth(label);
+  return kTickFont * (TextWidth("10") + TextWidth(label.substr(power + 2)) - TextWidth("}"));
 }
 
 // Whether the label of a tick at the lower (or upper) end of a scale reaches beyond the frame, and
@@ -40,7 +42,7 @@ double Overhang(const Scale& scale, bool upper) {
 double TitleFont(const std::string& title, double width) {
   double widest = 1;
   for (const absl::string_view line : absl::StrSplit(title, '\n')) {
-    widest = std::max(widest, kLetter * CountLetters({line.data(), line.size()}));
+    widest = std::max(widest, TextWidth({line.data(), line.size()}));
   }
   return std::clamp((width - 2 * kGap) / widest, 0.5 * kTitleFont, kTitleFont);
 }
@@ -78,7 +80,8 @@ void MakeScales(const Figure& figure, std::vector<PanelLayout>& panels) {
   }
 }
 
-std::vector<LegendEntry> Legend(const Figure& figure) {
+// The title and each pair of name and colour once.
+std::vector<LegendEntry> LegendEntries(const Figure& figure) {
   std::vector<LegendEntry> entries;
   if (!figure.legend) return entries;
   for (const Panel& panel : figure.panels) {
@@ -88,21 +91,47 @@ std::vector<LegendEntry> Legend(const Figure& figure) {
       const bool known = std::any_of(entries.begin(), entries.end(), [&](const LegendEntry& entry) {
         return entry.name == series.name && entry.color == color && entry.mark == series.mark;
       });
-      if (!series.name.empty() && !known) entries.push_back({series.name, color, series.mark});
+      if (series.name.empty() || known) continue;
+      entries.push_back({.name = series.name, .color = color, .mark = series.mark});
     }
+  }
+  if (!entries.empty() && !figure.legend_title.empty()) {
+    entries.insert(entries.begin(), {.name = figure.legend_title});
   }
   return entries;
 }
 
-// gnuplot sets the entries in columns as wide as the longest of them.
-double LegendHeight(const std::vector<LegendEntry>& legend) {
-  if (legend.empty()) return 0;
-  double widest = 0;
-  for (const LegendEntry& entry : legend) {
-    widest = std::max(widest, kLetter * kLabelFont * CountLetters(entry.name) + 70);
+// Sets the entries one after the other in rows, each in the middle of the paper; returns the height
+// of all rows.
+double PlaceLegend(std::vector<LegendEntry>& entries) {
+  double y = kEdge / 2 + kLegendRow / 2, x = 0;
+  auto row = entries.begin();
+  const auto end_row = [&](auto end) {
+    const double shift = std::max((kWidth - (x - kLegendGap)) / 2, kEdge);
+    for (; row != end; ++row) {
+      row->sample_x += shift;
+      row->text_x += shift;
+    }
+  };
+  for (auto entry = entries.begin(); entry != entries.end(); ++entry) {
+    const bool points = entry->mark == Series::Mark::kPoints;
+    const double sample =
+        entry->color ? (points ? 2 * kLegendRadius : kLegendLine) + kSampleGap : 0;
+    // A name of several lines stands on one.
+    std::replace(entry->name.begin(), entry->name.end(), '\n', ' ');
+    const double width = sample + kLabelFont * TextWidth(CleanUtf8(entry->name));
+    if (entry != row && x + width > kWidth - 2 * kEdge) {
+      end_row(entry);
+      x = 0;
+      y += kLegendRow;
+    }
+    entry->sample_x = x;
+    entry->text_x = x + sample;
+    entry->y = y;
+    x += width + kLegendGap;
   }
-  const double columns = std::max(1.0, std::floor((kWidth - 2 * kEdge) / widest));
-  return kLegendRow * std::ceil(static_cast<double>(legend.size()) / columns) + 6;
+  end_row(entries.end());
+  return entries.empty() ? 0 : y + kLegendRow / 2;
 }
 
 }  // namespace
@@ -174,10 +203,8 @@ Layout MakeLayout(const Figure& figure) {
   const double data_height = std::max(frame_width * figure.panel_aspect - strip, 20.0);
   const double frame_height = data_height + strip;
 
-  layout.legend = Legend(figure);
-  const double legend_height = LegendHeight(layout.legend);
-  layout.legend_y = kEdge / 2 + legend_height / 2;
-  double top = kEdge + legend_height;
+  layout.legend = LegendEntries(figure);
+  double top = kEdge + PlaceLegend(layout.legend);
   for (size_t row = 0; row < rows; row++) {
     double left = 0;
     for (size_t column = 0; column < columns; column++) {

@@ -1,6 +1,7 @@
 #ifndef TALWEG_PLOT_LAYOUT_H_
 #define TALWEG_PLOT_LAYOUT_H_
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,18 +29,25 @@ struct PanelLayout {
   double title_font;
 };
 
-// An entry of the legend.
+// The radius of a point in the legend, and the width of its sample of a line.
+inline constexpr double kLegendRadius = 4.5;
+inline constexpr double kLegendLine = 34;
+
+// An entry of the legend: a sample of the mark and the name to its right. The legend's title is one
+// without a sample.
 struct LegendEntry {
   std::string name;
-  Color color;
-  Series::Mark mark;
+  std::optional<Color> color = std::nullopt;  // none for the title
+  Series::Mark mark = Series::Mark::kLine;
+  double sample_x = 0;  // left end of the sample
+  double text_x = 0;    // left end of the name
+  double y = 0;         // middle of both
 };
 
 struct Layout {
   double height;
   std::vector<PanelLayout> panels;
   std::vector<LegendEntry> legend;
-  double legend_y;  // its middle
 };
 
 // Lays out a figure that has passed CheckFigure.

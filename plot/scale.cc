@@ -14,6 +14,8 @@ namespace {
 constexpr double kRoom = 0.04;
 // gnuplot computes with ranges in double precision; beyond this their products overflow.
 constexpr double kHuge = 1e150;
+// Data beyond this are clipped, which leaves room for room around them.
+constexpr double kHugeData = 1e135;
 
 // The smallest of 1, 2, 5 times a power of ten that is at least `step`.
 double RoundStep(double step) {
@@ -37,37 +39,45 @@ std::string TickLabel(double value, double step) {
   return text[0] == '-' ? absl::StrCat("−", text.substr(1)) : text;
 }
 
+// At least two ticks: where a round step leaves fewer, the next finer one is taken.
 void SetLinearTicks(Scale& scale, double last, int count) {
-  const double step = RoundStep((last - scale.low) / count);
-  const double first = std::ceil(scale.low / step - 1e-6);
-  for (int i = 0; i <= 2 * count; i++) {
-    const double at = (first + i) * step;
-    if (at > last + 1e-6 * step) break;
-    const double shown = std::abs(at) < 1e-6 * step ? 0 : at;
-    scale.ticks.push_back({shown, TickLabel(shown, step)});
+  for (int parts = count; scale.ticks.size() < 2; parts *= 2) {
+    scale.ticks.clear();
+    const double step = RoundStep((last - scale.low) / parts);
+    const double first = std::ceil(scale.low / step - 1e-6);
+    for (int i = 0; i <= parts; i++) {
+      const double at = (first + i) * step;
+      if (at > last + 1e-6 * step) break;
+      const double shown = std::abs(at) < 1e-6 * step ? 0 : at;
+      scale.ticks.push_back({shown, TickLabel(shown, step)});
+    }
   }
 }
 
-// Powers of ten, every `stride`-th labelled; where they are few, also 2 to 9 times each, without a
+// Powers of ten whose exponents are round; where they are few, also 2 to 9 times each, without a
 // label.
 void SetLogTicks(Scale& scale, double last, int count) {
   const int first_power = static_cast<int>(std::floor(std::log10(scale.low) + 1e-9));
   const int last_power = static_cast<int>(std::floor(std::log10(last) + 1e-9));
-  // Labels of powers tell little each and may stand closer than those of numbers.
-  const int powers = count + count / 2;
-  const int stride = std::max(1, (last_power - first_power + powers - 1) / powers);
-  const auto shown = [&](double at) { return at >= scale.low * 0.999999 && at <= last * 1.000001; };
   const bool minor = last_power - first_power <= 4;
-  int labels = 0;
-  for (int power = first_power; power <= last_power; power++) {
-    const double at = std::pow(10, power);
-    // Counted from 10^0, so that panels with other ranges label the same powers.
-    if (power % stride == 0 && shown(at)) {
-      scale.ticks.push_back({at, absl::StrCat("10^{", power < 0 ? "−" : "", std::abs(power), "}")});
-      labels++;
-    }
-    for (int digit = 2; minor && digit <= 9; digit++) {
-      if (shown(digit * at)) scale.ticks.push_back({digit * at, ""});
+  const auto shown = [&](double at) { return at >= scale.low * 0.999999 && at <= last * 1.000001; };
+  // Labels of powers tell little each and may stand closer than those of numbers.
+  int stride = 0, labels = 0;
+  for (int parts = count + count / 2; labels < 2 && stride != 1; parts *= 2) {
+    scale.ticks.clear();
+    labels = 0;
+    const double decades = static_cast<double>(last_power - first_power) / parts;
+    stride = static_cast<int>(RoundStep(std::max(1.0, std::ceil(decades))));
+    for (int power = first_power; power <= last_power; power++) {
+      const double at = std::pow(10, power);
+      if (power % stride == 0 && shown(at)) {
+        labels++;
+        scale.ticks.push_back(
+            {at, absl::StrCat("10^{", power < 0 ? "−" : "", std::abs(power), "}")});
+      }
+      for (int digit = 2; minor && digit <= 9; digit++) {
+        if (shown(digit * at)) scale.ticks.push_back({digit * at, ""});
+      }
     }
   }
   if (labels >= 2) return;
@@ -92,8 +102,9 @@ bool IsDrawable(double low, double high, bool log) {
 
 Scale MakeScale(const Axis& axis, Extent data) {
   if (data.empty()) data = axis.log ? Extent{1, 10} : Extent{0, 1};
-  const double smallest = axis.log ? 1 / kHuge : -kHuge;
-  double low = std::clamp(data.low, smallest, kHuge), high = std::clamp(data.high, smallest, kHuge);
+  const double smallest = axis.log ? 1 / kHugeData : -kHugeData;
+  double low = std::clamp(data.low, smallest, kHugeData);
+  double high = std::clamp(data.high, smallest, kHugeData);
   // Where all data are one value, the range about it is one that ticks can tell apart.
   const bool wide = IsDrawable(low, high, axis.log);
   if (axis.log) {
@@ -119,9 +130,9 @@ Scale MakeScale(const Axis& axis, Extent data) {
 }
 
 void AddHeadroom(Scale& scale, double fraction) {
-  // high' = low + (high - low) / fraction, in logarithms where the scale is logarithmic.
+  // high' = low + (high - low) / fraction, in logarithms where the scale is logarithmic; finite.
   if (scale.log) {
-    scale.high = scale.low * std::pow(scale.high / scale.low, 1 / fraction);
+    scale.high = std::min(scale.low * std::pow(scale.high / scale.low, 1 / fraction), 1e300);
   } else {
     scale.high = scale.low + (scale.high - scale.low) / fraction;
   }

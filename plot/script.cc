@@ -4,11 +4,11 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_replace.h"
 #include "plot/layout.h"
-#include "plot/utf8.h"
+#include "plot/text.h"
 
 namespace talweg::plot {
 namespace {
@@ -126,7 +126,7 @@ class Body {
   }
 
   std::string Points(double radius) const {
-    return absl::StrFormat("points pt 7 ps %g", radius * units_.point);
+    return absl::StrFormat("pt 7 ps %g", radius * units_.point);
   }
 
   void Text(const std::string& text, double x, double y, double font, std::string_view how) {
@@ -182,42 +182,39 @@ class Body {
                         Rgb(color, kBandTransparency), " fillstyle solid noborder notitle");
       }
       if (series.mark == Series::Mark::kPoints) {
-        absl::StrAppend(&elements, ", ", rows, " using 1:2 with ", Points(kPointRadius), " lc ",
-                        Rgb(color, kPointTransparency), " notitle");
+        absl::StrAppend(&elements, ", ", rows, " using 1:2 with points ", Points(kPointRadius),
+                        " lc ", Rgb(color, kPointTransparency), " notitle");
         continue;
       }
       absl::StrAppend(&elements, ", ", rows, " using 1:2 with lines lw ", kLineWidth, " lc ",
                       Rgb(color), " notitle");
       if (!blocks[i].lone.empty()) {
-        absl::StrAppend(&elements, ", ", LoneName(index, i), " using 1:2 with ", Points(kLineWidth),
-                        " lc ", Rgb(color), " notitle");
+        absl::StrAppend(&elements, ", ", LoneName(index, i), " using 1:2 with points ",
+                        Points(kLineWidth), " lc ", Rgb(color), " notitle");
       }
     }
     Line("plot ", elements);
   }
 
-  // An empty plot over the whole paper, which has only a key.
-  void Legend(const std::string& title) {
+  // An empty plot over the whole paper. gnuplot's own key would drop entries when there are many.
+  void Legend() {
     if (layout_.legend.empty()) return;
     Line("unset label\nunset border\nunset tics\nunset grid\nunset logscale");
     Line("set xrange [0:1]\nset yrange [0:1]");
     Margins(0, kWidth, 0, layout_.height);
-    Line("set key at ", At(kWidth / 2, layout_.legend_y),
-         " center center horizontal Left reverse noenhanced samplen 2.2 spacing 1.2 width 2 ",
-         Font(kLabelFont), " textcolor ", Rgb(kInk));
-    std::string elements = "NaN notitle";
-    if (!title.empty()) {
-      absl::StrAppend(&elements, ", keyentry with dots lc rgb 'white' title ",
-                      GnuplotString(title));
-    }
     for (const LegendEntry& entry : layout_.legend) {
-      const bool points = entry.mark == Series::Mark::kPoints;
-      absl::StrAppend(
-          &elements, ", keyentry with ",
-          points ? Points(1.5 * kPointRadius) : absl::StrCat("lines lw ", 1.5 * kLineWidth), " lc ",
-          Rgb(entry.color), " title ", GnuplotString(entry.name));
+      Text(entry.name, entry.text_x, entry.y, kLabelFont, "left");
+      if (!entry.color) continue;
+      const std::string color = absl::StrCat(" lc ", Rgb(*entry.color));
+      if (entry.mark == Series::Mark::kPoints) {
+        Line("set label \"\" at ", At(entry.sample_x + kLegendRadius, entry.y), " point ",
+             Points(kLegendRadius), color);
+      } else {
+        Line("set arrow from ", At(entry.sample_x, entry.y), " to ",
+             At(entry.sample_x + kLegendLine, entry.y), " nohead lw ", 1.5 * kLineWidth, color);
+      }
     }
-    Line("plot ", elements);
+    Line("plot NaN notitle");
   }
 
  private:
@@ -235,7 +232,7 @@ std::string BodyScript(const Figure& figure, const BlockTable& table, const Layo
   // Lines that cross the frame with both ends outside are drawn too.
   body.Line("set clip two\nunset key\nunset title");
   for (size_t i = 0; i < figure.panels.size(); i++) body.Panel(figure.panels[i], table[i], i);
-  body.Legend(figure.legend_title);
+  body.Legend();
   body.Line("unset multiplot");
   return body.Take();
 }
@@ -243,8 +240,21 @@ std::string BodyScript(const Figure& figure, const BlockTable& table, const Layo
 }  // namespace
 
 std::string GnuplotString(std::string_view text) {
-  return absl::StrCat(
-      "'", absl::StrReplaceAll(CleanUtf8(text), {{"'", "''"}, {"\n", "'.\"\\n\".'"}}), "'");
+  constexpr std::string_view kPlain = " =.,_-";
+  std::string quoted = "\"";
+  bool escaped = false;  // gnuplot takes digits after an escape for more of it
+  for (const char c : CleanUtf8(text)) {
+    const bool plain = absl::ascii_isalpha(static_cast<unsigned char>(c)) ||
+                       (absl::ascii_isdigit(static_cast<unsigned char>(c)) && !escaped) ||
+                       static_cast<unsigned char>(c) >= 0x80 || kPlain.find(c) != kPlain.npos;
+    if (plain) {
+      quoted += c;
+    } else {
+      absl::StrAppendFormat(&quoted, "\\%03o", static_cast<unsigned char>(c));
+    }
+    escaped = !plain;
+  }
+  return quoted + "\"";
 }
 
 std::string GnuplotScript(const Figure& figure, int png_scale) {

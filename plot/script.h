@@ -15,9 +15,10 @@ inline constexpr std::string_view kFont = "DejaVu Sans";
 // figure has passed CheckFigure.
 std::string GnuplotScript(const Figure& figure, int png_scale);
 
-// `text` as a gnuplot expression that is this string and can be nothing else: single quotes, in
-// which only the quote itself is special; newlines joined in from outside. What XML and UTF-8 do
-// not allow (control characters, broken sequences) becomes U+FFFD.
+// `text` as a gnuplot string that is this text and can be nothing else: in double quotes, with
+// everything but letters, digits and a few harmless signs as an octal escape. (Single quotes would
+// not do: gnuplot reads ''' as an empty string and the start of another.) What XML
+// and UTF-8 do not allow becomes U+FFFD.
 std::string GnuplotString(std::string_view text);
 
 }  // namespace talweg::plot

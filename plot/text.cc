@@ -1,4 +1,4 @@
-#include "plot/utf8.h"
+#include "plot/text.h"
 
 #include <algorithm>
 #include <cstddef>
@@ -11,7 +11,13 @@ namespace {
 
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD
 
-bool IsContinuation(char c) { return (static_cast<uint8_t>(c) & 0xC0) == 0x80; }
+// The advance widths of DejaVu Sans from space to tilde, in thousandths of its size.
+constexpr int kWidths[] = {
+    318, 401, 460, 838, 636, 950, 780, 275, 390, 390, 500, 838, 318, 361,  318, 337, 636, 636, 636,
+    636, 636, 636, 636, 636, 636, 636, 337, 337, 838, 838, 838, 531, 1000, 684, 686, 698, 770, 632,
+    575, 775, 752, 295, 295, 656, 557, 863, 748, 787, 603, 787, 695, 635,  611, 732, 684, 989, 685,
+    611, 685, 390, 337, 390, 838, 500, 500, 613, 635, 550, 635, 615, 352,  635, 634, 278, 278, 579,
+    278, 974, 634, 612, 635, 635, 411, 521, 392, 634, 592, 818, 592, 592,  525, 636, 337, 636, 838};
 
 // The bytes at the start of valid UTF-8 that make one character no document may hold, or no font
 // draws: 1 for C0 controls and DEL, 2 for C1 controls, 3 for U+FFFE and U+FFFF; 0 for all others.
@@ -47,10 +53,15 @@ std::string CleanUtf8(std::string_view text) {
   }
 }
 
-int CountLetters(std::string_view text) {
-  int letters = 0;
-  for (const char c : text) letters += IsContinuation(c) ? 0 : 1;
-  return letters;
+double TextWidth(std::string_view line) {
+  double thousandths = 0;
+  for (const char c : line) {
+    const auto byte = static_cast<uint8_t>(c);
+    if (byte >= 0x20 && byte < 0x7F) thousandths += kWidths[byte - 0x20];
+    // Letters of two bytes are Latin, Greek, Cyrillic; those of three mostly wide ones.
+    if (byte >= 0xC2) thousandths += byte < 0xE0 ? 640 : byte < 0xE3 ? 840 : 1000;
+  }
+  return thousandths / 1000;
 }
 
 }  // namespace talweg::plot

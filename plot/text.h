@@ -1,5 +1,5 @@
-#ifndef TALWEG_PLOT_UTF8_H_
-#define TALWEG_PLOT_UTF8_H_
+#ifndef TALWEG_PLOT_TEXT_H_
+#define TALWEG_PLOT_TEXT_H_
 
 #include <string>
 #include <string_view>
@@ -11,9 +11,10 @@ namespace talweg::plot {
 // becomes a space.
 std::string CleanUtf8(std::string_view text);
 
-// The number of code points of clean UTF-8.
-int CountLetters(std::string_view text);
+// The width of one line of clean UTF-8 in DejaVu Sans, in units of the font's size. Exact for
+// ASCII, a guess for the rest.
+double TextWidth(std::string_view line);
 
 }  // namespace talweg::plot
 
-#endif  // TALWEG_PLOT_UTF8_H_
+#endif  // TALWEG_PLOT_TEXT_H_

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "plot/figure.h"
+#include "talweg.h"
 
 namespace talweg::tutorial {
 

@@ -71,8 +71,8 @@ using MapLoop = void (*)(std::byte* out, const std::byte* const* in, const int64
 // Facts of algebra that hold to the bit, from which the simplifier makes its rules. `x + 0` is not
 // among them for floats: -0 + 0 is 0.
 struct MapFacts {
-  std::optional<double> right_identity;  // f(x, e) = x
-  std::optional<double> left_identity;   // f(e, x) = x
+  std::optional<double> right_identity = std::nullopt;  // f(x, e) = x
+  std::optional<double> left_identity = std::nullopt;   // f(e, x) = x
   bool commutative = false;              // f(x, y) = f(y, x)
   bool involution = false;               // f(f(x)) = x
   bool idempotent = false;               // f(f(x)) = f(x), or f(x, x) = x

@@ -24,20 +24,18 @@ namespace talweg {
 //   Logistic(program.Input(kFloat32))         // records a program for the JIT (graph/expr.h)
 //
 // Number<T> is the scalar that runs. It wraps float, double, int32_t, int64_t or bool, and costs
-// nothing: each operation is the machine's instruction, and loops of them vectorise. It defines what
-// an operation means, to the bit, for every other engine:
+// nothing: each operation is the machine's instruction, and loops of them vectorise. It defines
+// what an operation means, to the bit, for every other engine:
 //
-//   + - * /  unary -      floats: IEEE 754, to nearest. Integers wrap; x / 0 = 0, division truncates.
-//   Fma(a, b, c)          a * b + c with one rounding (integers: wrapping).
-//   Sqrt Abs Floor Ceil   IEEE 754. Abs of the least integer is itself.
-//   RoundEven             to the nearest integer, ties to the even one.
-//   Min Max               NaN if either is NaN; -0 < +0, so both are associative and commutative.
-//   Less ... NotEqual     Number<bool>; false with a NaN, but for NotEqual.
-//   And Or Xor Not        logical for bool, bitwise for integers.
-//   Select(mask, a, b)    a where the mask is true. Both are computed.
-//   BitcastToInt, BitcastToFloat    the same bits as the integer (the float) of the same width.
-//   ShiftLeft(i, k), ShiftRight(i, k)    0 <= k < width; right shifts keep the sign.
-//   Convert<To>(x)        base/convert.h: saturates, NaN to 0.
+//   + - * /  unary -      floats: IEEE 754, to nearest. Integers wrap; x / 0 = 0, division
+//   truncates. Fma(a, b, c)          a * b + c with one rounding (integers: wrapping). Sqrt Abs
+//   Floor Ceil   IEEE 754. Abs of the least integer is itself. RoundEven             to the nearest
+//   integer, ties to the even one. Min Max               NaN if either is NaN; -0 < +0, so both are
+//   associative and commutative. Less ... NotEqual     Number<bool>; false with a NaN, but for
+//   NotEqual. And Or Xor Not        logical for bool, bitwise for integers. Select(mask, a, b)    a
+//   where the mask is true. Both are computed. BitcastToInt, BitcastToFloat    the same bits as the
+//   integer (the float) of the same width. ShiftLeft(i, k), ShiftRight(i, k)    0 <= k < width;
+//   right shifts keep the sign. Convert<To>(x)        base/convert.h: saturates, NaN to 0.
 //   Call(Function, x)     a function of the C library.
 //
 // C++ numbers convert to the scalar they meet, so `1.0 - y * y` stays in float where y is one. In a
@@ -53,8 +51,8 @@ class Number {
   static constexpr bool kNumeric = kFloat || kInteger;
   using Mask = Number<bool>;
   // Unsigned arithmetic is what wraps without undefined behaviour.
-  using Unsigned = typename std::conditional_t<kInteger, std::make_unsigned<T>,
-                                               std::type_identity<T>>::type;
+  using Unsigned =
+      typename std::conditional_t<kInteger, std::make_unsigned<T>, std::type_identity<T>>::type;
 
  public:
   using Raw = T;
@@ -209,14 +207,18 @@ class Number {
   friend Number Call(Function function, Number a)
     requires kFloat
   {
-    if constexpr (std::is_same_v<T, float>) return InfoOf(function).float_unary(a.raw_);
-    else return InfoOf(function).unary(a.raw_);
+    if constexpr (std::is_same_v<T, float>)
+      return InfoOf(function).float_unary(a.raw_);
+    else
+      return InfoOf(function).unary(a.raw_);
   }
   friend Number Call(Function function, Number a, Number b)
     requires kFloat
   {
-    if constexpr (std::is_same_v<T, float>) return InfoOf(function).float_binary(a.raw_, b.raw_);
-    else return InfoOf(function).binary(a.raw_, b.raw_);
+    if constexpr (std::is_same_v<T, float>)
+      return InfoOf(function).float_binary(a.raw_, b.raw_);
+    else
+      return InfoOf(function).binary(a.raw_, b.raw_);
   }
 
   // Whether formulas for float32 apply (graph/math.h); known when compiled.
@@ -245,7 +247,7 @@ template <typename T>
 inline constexpr bool kIsScalar<Number<T>> = true;
 
 template <typename S>
-concept Scalar = kIsScalar<S>;
+concept ScalarLike = kIsScalar<S>;
 
 }  // namespace talweg
 

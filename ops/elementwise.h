@@ -1,8 +1,6 @@
 #ifndef TALWEG_OPS_ELEMENTWISE_H_
 #define TALWEG_OPS_ELEMENTWISE_H_
 
-#include <source_location>
-
 #include "absl/types/span.h"
 #include "graph/value.h"
 
@@ -86,8 +84,7 @@ Value Not(Arg x);
 Value Select(Arg mask, Arg a, Arg b);
 // To another element type as base/convert.h says: floats to integers saturate towards zero, NaN
 // becomes 0; numbers to bool by != 0. Casting to the type it has is the Value itself.
-Value Cast(Arg x, DType dtype,
-           std::source_location where = std::source_location::current());
+Value Cast(Arg x, DType dtype);
 // The Value itself, through which no gradient flows.
 Value Detach(Arg x);
 

@@ -72,8 +72,9 @@ absl::StatusOr<Pieces> MakePieces(const NamedArrays& arrays, const Metadata& met
   // Wide types first, so that every array stands where its type is aligned.
   std::vector<const NamedArrays::value_type*> order;
   for (const auto& named : arrays) order.push_back(&named);
-  std::stable_sort(order.begin(), order.end(), [](const auto* a, const auto* b) {
-    return SizeOf(a->second.dtype()) > SizeOf(b->second.dtype());
+  std::sort(order.begin(), order.end(), [](const auto* a, const auto* b) {
+    return std::pair(-SizeOf(a->second.dtype()), std::string_view(a->first)) <
+           std::pair(-SizeOf(b->second.dtype()), std::string_view(b->first));
   });
   Pieces pieces;
   int64_t end = 0;

@@ -260,8 +260,10 @@ bool Parser::ReadElement(T& out) {
     return ReadInteger(out);
   } else {
     using Bits = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
-    if (Try("nan:0x")) {
+    if (Try("nan:")) {
       Bits bits = 0;
+      if (!text_.substr(at_).starts_with("0x")) return Expected("0x and the bits of a NaN");
+      at_ += 2;
       const std::string_view rest = text_.substr(at_);
       const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), bits, 16);
       out = std::bit_cast<T>(bits);

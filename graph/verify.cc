@@ -88,12 +88,12 @@ std::pair<size_t, size_t> Arity(const Node& node) {
     case Kind::kView:
     case Kind::kReshape:
     case Kind::kReduce:
-    case Kind::kRandom:
     case Kind::kPart:
       return {1, 1};
     case Kind::kGather:
     case Kind::kScatterAdd:
     case Kind::kContract:
+    case Kind::kRandom:
       return {2, 2};
     case Kind::kConcat:
     case Kind::kLoop:
@@ -202,9 +202,10 @@ absl::Status CheckLoop(const Node& node, absl::Span<const Type> operands) {
                               first + captures + carried + scanned));
   }
   if (operands[0] != Count()) return Error("the number of trips is not an int64 scalar");
-  if (loop.binds_rows && operands[1] != Type{kInt64, {loop.length}}) {
+  if (loop.binds_rows &&
+      (!IsInteger(operands[1].dtype) || operands[1].shape != Shape{loop.length})) {
     return Error(
-        absl::StrCat("the numbers of rows are not an int64 vector of ", loop.length.ToString()));
+        absl::StrCat("the numbers of rows are not an integer vector of ", loop.length.ToString()));
   }
 
   std::vector<Type> inputs = {Count()}, outputs, types;

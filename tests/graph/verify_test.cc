@@ -19,6 +19,7 @@
 #include "ops/random.h"
 #include "ops/reduce.h"
 #include "ops/view.h"
+#include "tests/graph/every_kind.h"
 
 namespace talweg {
 namespace {
@@ -28,35 +29,6 @@ using testing::HasSubstr;
 using testing::StartsWith;
 
 constexpr int64_t kHuge = int64_t{1} << 58;
-
-// A graph with a node of every kind.
-Graph Good() {
-  Tape t;
-  const Value x = t.Input("x", kFloat32, {kRows, 2}), w = t.Input("w", kFloat32, {2, 3});
-  const Value labels = t.Input("labels", kInt32, {kRows}), seed = t.Input("seed", kInt64, {});
-  const Value batches = t.Input("batches", kFloat32, {10, 4, 2});
-  const Value h = Tanh(MatMul(x, w) + RandomUniform(seed, kFloat32, {3}));
-  const Value picked = Gather(h, labels, 1, 1);
-  const Value spread = ScatterAdd(picked, Cast(t.Iota(kRows), kInt32), kRows);
-  const Value both = Reshape(Concat({w, Transpose(w) + 1}, 1), {12});
-  const LoopResult loop =
-      Loop(t, {.carried = {w}, .scanned = {batches}}, [&](LoopBody& body) -> LoopStep {
-        const Value loss = Sum(MatMul(body.scanned[0], body.carried[0]));
-        return {.carried = {body.carried[0] * loss + Cast(body.trip, kFloat32)},
-                .stacked = {loss},
-                .stop = Greater(loss, 100)};
-      });
-  const Value custom = CustomGradient(
-      {h}, [](absl::Span<const Value> v) { return Sign(v[0]); },
-      [](absl::Span<const Value>, const Value&, const Value& dy) {
-        return std::vector<Value>{dy};
-      });
-  const Value size = Cast(t.Size(kRows), kFloat32);
-  absl::StatusOr<Graph> graph =
-      t.Finish({spread, both, loop.carried[0], loop.stacked[0], loop.trips, custom, size});
-  EXPECT_TRUE(graph.ok()) << graph.status();
-  return *std::move(graph);
-}
 
 NodeId Find(const Graph& graph, Kind kind) {
   for (size_t i = 0; i < graph.nodes().size(); i++) {
@@ -75,7 +47,7 @@ Graph With(const Graph& graph, NodeId id, const std::function<void(Node&)>& chan
 
 // What Verify says about the good graph after the first node of a kind was changed.
 std::string Fault(Kind kind, const std::function<void(Node&)>& change) {
-  const Graph graph = Good();
+  const Graph graph = GraphOfEveryKind();
   return std::string(Verify(With(graph, Find(graph, kind), change)).message());
 }
 
@@ -84,14 +56,14 @@ std::string FaultIn(Kind kind, const std::function<void(T&)>& change) {
   return Fault(kind, [&](Node& node) { change(std::get<T>(node.attributes)); });
 }
 
+std::string ErrorOf(const Graph& graph) { return std::string(Verify(graph).message()); }
 std::string ErrorOf(std::vector<Node> nodes, std::vector<NodeId> inputs,
                     std::vector<NodeId> outputs) {
-  return std::string(
-      Verify(Graph(std::move(nodes), std::move(inputs), std::move(outputs))).message());
+  return std::string(ErrorOf(Graph(std::move(nodes), std::move(inputs), std::move(outputs))));
 }
 
 TEST(Verify, AcceptsWhatATapeMakes) {
-  EXPECT_EQ(Verify(Good()), absl::OkStatus());
+  EXPECT_EQ(Verify(GraphOfEveryKind()), absl::OkStatus());
   EXPECT_EQ(Verify(Graph()), absl::OkStatus());
 }
 
@@ -103,7 +75,7 @@ TEST(Verify, NamesNodeOpShapesAndLine) {
   const Graph graph = With(t.Finish({sum}).value(), 1, [](Node& node) {
     std::get<ReduceAttributes>(node.attributes).order.chains = 4;
   });
-  EXPECT_THAT(Verify(graph).message(),
+  EXPECT_THAT(ErrorOf(graph),
               AllOf(StartsWith("node %1: sum: float32[2,3]: 4 chains; an order has 1 or 16 ("),
                     HasSubstr(absl::StrCat("verify_test.cc:", line, ")"))));
 }
@@ -112,9 +84,9 @@ TEST(Verify, RefusesOperandsThatDoNotComeBefore) {
   EXPECT_THAT(Fault(Kind::kMap, [](Node& n) { n.operands[0] = -1; }), HasSubstr("operand %-1"));
   EXPECT_THAT(Fault(Kind::kMap, [](Node& n) { n.operands[0] = 100000; }),
               HasSubstr("does not come before"));
-  const Graph graph = Good();
+  const Graph graph = GraphOfEveryKind();
   const NodeId id = Find(graph, Kind::kReshape);
-  EXPECT_THAT(Verify(With(graph, id, [id](Node& n) { n.operands[0] = id; })).message(),
+  EXPECT_THAT(ErrorOf(With(graph, id, [id](Node& n) { n.operands[0] = id; })),
               HasSubstr("does not come before"));
 }
 
@@ -191,7 +163,7 @@ TEST(Verify, RefusesOrdersThatDoNotExist) {
 }
 
 TEST(Verify, RefusesInputsThatAreNotListedOnceUnderANameOfTheirOwn) {
-  const Graph good = Good();
+  const Graph good = GraphOfEveryKind();
   std::vector<NodeId> inputs = good.inputs();
   inputs.push_back(inputs[0]);
   EXPECT_THAT(ErrorOf(good.nodes(), inputs, good.outputs()), HasSubstr("listed twice"));
@@ -209,7 +181,7 @@ TEST(Verify, RefusesInputsThatAreNotListedOnceUnderANameOfTheirOwn) {
 }
 
 TEST(Verify, RefusesOutputsThatAreNoValues) {
-  const Graph good = Good();
+  const Graph good = GraphOfEveryKind();
   EXPECT_THAT(ErrorOf(good.nodes(), good.inputs(), {-1}), HasSubstr("output %-1 does not exist"));
   EXPECT_THAT(ErrorOf(good.nodes(), good.inputs(), {100000}), HasSubstr("does not exist"));
   EXPECT_THAT(ErrorOf(good.nodes(), good.inputs(), {Find(good, Kind::kLoop)}),
@@ -217,7 +189,7 @@ TEST(Verify, RefusesOutputsThatAreNoValues) {
 }
 
 TEST(Verify, LetsOnlyPartsReadALoop) {
-  const Graph good = Good();
+  const Graph good = GraphOfEveryKind();
   const NodeId loop = Find(good, Kind::kLoop);
   std::vector<Node> nodes = good.nodes();
   Node negated;
@@ -317,9 +289,9 @@ TEST(Verify, HoldsACustomGradientToItsSignature) {
 TEST(Verify, WantsASymbolsValueFromSomewhere) {
   Tape t;
   t.Input("x", kFloat32, {2});
-  EXPECT_THAT(Verify(t.Finish({t.Iota(kRows)}).value()).message(),
+  EXPECT_THAT(ErrorOf(t.Finish({t.Iota(kRows)}).value()),
               HasSubstr("nothing says how many there are of [rows]"));
-  EXPECT_THAT(Verify(t.Finish({t.Size(kTrips)}).value()).message(),
+  EXPECT_THAT(ErrorOf(t.Finish({t.Size(kTrips)}).value()),
               HasSubstr("nothing says how many trips there are"));
   Tape u;
   u.Input("x", kFloat32, {kRows});
@@ -341,7 +313,7 @@ TEST(Verify, KnowsThatALoopWithRowsOfItsOwnBindsThem) {
     a.binds_rows = false;
     a.rows_limit = 0;
   });
-  EXPECT_THAT(Verify(unbound).message(), HasSubstr("nothing says how many"));
+  EXPECT_THAT(ErrorOf(unbound), HasSubstr("nothing says how many"));
 }
 
 TEST(Verify, KnowsThatALoopOfRunTimeTripsBindsThem) {
@@ -385,7 +357,7 @@ Graph Identity(const Type& type) {
 TEST(Verify, KeepsTripsOutOfBodies) {
   const Type fine{kFloat32, {kRows}}, trips{kFloat32, {kTrips}};
   EXPECT_EQ(Verify(LoopAround(Identity(fine), fine)), absl::OkStatus());
-  EXPECT_THAT(Verify(LoopAround(Identity(trips), trips)).message(),
+  EXPECT_THAT(ErrorOf(LoopAround(Identity(trips), trips)),
               HasSubstr("float32[trips] passes into or out of the body"));
 }
 
@@ -394,7 +366,7 @@ TEST(Verify, LimitsNesting) {
   Graph graph = Identity(type);
   for (int depth = 0; depth < kMaxNesting; depth++) graph = LoopAround(graph, type);
   EXPECT_EQ(Verify(graph), absl::OkStatus());
-  EXPECT_THAT(Verify(LoopAround(graph, type)).message(), HasSubstr("more than 32 deep"));
+  EXPECT_THAT(ErrorOf(LoopAround(graph, type)), HasSubstr("more than 32 deep"));
 }
 
 // One body in two loops, in two loops, ...: 2^30 graphs, of which 30 are different.

@@ -1,8 +1,77 @@
 #ifndef TALWEG_TALWEG_H_
 #define TALWEG_TALWEG_H_
 
-// The public names of Talweg, and nothing else.
+// All of Talweg: symbolic tensors and their derivatives, training as one graph, figures.
+//
+//   #include "talweg.h"
+//   using namespace talweg;
+//
+//   Model mlp = [](Scope& s, Value x) {
+//     Value h = Relu(Dense(s, "hidden", x, 50, HeUniform()));
+//     return Dense(s, "output", h, 3);
+//   };
+//   absl::StatusOr<Fitted> fitted = Fit({.model = mlp, .loss = SoftmaxCrossEntropy}, train, test);
 
+#include "autodiff/gradient.h"
+#include "base/array.h"
+#include "base/file.h"
+#include "base/random.h"
+#include "base/shape.h"
+#include "base/text.h"
+#include "data/blobs.h"
+#include "data/csv.h"
+#include "data/dataset.h"
+#include "data/safetensors.h"
+#include "graph/engine.h"
+#include "graph/parse.h"
+#include "graph/print.h"
+#include "graph/tape.h"
+#include "graph/value.h"
+#include "graph/verify.h"
+#include "interpreter/interpreter.h"
+#include "ops/contract.h"
+#include "ops/custom.h"
+#include "ops/elementwise.h"
+#include "ops/gather.h"
+#include "ops/initializer.h"
+#include "ops/loop.h"
+#include "ops/loss.h"
+#include "ops/metric.h"
+#include "ops/nn.h"
+#include "ops/random.h"
+#include "ops/reduce.h"
+#include "ops/view.h"
+#include "optim/adjustments.h"
+#include "optim/rules.h"
+#include "optim/schedule.h"
 #include "plot/figure.h"
+#include "train/callback.h"
+#include "train/fit.h"
+#include "train/history.h"
+#include "train/layers.h"
+#include "train/scope.h"
+#include "train/training.h"
+
+namespace talweg {
+
+// An engine by its name: "interpreter". An unknown name is an error that lists the known ones.
+absl::StatusOr<Engine> EngineByName(std::string_view name);
+
+// What runs a graph where no engine is named: the fastest one there is.
+const Engine& DefaultEngine();
+
+// The graph of these outputs, ready to run. Errors: whatever went wrong while the graph was built.
+absl::StatusOr<Executable> Compile(const Tape& tape, absl::Span<const Value> outputs);
+
+// Fit, Evaluate, Predict and InitialParameters of train/fit.h on the default engine.
+absl::StatusOr<Fitted> Fit(const Training& training, const Dataset& train,
+                           const Dataset& validation = {}, const FitOptions& options = {});
+absl::StatusOr<Scores> Evaluate(const Training& training, const NamedArrays& parameters,
+                                const Dataset& data);
+absl::StatusOr<Array> Predict(const Training& training, const NamedArrays& parameters,
+                              const Array& inputs);
+absl::StatusOr<NamedArrays> InitialParameters(const Training& training, const Dataset& data);
+
+}  // namespace talweg
 
 #endif  // TALWEG_TALWEG_H_

@@ -12,8 +12,8 @@
 namespace talweg {
 namespace {
 
-// Which nodes, of those up to `last`, depend on one of xs by a path of floats. Paths through integers
-// and bools carry no derivative.
+// Which nodes, of those up to `last`, depend on one of xs by a path of floats. Paths through
+// integers and bools carry no derivative.
 std::vector<bool> DependOn(const TapeState& tape, const std::vector<Value>& xs, NodeId last) {
   std::vector<bool> depends(static_cast<size_t>(last) + 1, false);
   for (const Value& x : xs) {
@@ -30,9 +30,7 @@ std::vector<bool> DependOn(const TapeState& tape, const std::vector<Value>& xs, 
   return depends;
 }
 
-void AddTo(Value& sum, const Value& term) {
-  sum = sum.tape() == nullptr ? term : sum + term;
-}
+void AddTo(Value& sum, const Value& term) { sum = sum.tape() == nullptr ? term : sum + term; }
 
 }  // namespace
 
@@ -137,8 +135,8 @@ std::vector<Value> Gradient(const Value& y, const std::vector<Value>& xs,
     return std::vector<Value>(xs.size(), Fail("gradient", {y}, "y is a failed value", line));
   }
   if (!IsFloat(y.dtype())) {
-    return std::vector<Value>(
-        xs.size(), Fail("gradient", {y}, "only floats have a gradient; use Cast", line));
+    return std::vector<Value>(xs.size(),
+                              Fail("gradient", {y}, "only floats have a gradient; use Cast", line));
   }
   return VectorJacobianProduct({y}, {Scalar(y, y.dtype(), 1)}, xs, where);
 }

@@ -15,9 +15,9 @@ namespace talweg {
 //   Value dw = Gradient(loss, w);
 //   Value curvature = Gradient(Sum(dw * v), w);      // Hessian times v
 //
-// Each kind of node has one rule. A loop is differentiated by a second loop that runs backwards over
-// the carried values of the first, which are stacked for it; that takes trips times the size of what
-// is carried.
+// Each kind of node has one rule. A loop is differentiated by a second loop that runs backwards
+// over the carried values of the first, which are stacked for it; that takes trips times the size
+// of what is carried.
 
 // The derivative of a float scalar y by x, of the shape of x; zeros where y does not depend on x.
 // Errors: y is no float scalar (Sum makes one), x is not a float, or they are of two tapes. In the

@@ -64,7 +64,8 @@ Gradients TransposeScatterAdd(const NodeView& view, const Value& dy) {
 }
 
 // One side of a contraction's gradient. With a the wanted operand and b the other one,
-//     da[batch, free_a, sum] = sum over free_b of dy[batch, free_a, free_b] * b[batch, free_b, sum].
+//     da[batch, free_a, sum] = sum over free_b of dy[batch, free_a, free_b] * b[batch, free_b,
+//     sum].
 // `first` says whether a is the left operand, and with it where its free axes lie in dy.
 Value ContractSide(const ContractAttributes& attributes, bool first, const Value& a, const Value& b,
                    const Value& dy) {
@@ -93,9 +94,8 @@ Value ContractSide(const ContractAttributes& attributes, bool first, const Value
 
   // dy stands on the side on which `a` is missing, so that the usual products need no transpose:
   // dz W^T for the left operand, x^T dz for the right one.
-  const Value product =
-      first ? Contract(dy, b, {dy_batch, b_batch, dy_b_free, b_free})
-            : Contract(b, dy, {b_batch, dy_batch, b_free, dy_b_free});
+  const Value product = first ? Contract(dy, b, {dy_batch, b_batch, dy_b_free, b_free})
+                              : Contract(b, dy, {b_batch, dy_batch, b_free, dy_b_free});
   // The product's axes: the batch; then a's free axes and b's sum axes in ascending order of b, or
   // the other way round.
   std::vector<int64_t> origin = a_batch;
@@ -129,8 +129,7 @@ Gradients TransposeCustom(const NodeView& view, const Value& dy) {
   std::vector<Value> arguments(view.operands.begin() + 1, view.operands.end());
   arguments.push_back(view.self);
   arguments.push_back(dy);
-  Gradients gradients =
-      Inline(*view.node.As<CustomAttributes>().gradient, arguments, view.self);
+  Gradients gradients = Inline(*view.node.As<CustomAttributes>().gradient, arguments, view.self);
   gradients.insert(gradients.begin(), Value());
   return gradients;
 }
@@ -139,24 +138,33 @@ Gradients TransposeCustom(const NodeView& view, const Value& dy) {
 
 Gradients TransposeNode(const NodeView& view, const Value& dy) {
   switch (view.node.kind()) {
-    case Kind::kMap: return TransposeMap(view, dy);
+    case Kind::kMap:
+      return TransposeMap(view, dy);
     case Kind::kView:
       return {TransposeView(view.node.As<ViewAttributes>(), view.operands[0].shape(), dy,
                             view.node.line)};
-    case Kind::kReshape: return {Reshape(dy, view.operands[0].shape())};
-    case Kind::kConcat: return TransposeConcat(view, dy);
-    case Kind::kReduce: return TransposeReduce(view, dy);
-    case Kind::kGather: return TransposeGather(view, dy);
-    case Kind::kScatterAdd: return TransposeScatterAdd(view, dy);
-    case Kind::kContract: return TransposeContract(view, dy);
-    case Kind::kCustom: return TransposeCustom(view, dy);
+    case Kind::kReshape:
+      return {Reshape(dy, view.operands[0].shape())};
+    case Kind::kConcat:
+      return TransposeConcat(view, dy);
+    case Kind::kReduce:
+      return TransposeReduce(view, dy);
+    case Kind::kGather:
+      return TransposeGather(view, dy);
+    case Kind::kScatterAdd:
+      return TransposeScatterAdd(view, dy);
+    case Kind::kContract:
+      return TransposeContract(view, dy);
+    case Kind::kCustom:
+      return TransposeCustom(view, dy);
     case Kind::kInput:
     case Kind::kConstant:
     case Kind::kIota:
     case Kind::kSize:
     case Kind::kRandom:
     case Kind::kLoop:
-    case Kind::kPart: break;
+    case Kind::kPart:
+      break;
   }
   return Gradients(view.operands.size());
 }
@@ -186,19 +194,20 @@ Value TransposeView(const ViewAttributes& view, const Shape& shape, const Value&
   const Value summed = broadcast.empty() ? dy : Reduce(kSumOp, dy, broadcast, line);
 
   // The solution of each named axis, an AxisMap over the axes of the transposed view.
-  ViewAttributes transposed{.axes = std::vector<AxisMap>(static_cast<size_t>(next)),
-                            .fill = 0, .shape = shape};
+  ViewAttributes transposed{
+      .axes = std::vector<AxisMap>(static_cast<size_t>(next)), .fill = 0, .shape = shape};
   std::vector<bool> solved(static_cast<size_t>(next), false);
   std::vector<int64_t> extra;
-  // Constant indices read one element; dy gets an axis of extent 1 for each, that is at i == offset.
+  // Constant indices read one element; dy gets an axis of extent 1 for each, that is at i ==
+  // offset.
   Shape with_ones = summed.shape();
   std::vector<bool> done(rank, false);
   for (size_t a = 0; a < rank; a++) {
     if (!view.axes[a].terms.empty()) continue;
     const AxisMap& map = view.axes[a];
     with_ones.push_back(1);
-    transposed.axes.push_back({.offset = -map.offset, .dilation = 1,
-                               .terms = {{static_cast<int64_t>(a), map.dilation}}});
+    transposed.axes.push_back(
+        {.offset = -map.offset, .dilation = 1, .terms = {{static_cast<int64_t>(a), map.dilation}}});
     done[a] = true;
   }
   for (size_t round = 0; round < rank; round++) {
@@ -237,8 +246,9 @@ Value TransposeView(const ViewAttributes& view, const Shape& shape, const Value&
     int64_t denominator = 1;
     for (size_t t = 0; t < map.terms.size(); t++) {
       if (t == target) continue;
-      denominator *= transposed.axes[static_cast<size_t>(
-          place[static_cast<size_t>(map.terms[t].axis)])].dilation;
+      denominator *=
+          transposed.axes[static_cast<size_t>(place[static_cast<size_t>(map.terms[t].axis)])]
+              .dilation;
     }
     const int64_t step = map.terms[target].step;
     const int64_t sign = step < 0 ? -1 : 1;
@@ -247,8 +257,8 @@ Value TransposeView(const ViewAttributes& view, const Shape& shape, const Value&
                      .terms = {{static_cast<int64_t>(best), map.dilation * denominator * sign}}};
     for (size_t t = 0; t < map.terms.size(); t++) {
       if (t == target) continue;
-      const AxisMap& other = transposed.axes[static_cast<size_t>(
-          place[static_cast<size_t>(map.terms[t].axis)])];
+      const AxisMap& other =
+          transposed.axes[static_cast<size_t>(place[static_cast<size_t>(map.terms[t].axis)])];
       const int64_t factor = -map.terms[t].step * (denominator / other.dilation) * sign;
       solution.offset += factor * other.offset;
       for (const AxisMap::Term& term : other.terms) {

@@ -101,8 +101,7 @@ Gradients TransposeLoop(const NodeView& view, const std::vector<Value>& dparts) 
   const std::vector<Value> forward = StackCarried(view);
   const std::vector<Value> outer_captures = Part(view.operands, first, captures);
   const std::vector<Value> outer_carried = Part(view.operands, first + captures, carried);
-  const std::vector<Value> outer_scanned =
-      Part(view.operands, first + captures + carried, scanned);
+  const std::vector<Value> outer_scanned = Part(view.operands, first + captures + carried, scanned);
 
   LoopOptions options{.trips = forward.back()};
   options.reversed = !a.reversed;
@@ -127,8 +126,8 @@ Gradients TransposeLoop(const NodeView& view, const std::vector<Value>& dparts) 
     if (dy.tape() != nullptr) options.scanned.push_back(dy);
   }
 
-  const LoopResult backward = Loop(
-      Tape(view.self.tape()), options, [&](LoopBody& body) -> LoopStep {
+  const LoopResult backward =
+      Loop(Tape(view.self.tape()), options, [&](LoopBody& body) -> LoopStep {
         std::vector<Value> arguments = {body.trip};
         for (const Value& capture : outer_captures) {
           arguments.push_back(Value(body.tape.state(), body.tape.state()->Capture(capture)));

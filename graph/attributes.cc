@@ -30,9 +30,9 @@ struct Hasher {
   size_t operator()(const InputAttributes& a) const { return absl::HashOf(a.name); }
   size_t operator()(const ConstantAttributes& a) const {
     const Array& v = a.value;
-    return absl::HashOf(static_cast<int>(v.dtype()), v.dims(),
-                        absl::string_view(reinterpret_cast<const char*>(v.raw()),
-                                          static_cast<size_t>(v.bytes())));
+    return absl::HashOf(
+        static_cast<int>(v.dtype()), v.dims(),
+        absl::string_view(reinterpret_cast<const char*>(v.raw()), static_cast<size_t>(v.bytes())));
   }
   size_t operator()(const SizeAttributes& a) const { return absl::HashOf(a.dim); }
   size_t operator()(const ShapeAttributes& a) const { return absl::HashOf(a.shape); }

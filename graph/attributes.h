@@ -16,9 +16,9 @@ namespace talweg {
 
 class Graph;
 
-// What a node says beyond its op and its operands: one struct for each kind that needs any. They are
-// plain values with equality and a hash, so that equal nodes are found when they are made; print.h
-// writes them and parse.h reads them back.
+// What a node says beyond its op and its operands: one struct for each kind that needs any. They
+// are plain values with equality and a hash, so that equal nodes are found when they are made;
+// print.h writes them and parse.h reads them back.
 
 struct InputAttributes {
   std::string name;
@@ -53,9 +53,9 @@ struct CastAttributes {
 //     i = (offset + sum over terms of step * o[axis]) / dilation
 //
 // where it divides without a rest and lies in the operand; elsewhere the result is the fill value.
-// A slice has offset and step, a reversal a step of -1, a padding a negative offset, a dilation puts
-// fill between the elements, a window (im2col) has two terms, a selected index has none. An axis of
-// the result that no term names is a broadcast.
+// A slice has offset and step, a reversal a step of -1, a padding a negative offset, a dilation
+// puts fill between the elements, a window (im2col) has two terms, a selected index has none. An
+// axis of the result that no term names is a broadcast.
 struct AxisMap {
   struct Term {
     int64_t axis = 0;
@@ -71,7 +71,7 @@ struct AxisMap {
 struct ViewAttributes {
   std::vector<AxisMap> axes;  // one for each axis of the operand
   double fill = 0;
-  Shape shape;                // of the result
+  Shape shape;  // of the result
   friend bool operator==(const ViewAttributes& a, const ViewAttributes& b);
 };
 
@@ -125,10 +125,9 @@ struct TypeAttributes {
 // loop, in order:
 //
 //     trips          int64 scalar, the number of trips (at most the extent of what is scanned)
-//     rows           only with `binds_rows`: int64 [trips], the value of the symbol rows in each trip
-//     captures ...   outer values, the same in each trip
-//     carried ...    start values
-//     scanned ...    [trips, ...], one slice a trip
+//     rows           only with `binds_rows`: int64 [trips], the value of the symbol rows in each
+//     trip captures ...   outer values, the same in each trip carried ...    start values scanned
+//     ...    [trips, ...], one slice a trip
 //
 // Inputs of the body, in order: the trip's index (int64 scalar), captures, carried, scanned slices.
 // Outputs of the body: the next carried values, then the stacked slices, then with `stops` a bool

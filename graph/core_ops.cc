@@ -36,8 +36,7 @@ Types InferSize(const Op&, absl::Span<const Type>, const Attributes& attributes)
 Types InferPart(const Op&, absl::Span<const Type> operands, const Attributes& attributes) {
   const int32_t index = std::get<PartAttributes>(attributes).index;
   if (index < 0 || index >= static_cast<int32_t>(operands.size())) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("no part ", index, " among ", operands.size()));
+    return absl::InvalidArgumentError(absl::StrCat("no part ", index, " among ", operands.size()));
   }
   return std::vector<Type>{operands[static_cast<size_t>(index)]};
 }

@@ -19,9 +19,9 @@ absl::Status Check(std::string_view name, const Type& type, const Array& array,
                    SymbolValues& symbols) {
   const auto fail = [&](std::string_view what) {
     return absl::InvalidArgumentError(
-        absl::StrCat("input '", absl::string_view(name.data(), name.size()), "': ",
-                     ToString(type), " expected, ", Name(array.dtype()), ToString(array.dims()),
-                     " given", absl::string_view(what.data(), what.size())));
+        absl::StrCat("input '", absl::string_view(name.data(), name.size()), "': ", ToString(type),
+                     " expected, ", Name(array.dtype()), ToString(array.dims()), " given",
+                     absl::string_view(what.data(), what.size())));
   };
   if (array.dtype() != type.dtype) return fail("; Array::Cast converts");
   if (array.dims().size() != type.shape.size()) return fail("");
@@ -45,9 +45,8 @@ absl::StatusOr<std::vector<Array>> Executable::Run(const NamedArrays& inputs,
   for (size_t i = 0; i < graph_->inputs().size(); i++) {
     const auto it = inputs.find(graph_->input_name(i));
     if (it == inputs.end()) {
-      return absl::InvalidArgumentError(absl::StrCat("input '", graph_->input_name(i), "' ",
-                                                     ToString(graph_->input_type(i)),
-                                                     " is missing"));
+      return absl::InvalidArgumentError(absl::StrCat(
+          "input '", graph_->input_name(i), "' ", ToString(graph_->input_type(i)), " is missing"));
     }
     ordered.push_back(it->second);
   }

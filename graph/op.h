@@ -53,30 +53,31 @@ std::string ToString(const Type& type);
 
 // The element types that a map takes, and what comes out.
 enum class MapTypes : uint8_t {
-  kFloats,    // float32, float64 -> the same
-  kNumbers,   // those and the integers -> the same
-  kAll,       // those and bool -> the same
-  kBools,     // bool -> bool
-  kCompare,   // two of one type -> bool
-  kTest,      // floats -> bool
-  kSelect,    // bool, then two of one type -> that type
-  kCast,      // any -> the type in CastAttributes
+  kFloats,   // float32, float64 -> the same
+  kNumbers,  // those and the integers -> the same
+  kAll,      // those and bool -> the same
+  kBools,    // bool -> bool
+  kCompare,  // two of one type -> bool
+  kTest,     // floats -> bool
+  kSelect,   // bool, then two of one type -> that type
+  kCast,     // any -> the type in CastAttributes
 };
 
-// A one-dimensional strided loop over a map's formula: out[i] = f(in[0][i * strides[0]], ...), i < n.
-// Strides are in elements; the output is contiguous and may be one of the inputs.
+// A one-dimensional strided loop over a map's formula: out[i] = f(in[0][i * strides[0]], ...), i <
+// n. Strides are in elements; the output is contiguous and may be one of the inputs.
 using MapLoop = void (*)(std::byte* out, const std::byte* const* in, const int64_t* strides,
                          int64_t n);
 
 // Facts of algebra that hold to the bit, from which the simplifier makes its rules. `x + 0` is not
-// among them for floats: -0 + 0 is 0.
+// among them for floats: -0 + 0 is 0. An identity is cast to the element type; it does not hold for
+// the bools of an op that takes numbers too.
 struct MapFacts {
   std::optional<double> right_identity = std::nullopt;  // f(x, e) = x
   std::optional<double> left_identity = std::nullopt;   // f(e, x) = x
-  bool commutative = false;              // f(x, y) = f(y, x)
-  bool involution = false;               // f(f(x)) = x
-  bool idempotent = false;               // f(f(x)) = f(x), or f(x, x) = x
-  bool keeps_zero = false;               // f(0) = 0: zero padding stays zero padding
+  bool commutative = false;                             // f(x, y) = f(y, x)
+  bool involution = false;                              // f(f(x)) = x
+  bool idempotent = false;                              // f(f(x)) = f(x), or f(x, x) = x
+  bool keeps_zero = false;                              // f(0) = 0: zero padding stays zero padding
 };
 
 // Where tests sample an operand, and where the derivative does not exist.
@@ -111,8 +112,8 @@ struct MapRule {
 // A reduction: an associative map of two operands with its identity, or the place of the element
 // that this map would pick.
 struct ReduceRule {
-  const struct Op* combine;                 // a map: add, mul, maximum, minimum, and, or
-  double (*identity)(DType dtype);          // e.g. 0, 1, -infinity or the least integer
+  const struct Op* combine;         // a map: add, mul, maximum, minimum, and, or
+  double (*identity)(DType dtype);  // e.g. 0, 1, -infinity or the least integer
   // argmax, argmin: the result is the int64 row-major place, among the reduced elements, of the one
   // that `combine` picks: the first NaN if there is one, else the first that is best.
   bool place = false;

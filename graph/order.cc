@@ -24,8 +24,8 @@ Order ReduceOrder(absl::Span<const Dim> shape, absl::Span<const int64_t> axes) {
   Order order;
   if (terms > kReduceBlock) order.block = kReduceBlock;
   const auto last = static_cast<int64_t>(shape.size()) - 1;
-  const bool wide = last >= 0 && !absl::c_linear_search(axes, last) &&
-                    Extent(shape[last]) >= kManyChains;
+  const bool wide =
+      last >= 0 && !absl::c_linear_search(axes, last) && Extent(shape[last]) >= kManyChains;
   if (!wide && terms >= kLongSum) order.chains = kManyChains;
   return order;
 }

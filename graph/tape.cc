@@ -51,9 +51,9 @@ NodeId TapeState::AddInput(std::string name, Type type, const SourceLine& line) 
   if (auto it = by_name_.find(name); it != by_name_.end()) {
     const Type& earlier = nodes_[static_cast<size_t>(it->second)].type();
     if (earlier == type) return it->second;
-    SetError(absl::InvalidArgumentError(
-        absl::StrCat("input '", name, "': ", ToString(type), ": exists already as ",
-                     ToString(earlier), " (", ToString(line), ")")));
+    SetError(absl::InvalidArgumentError(absl::StrCat("input '", name, "': ", ToString(type),
+                                                     ": exists already as ", ToString(earlier),
+                                                     " (", ToString(line), ")")));
     return -1;
   }
   const auto id = static_cast<NodeId>(nodes_.size());

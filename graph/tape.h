@@ -33,8 +33,7 @@ class Tape {
   Value Input(std::string_view name, DType dtype, Shape shape,
               std::source_location where = std::source_location::current());
   // An array that is part of the graph. Data belongs into inputs; this is for tables and scalars.
-  Value Constant(const Array& array,
-                 std::source_location where = std::source_location::current());
+  Value Constant(const Array& array, std::source_location where = std::source_location::current());
   // 0, 1, ..., n - 1 as a vector of an integer type. n may be a run-time symbol.
   Value Iota(Dim n, DType dtype = kInt32,
              std::source_location where = std::source_location::current());

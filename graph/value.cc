@@ -65,10 +65,10 @@ Value Fail(std::string_view name, absl::Span<const Value> operands, std::string_
     // A tape keeps its first error, so nothing is lost where an operand is itself a failure.
     const std::string shapes = Shapes(operands);
     const std::string where = ToString(v.tape()->LineOr(line));
-    v.tape()->SetError(absl::InvalidArgumentError(absl::StrCat(
-        absl::string_view(name.data(), name.size()), ": ", shapes, ": ",
-        absl::string_view(detail.data(), detail.size()), where.empty() ? "" : " (", where,
-        where.empty() ? "" : ")")));
+    v.tape()->SetError(absl::InvalidArgumentError(
+        absl::StrCat(absl::string_view(name.data(), name.size()), ": ", shapes, ": ",
+                     absl::string_view(detail.data(), detail.size()), where.empty() ? "" : " (",
+                     where, where.empty() ? "" : ")")));
     if (tape == nullptr) tape = v.tape();
   }
   return Value(tape, -1);
@@ -107,6 +107,17 @@ Value MakeNode(const Op& op, absl::Span<const Value> operands, Attributes attrib
   node.types = *std::move(types);
   node.line = tape->LineOr(line);
   return Value(tape, tape->Append(std::move(node)));
+}
+
+std::vector<Value> OnOneTape(absl::Span<const Value> operands) {
+  std::vector<Value> lifted(operands.begin(), operands.end());
+  for (const Value& v : operands) {
+    if (!v.ok()) return lifted;
+  }
+  const std::shared_ptr<TapeState> tape = CommonTape(operands);
+  if (tape == nullptr) return lifted;
+  for (Value& v : lifted) v = Value(tape, tape->Capture(v));
+  return lifted;
 }
 
 Value Scalar(const Value& like, DType dtype, double number) {

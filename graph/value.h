@@ -6,6 +6,8 @@
 #include <memory>
 #include <source_location>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "graph/graph.h"
@@ -23,8 +25,8 @@ class TapeState;
 // Equality is identity: nodes with the same op, operands and attributes are made once.
 //
 // A failed operation yields a Value with ok() == false; what is built on it fails silently too, and
-// the tape keeps the first error, which Compile and Tape::status() report. So a model can be written
-// without a check after each line.
+// the tape keeps the first error, which Compile and Tape::status() report. So a model can be
+// written without a check after each line.
 class Value {
  public:
   // A value of no tape; using it is an error.
@@ -71,7 +73,8 @@ class Arg {
     requires std::integral<T> || std::floating_point<T>
   Arg(T number,  // NOLINT: implicit on purpose
       std::source_location where = std::source_location::current())
-      : is_number_(true), number_(static_cast<double>(number)),
+      : is_number_(true),
+        number_(static_cast<double>(number)),
         line_{where.file_name(), where.line()} {}
 
   bool is_number() const { return is_number_; }
@@ -108,6 +111,11 @@ class UserLine {
 // tape and carry the op, the operands' shapes and the line.
 Value MakeNode(const Op& op, absl::Span<const Value> operands, Attributes attributes,
                const SourceLine& line);
+
+// The operands as values of one tape, the innermost of theirs: those of enclosing tapes become
+// captures. For ops that give one operand a shape of another, since a run-time extent means
+// something on one tape only. Unchanged where the tapes do not fit, which MakeNode reports.
+std::vector<Value> OnOneTape(absl::Span<const Value> operands);
 
 // The value of an argument where `like` says which tape and element type a number gets.
 Value ToValue(const Arg& arg, const Value& like);

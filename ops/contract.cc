@@ -136,8 +136,9 @@ Value MatMul(Arg lhs, Arg rhs) {
     shape.insert(shape.end(), v.shape().end() - std::min<int64_t>(v.rank(), 2), v.shape().end());
     return BroadcastTo(v, shape);
   };
-  x = with_batch(x);
-  y = with_batch(y);
+  const std::vector<Value> lifted = OnOneTape({x, y});
+  x = with_batch(lifted[0]);
+  y = with_batch(lifted[1]);
   ContractAxes axes{.lhs_sum = {-1}, .rhs_sum = {-2}};
   for (int64_t i = 0; i < static_cast<int64_t>(batch->size()); i++) {
     axes.lhs_batch.push_back(i);

@@ -21,7 +21,8 @@ struct ContractAxes {
 //
 //     Contract(x, dz, {.lhs_sum = {0}, .rhs_sum = {0}})    x^T dz without a transpose
 //
-// Sums run in the order of graph/order.h by fused multiply-adds in the operands' type; integers wrap.
+// Sums run in the order of graph/order.h by fused multiply-adds in the operands' type; integers
+// wrap.
 Value Contract(Arg lhs, Arg rhs, const ContractAxes& axes);
 
 // The matrix product with NumPy's rules: [.., m, k] x [.., k, n] -> [.., m, n]; leading axes

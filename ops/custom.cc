@@ -19,15 +19,14 @@ Types InferCustom(const Op&, absl::Span<const Type> operands, const Attributes& 
   }
   const size_t inputs = operands.size() - 1;
   if (gradient->inputs().size() != inputs + 2 || gradient->outputs().size() != inputs) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "the gradient has ", gradient->outputs().size(), " results for ", inputs, " inputs"));
+    return absl::InvalidArgumentError(absl::StrCat("the gradient has ", gradient->outputs().size(),
+                                                   " results for ", inputs, " inputs"));
   }
   for (size_t i = 0; i < inputs; i++) {
-    if (gradient->input_type(i) != operands[i + 1] ||
-        gradient->output_type(i) != operands[i + 1]) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("the gradient of input ", i, ", ", ToString(operands[i + 1]), ", is ",
-                       ToString(gradient->output_type(i))));
+    if (gradient->input_type(i) != operands[i + 1] || gradient->output_type(i) != operands[i + 1]) {
+      return absl::InvalidArgumentError(absl::StrCat("the gradient of input ", i, ", ",
+                                                     ToString(operands[i + 1]), ", is ",
+                                                     ToString(gradient->output_type(i))));
     }
   }
   for (size_t i = inputs; i < inputs + 2; i++) {
@@ -43,11 +42,11 @@ Types InferCustom(const Op&, absl::Span<const Type> operands, const Attributes& 
 constinit const Op kCustomOp{"custom", "its first operand, with a gradient of its own",
                              Kind::kCustom, InferCustom};
 
-Value CustomGradient(
-    const std::vector<Value>& inputs, const std::function<Value(absl::Span<const Value>)>& function,
-    const std::function<std::vector<Value>(absl::Span<const Value> inputs, Value output, Value dy)>&
-        vjp,
-    std::source_location where) {
+Value CustomGradient(const std::vector<Value>& inputs,
+                     const std::function<Value(absl::Span<const Value>)>& function,
+                     const std::function<std::vector<Value>(absl::Span<const Value> inputs,
+                                                            Value output, Value dy)>& vjp,
+                     std::source_location where) {
   const SourceLine line{where.file_name(), where.line()};
   const Value output = function(inputs);
   std::vector<Value> operands = {output};

@@ -22,11 +22,11 @@ extern const Op kCustomOp;
 // `vjp` maps inputs, output and dy to the gradient of each input (of its shape and type). It is
 // called once, and builds a closed graph that is stored with the node: it may use its arguments and
 // numbers, not other Values.
-Value CustomGradient(
-    const std::vector<Value>& inputs, const std::function<Value(absl::Span<const Value>)>& function,
-    const std::function<std::vector<Value>(absl::Span<const Value> inputs, Value output, Value dy)>&
-        vjp,
-    std::source_location where = std::source_location::current());
+Value CustomGradient(const std::vector<Value>& inputs,
+                     const std::function<Value(absl::Span<const Value>)>& function,
+                     const std::function<std::vector<Value>(absl::Span<const Value> inputs,
+                                                            Value output, Value dy)>& vjp,
+                     std::source_location where = std::source_location::current());
 
 }  // namespace talweg
 

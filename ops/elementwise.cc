@@ -84,7 +84,7 @@ Value Map(const Op& op, absl::Span<const Value> operands, Attributes attributes,
     shape = *std::move(common);
   }
   std::vector<Value> broadcast;
-  for (const Value& v : operands) {
+  for (const Value& v : OnOneTape(operands)) {
     const UserLine scope(v, line);
     broadcast.push_back(v.shape() == shape ? v : BroadcastTo(v, shape));
   }

@@ -22,15 +22,14 @@ absl::Status CheckIndices(const Type& indices, const Shape& x, int64_t axis, int
     return absl::InvalidArgumentError(absl::StrCat("there is no axis ", axis));
   }
   if (batch < 0 || batch > axis || batch > static_cast<int64_t>(indices.shape.size())) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(batch, " common axes are more than lie before axis ", axis,
-                     " or than the indices have"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        batch, " common axes are more than lie before axis ", axis, " or than the indices have"));
   }
   for (size_t i = 0; i < static_cast<size_t>(batch); i++) {
     if (!(indices.shape[i] == x[i])) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("the common axis ", i, " has extents ", x[i].ToString(), " and ",
-                       indices.shape[i].ToString()));
+      return absl::InvalidArgumentError(absl::StrCat("the common axis ", i, " has extents ",
+                                                     x[i].ToString(), " and ",
+                                                     indices.shape[i].ToString()));
     }
   }
   return absl::OkStatus();

@@ -20,9 +20,9 @@ bool Has(const Type& type, Dim symbol) {
 }
 
 absl::Status Differ(std::string_view what, size_t i, const Type& given, const Type& wanted) {
-  return absl::InvalidArgumentError(
-      absl::StrCat(absl::string_view(what.data(), what.size()), " ", i, " is ", ToString(given),
-                   " in the body, ", ToString(wanted), " outside"));
+  return absl::InvalidArgumentError(absl::StrCat(absl::string_view(what.data(), what.size()), " ",
+                                                 i, " is ", ToString(given), " in the body, ",
+                                                 ToString(wanted), " outside"));
 }
 
 Types InferLoop(const Op&, absl::Span<const Type> operands, const Attributes& attributes) {
@@ -58,8 +58,8 @@ Types InferLoop(const Op&, absl::Span<const Type> operands, const Attributes& at
     }
     if (i >= captures + carried) {
       if (wanted.shape.empty() || !(wanted.shape[0] == a.length)) {
-        return absl::InvalidArgumentError(absl::StrCat(
-            "the leading extent of ", ToString(wanted), " is not ", a.length.ToString()));
+        return absl::InvalidArgumentError(absl::StrCat("the leading extent of ", ToString(wanted),
+                                                       " is not ", a.length.ToString()));
       }
       wanted.shape.erase(wanted.shape.begin());
     }
@@ -152,15 +152,16 @@ LoopResult Loop(const Tape& tape, const LoopOptions& options,
     if (options.scanned[0].rank() == 0) return fail("a scalar can not be scanned");
     attributes.length = options.scanned[0].dim(0);
   } else {
-    attributes.length = kTrips;
+    attributes.length = options.rows.rank() == 1 ? options.rows.dim(0) : kTrips;
   }
   if (options.trips.is_number()) {
     const auto number = static_cast<int64_t>(options.trips.number());
     if (number < 0 && scanned == 0) return fail("a number of trips is needed, nothing is scanned");
-    if (scanned == 0) attributes.length = number;
-    trips = number < 0 && !attributes.length.is_static()
-                ? Tape(tape).Size(attributes.length, where)
-                : Tape(tape).Constant(Array(number < 0 ? attributes.length.value() : number), where);
+    if (attributes.length == kTrips && scanned == 0) attributes.length = number;
+    trips =
+        number < 0 && !attributes.length.is_static()
+            ? Tape(tape).Size(attributes.length, where)
+            : Tape(tape).Constant(Array(number < 0 ? attributes.length.value() : number), where);
   }
   if (!trips.ok()) return Failed(anchor, carried, 0);
 
@@ -232,8 +233,8 @@ std::vector<Value> LoopParts(const Value& loop) {
   std::vector<Value> parts;
   const size_t count = loop.node().types.size();
   for (size_t i = 0; i < count; i++) {
-    parts.push_back(MakeNode(kPartOp, {loop}, PartAttributes{static_cast<int32_t>(i)},
-                             loop.node().line));
+    parts.push_back(
+        MakeNode(kPartOp, {loop}, PartAttributes{static_cast<int32_t>(i)}, loop.node().line));
   }
   return parts;
 }
@@ -244,9 +245,7 @@ std::vector<Value> WithRows(const Tape& tape, int64_t rows,
   const Value bound = Tape(tape).Constant(Array::Vector<int64_t>({rows}), where);
   const LoopResult result = Loop(
       tape, {.trips = 1, .rows = bound, .rows_limit = rows},
-      [&](LoopBody& inner) -> LoopStep {
-        return {.carried = {}, .stacked = body(inner.tape)};
-      },
+      [&](LoopBody& inner) -> LoopStep { return {.carried = {}, .stacked = body(inner.tape)}; },
       where);
   std::vector<Value> values;
   for (const Value& stacked : result.stacked) values.push_back(Squeeze(Arg(stacked, where), 0));

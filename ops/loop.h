@@ -12,8 +12,9 @@ namespace talweg {
 
 extern const Op kLoopOp;
 
-// A loop as a value: the body is a graph of its own that is run once for each trip. State is carried
-// from trip to trip; there are no assignments, so derivatives go through a loop as through any op.
+// A loop as a value: the body is a graph of its own that is run once for each trip. State is
+// carried from trip to trip; there are no assignments, so derivatives go through a loop as through
+// any op.
 //
 //   // w after 100 steps of gradient descent on batches, and the loss of each step
 //   LoopResult r = Loop(t, {.trips = 100, .carried = {w0}, .scanned = {batches}},
@@ -39,12 +40,12 @@ struct LoopBody {
 struct LoopStep {
   std::vector<Value> carried;  // the next values; types as they were
   std::vector<Value> stacked = {};
-  Value stop = {};             // optional bool scalar: whether this trip is the last
+  Value stop = {};  // optional bool scalar: whether this trip is the last
 };
 
 struct LoopOptions {
-  // How many trips: a number or an int64 scalar. With scanned values at most their leading extent.
-  // Below 0 counts as 0. The default, -1 as a number, means the leading extent of what is scanned.
+  // How many trips: a number or an int64 scalar. At most the leading extent of scanned values and
+  // of `rows`. Below 0 counts as 0. The default, -1 as a number, means all of what is scanned.
   Arg trips = -1;
   std::vector<Value> carried = {};
   // Their leading axis is cut into slices, one a trip.
@@ -52,8 +53,8 @@ struct LoopOptions {
   // Visits the trips from the last to the first.
   bool reversed = false;
   // int32 or int64 [trips]: the value of the symbol `rows` in each trip, for batches of which the
-  // last one is smaller. At most `rows_limit`, which is needed with it. Without it rows means in the
-  // body what it means outside.
+  // last one is smaller. At most `rows_limit`, which is needed with it. Without it rows means in
+  // the body what it means outside.
   Value rows = {};
   int64_t rows_limit = 0;
 };
@@ -61,9 +62,9 @@ struct LoopOptions {
 struct LoopResult {
   std::vector<Value> carried;  // after the last trip
   // Along a new leading axis; slices of trips that did not run are zero. The extent is that of the
-  // scanned values, or `trips` if it is a number, else the run-time symbol kTrips.
+  // scanned values or of `rows`, or `trips` if it is a number, else the run-time symbol kTrips.
   std::vector<Value> stacked;
-  Value trips;                 // int64 scalar: trips that were run
+  Value trips;  // int64 scalar: trips that were run
 };
 
 LoopResult Loop(const Tape& tape, const LoopOptions& options,

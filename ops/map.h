@@ -202,8 +202,8 @@ using Partials = std::array<MapRule::Partial, 3>;
 template <int kArity, MapTypes kTypes, typename F>
 constexpr MapRule MakeMap(F, Partials partials = {}, MapFacts facts = {},
                           std::array<MapSamples, 3> samples = {}) {
-  constexpr bool kDifferentiable =
-      kTypes == MapTypes::kFloats || kTypes == MapTypes::kNumbers || kTypes == MapTypes::kSelect;
+  constexpr bool kDifferentiable = kTypes == MapTypes::kFloats || kTypes == MapTypes::kNumbers ||
+                                   kTypes == MapTypes::kAll || kTypes == MapTypes::kSelect;
   MapRule rule{};
   rule.arity = kArity;
   rule.types = kTypes;

@@ -249,7 +249,8 @@ Value Dropout(Arg x, Arg rate, Arg key, bool training) {
   }
   if (!training || (rate.is_number() && rate.number() == 0)) return v;
   // The numbers are float32 whatever x is, so that both precisions drop the same elements.
-  const Value numbers = RandomUniform(key, kFloat32, v.shape());
+  const Value near_key = OnOneTape({v, key.value()})[1];
+  const Value numbers = RandomUniform(near_key, kFloat32, v.shape());
   if (!numbers.ok()) return numbers;
   const Value kept =
       GreaterEqual(numbers, rate.is_number() ? rate : Arg(Cast(rate.value(), kFloat32)));

@@ -133,12 +133,15 @@ int64_t HashOfName(std::string_view name) {
 
 }  // namespace
 
-constinit const Op kRandomUniformOp{"random_uniform", "evenly spread over [0, 1)", Kind::kRandom,
-                                    InferUniform, nullptr, nullptr, &kUniformRule};
-constinit const Op kRandomKeysOp{"random_keys", "keys made from a key", Kind::kRandom, InferKeys,
-                                 nullptr, nullptr, &kKeysRule};
-constinit const Op kPermutationOp{"permutation", "0, ..., n - 1 in random order", Kind::kRandom,
-                                  InferPermutation, nullptr, nullptr, &kPermutationRule};
+constinit const Op kRandomUniformOp{
+    "random_uniform", "evenly spread over [0, 1)", Kind::kRandom, InferUniform, nullptr, nullptr,
+    &kUniformRule};
+constinit const Op kRandomKeysOp{
+    "random_keys", "keys made from a key", Kind::kRandom, InferKeys, nullptr, nullptr, &kKeysRule};
+constinit const Op kPermutationOp{"permutation",    "0, ..., n - 1 in random order",
+                                  Kind::kRandom,    InferPermutation,
+                                  nullptr,          nullptr,
+                                  &kPermutationRule};
 
 Value RandomUniform(Arg key, DType dtype, Shape shape) {
   return Draw(kRandomUniformOp, key, dtype, std::move(shape));

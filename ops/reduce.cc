@@ -118,22 +118,21 @@ Value ReduceOver(const Op& op, const Arg& x, const Axes& axes, Keep keep) {
 
 }  // namespace
 
-constinit const Op kSumOp{"sum", "sum of elements", Kind::kReduce, InferReduce, nullptr,
-                          &kSumRule};
+constinit const Op kSumOp{"sum", "sum of elements", Kind::kReduce, InferReduce, nullptr, &kSumRule};
 constinit const Op kProductOp{"product", "product of elements", Kind::kReduce, InferReduce,
-                              nullptr, &kProductRule};
+                              nullptr,   &kProductRule};
 constinit const Op kReduceMaxOp{"reduce_max", "greatest element", Kind::kReduce, InferReduce,
-                                nullptr, &kMaxRule};
-constinit const Op kReduceMinOp{"reduce_min", "least element", Kind::kReduce, InferReduce, nullptr,
-                                &kMinRule};
-constinit const Op kAllOp{"all", "whether all are true", Kind::kReduce, InferReduce, nullptr,
+                                nullptr,      &kMaxRule};
+constinit const Op kReduceMinOp{"reduce_min", "least element", Kind::kReduce,
+                                InferReduce,  nullptr,         &kMinRule};
+constinit const Op kAllOp{"all",    "whether all are true", Kind::kReduce, InferReduce, nullptr,
                           &kAllRule};
-constinit const Op kAnyOp{"any", "whether one is true", Kind::kReduce, InferReduce, nullptr,
+constinit const Op kAnyOp{"any",    "whether one is true", Kind::kReduce, InferReduce, nullptr,
                           &kAnyRule};
-constinit const Op kArgMaxOp{"argmax", "place of the greatest element", Kind::kReduce, InferReduce,
-                             nullptr, &kArgMaxRule};
-constinit const Op kArgMinOp{"argmin", "place of the least element", Kind::kReduce, InferReduce,
-                             nullptr, &kArgMinRule};
+constinit const Op kArgMaxOp{
+    "argmax", "place of the greatest element", Kind::kReduce, InferReduce, nullptr, &kArgMaxRule};
+constinit const Op kArgMinOp{
+    "argmin", "place of the least element", Kind::kReduce, InferReduce, nullptr, &kArgMinRule};
 
 Value Reduce(const Op& op, const Value& x, std::vector<int64_t> axes, const SourceLine& line) {
   if (axes.empty() && !op.reduce->place) return x;
@@ -159,9 +158,15 @@ Value Count(const Value& x, const Axes& axes, DType dtype) {
   if (!x.ok() || !over) return Value(x.tape(), -1);
   int64_t fixed = 1;
   for (int64_t axis : *over) fixed *= x.dim(axis).is_static() ? x.dim(axis).value() : 1;
-  Value count = Scalar(x, dtype, static_cast<double>(fixed));
+  Value count;
+  const auto multiply = [&](const Value& factor) {
+    count = count.tape() == nullptr ? factor : count * factor;
+  };
   for (int64_t axis : *over) {
-    if (!x.dim(axis).is_static()) count = count * Cast(Tape(x.tape()).Size(x.dim(axis)), dtype);
+    if (!x.dim(axis).is_static()) multiply(Cast(Tape(x.tape()).Size(x.dim(axis)), dtype));
+  }
+  if (fixed != 1 || count.tape() == nullptr) {
+    multiply(Scalar(x, dtype, static_cast<double>(fixed)));
   }
   return count;
 }

@@ -9,17 +9,17 @@
 
 namespace talweg {
 
-// Reductions combine elements along axes, in the order that graph/order.h fixes. An axis of extent 0
-// gives the identity: 0 for a sum, -infinity (or the least integer) for a maximum.
+// Reductions combine elements along axes, in the order that graph/order.h fixes. An axis of extent
+// 0 gives the identity: 0 for a sum, -infinity (or the least integer) for a maximum.
 
 // Which axes to reduce: all where nothing is said. Negative axes count from the end.
 //   Sum(x)   Sum(x, 0)   Sum(x, {0, -1})
 class Axes {
  public:
   Axes() : all_(true) {}
-  Axes(int64_t axis) : axes_{axis} {}                              // NOLINT: Sum(x, 0)
-  Axes(std::initializer_list<int64_t> axes) : axes_(axes) {}       // NOLINT: Sum(x, {0, 1})
-  Axes(std::vector<int64_t> axes) : axes_(std::move(axes)) {}      // NOLINT
+  Axes(int64_t axis) : axes_{axis} {}                          // NOLINT: Sum(x, 0)
+  Axes(std::initializer_list<int64_t> axes) : axes_(axes) {}   // NOLINT: Sum(x, {0, 1})
+  Axes(std::vector<int64_t> axes) : axes_(std::move(axes)) {}  // NOLINT
   bool all() const { return all_; }
   const std::vector<int64_t>& axes() const { return axes_; }
 
@@ -55,7 +55,8 @@ Value Count(const Value& x, const Axes& axes, DType dtype);
 
 // ---- For those who write ops and derivatives. ----
 
-extern const Op kSumOp, kProductOp, kReduceMaxOp, kReduceMinOp, kAllOp, kAnyOp, kArgMaxOp, kArgMinOp;
+extern const Op kSumOp, kProductOp, kReduceMaxOp, kReduceMinOp, kAllOp, kAnyOp, kArgMaxOp,
+    kArgMinOp;
 
 // `op` over ascending axes that exist.
 Value Reduce(const Op& op, const Value& x, std::vector<int64_t> axes, const SourceLine& line);

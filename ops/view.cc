@@ -54,8 +54,7 @@ Types InferReshape(const Op&, absl::Span<const Type> operands, const Attributes&
   if (operands.size() != 1) return absl::InvalidArgumentError("one operand expected");
   if (absl::Status status = CheckShape(shape); !status.ok()) return status;
   if (CountOf(shape) != CountOf(operands[0].shape)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("a shape of another size, ", ToString(shape)));
+    return absl::InvalidArgumentError(absl::StrCat("a shape of another size, ", ToString(shape)));
   }
   return std::vector<Type>{{operands[0].dtype, shape}};
 }
@@ -119,8 +118,8 @@ absl::StatusOr<Shape> BroadcastShapes(absl::Span<const Dim> a, absl::Span<const 
     const Dim x = back <= a.size() ? a[a.size() - back] : Dim(1);
     const Dim y = back <= b.size() ? b[b.size() - back] : Dim(1);
     if (!(x == y) && !(x == Dim(1)) && !(y == Dim(1))) {
-      return absl::InvalidArgumentError(absl::StrCat("extents ", x.ToString(), " and ",
-                                                     y.ToString(), " do not broadcast"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("extents ", x.ToString(), " and ", y.ToString(), " do not broadcast"));
     }
     shape[shape.size() - back] = x == Dim(1) ? y : x;
   }
@@ -143,8 +142,7 @@ Value Reshape(Arg x, Shape shape) {
     const int64_t known = CountOf(shape).elements, all = CountOf(v.shape()).elements;
     if (known <= 0 || all % known != 0) {
       *open = -1;
-      return Fail("reshape", {v}, absl::StrCat("no extent at -1 fits ", ToString(shape)),
-                  x.line());
+      return Fail("reshape", {v}, absl::StrCat("no extent at -1 fits ", ToString(shape)), x.line());
     }
     *open = all / known;
   }
@@ -259,8 +257,9 @@ Value Pad(Arg x, const std::vector<std::pair<int64_t, int64_t>>& before_after, d
     constexpr int64_t kLimit = int64_t{1} << 58;
     if (before > kLimit || after > kLimit || before < -kLimit || after < -kLimit ||
         n + before + after < 0) {
-      return Fail("pad", {v}, absl::StrCat("axis ", i, " can not be padded by ", before, " and ",
-                                           after), x.line());
+      return Fail("pad", {v},
+                  absl::StrCat("axis ", i, " can not be padded by ", before, " and ", after),
+                  x.line());
     }
     view.axes[i].offset = -before;
     view.shape[i] = n + before + after;
@@ -340,8 +339,7 @@ Value Concat(const std::vector<Value>& operands, int64_t axis, std::source_locat
   if (operands.empty()) return Value();
   if (operands.size() == 1) return operands[0];
   const int64_t normal = NormalAxis(axis, operands[0].rank());
-  return MakeNode(kConcatOp, operands, ConcatAttributes{normal < 0 ? axis : normal},
-                  LineOf(where));
+  return MakeNode(kConcatOp, operands, ConcatAttributes{normal < 0 ? axis : normal}, LineOf(where));
 }
 
 Value Stack(const std::vector<Value>& operands, int64_t axis, std::source_location where) {

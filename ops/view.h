@@ -11,7 +11,8 @@ namespace talweg {
 
 // Ops that move elements and compute nothing. All but Reshape and Concat are one op, `view`: an
 // affine map from the indices of the result to those of the operand (AxisMap in
-// graph/attributes.h), for which engines, derivatives and passes have one rule. Axes may be negative
+// graph/attributes.h), for which engines, derivatives and passes have one rule. Axes may be
+// negative
 // (-1 is the last). Errors go to the tape.
 
 extern const Op kViewOp;
@@ -37,15 +38,16 @@ Value Slice(Arg x, int64_t axis, int64_t start, int64_t stop, int64_t step = 1);
 // x with `axis` fixed to one index; the axis disappears. Index -1 is the last.
 Value At(Arg x, int64_t axis, int64_t index);
 
-// x with `before` and `after` elements of `fill` added at the two ends of each axis. Negative numbers
-// cut.
+// x with `before` and `after` elements of `fill` added at the two ends of each axis. Negative
+// numbers cut.
 Value Pad(Arg x, const std::vector<std::pair<int64_t, int64_t>>& before_after, double fill = 0);
 
 // x with the elements of the axes in reverse. A run-time axis can not be reversed here; a loop can
 // visit it in reverse.
 Value Reverse(Arg x, std::vector<int64_t> axes);
 
-// The sliding windows along an axis: the axis gets the extent (n - (size-1) * dilation - 1) / stride
+// The sliding windows along an axis: the axis gets the extent (n - (size-1) * dilation - 1) /
+// stride
 // + 1, and a new axis of extent `size` follows it: result[.., i, w, ..] = x[.., i * stride +
 // w * dilation, ..]. What convolutions and pooling are made of (im2col).
 Value Window(Arg x, int64_t axis, int64_t size, int64_t stride = 1, int64_t dilation = 1);

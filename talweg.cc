@@ -1,0 +1,44 @@
+#include "talweg.h"
+
+#include "absl/strings/str_cat.h"
+
+namespace talweg {
+
+absl::StatusOr<Engine> EngineByName(std::string_view name) {
+  if (name == "interpreter") return Engine(Interpret);
+  return absl::InvalidArgumentError(absl::StrCat("there is no engine '",
+                                                 absl::string_view(name.data(), name.size()),
+                                                 "'; there is interpreter"));
+}
+
+const Engine& DefaultEngine() {
+  static const Engine* const engine = new Engine(Interpret);
+  return *engine;
+}
+
+absl::StatusOr<Executable> Compile(const Tape& tape, absl::Span<const Value> outputs) {
+  const absl::StatusOr<Graph> graph = tape.Finish(outputs);
+  if (!graph.ok()) return graph.status();
+  return DefaultEngine()(*graph);
+}
+
+absl::StatusOr<Fitted> Fit(const Training& training, const Dataset& train,
+                           const Dataset& validation, const FitOptions& options) {
+  return Fit(DefaultEngine(), training, train, validation, options);
+}
+
+absl::StatusOr<Scores> Evaluate(const Training& training, const NamedArrays& parameters,
+                                const Dataset& data) {
+  return Evaluate(DefaultEngine(), training, parameters, data);
+}
+
+absl::StatusOr<Array> Predict(const Training& training, const NamedArrays& parameters,
+                              const Array& inputs) {
+  return Predict(DefaultEngine(), training, parameters, inputs);
+}
+
+absl::StatusOr<NamedArrays> InitialParameters(const Training& training, const Dataset& data) {
+  return InitialParameters(DefaultEngine(), training, data);
+}
+
+}  // namespace talweg

@@ -1,0 +1,217 @@
+#include "train/fit.h"
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "data/blobs.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "interpreter/interpreter.h"
+#include "ops/elementwise.h"
+#include "optim/adjustments.h"
+#include "train/layers.h"
+
+namespace talweg {
+namespace {
+
+using ::testing::HasSubstr;
+
+TrainTest Data(int64_t samples = 300, int64_t train = 200) {
+  const absl::StatusOr<Dataset> blobs = Blobs({.samples = samples, .cluster_std = 1.5, .seed = 3});
+  return *Split(*OneHotTargets(*blobs, 3), train);
+}
+
+Value Network(Scope& s, Value x) {
+  const Value h = Relu(Dense(s, "hidden", x, 8, HeUniform()));
+  return Dense(s, "output", h, 3);
+}
+
+Training Small() {
+  return {.model = Network,
+          .loss = SoftmaxCrossEntropy,
+          .rule = Sgd({.momentum = 0.9}),
+          .rate = 0.02,
+          .metrics = {Accuracy},
+          .batch = 32,
+          .epochs = 6,
+          .seed = 4};
+}
+
+// What two runs of one training must have in common: everything, to the bit.
+void ExpectSame(const Fitted& a, const Fitted& b) {
+  EXPECT_EQ(a.history.ToCsv(), b.history.ToCsv());
+  ASSERT_EQ(a.state.size(), b.state.size());
+  for (const auto& [name, array] : a.state) EXPECT_TRUE(SameBits(array, b.state.at(name))) << name;
+}
+
+struct Counter : Callback {
+  explicit Counter(bool wants_batches) : wants_batches(wants_batches) {}
+  bool WantsBatches() const override { return wants_batches; }
+  void OnTrainBegin(const Run&) override { events += "("; }
+  void OnEpochBegin(const Run&) override { events += "["; }
+  void OnBatchBegin(const Run&) override { events += "<"; }
+  void OnBatchEnd(const Run& run) override {
+    events += ">";
+    samples += run.batch_samples();
+  }
+  void OnEpochEnd(const Run&) override { events += "]"; }
+  void OnTrainEnd(const Run&) override { events += ")"; }
+  bool wants_batches;
+  std::string events;
+  int64_t samples = 0;
+};
+
+TEST(Fit, Learns) {
+  const TrainTest data = Data();
+  Training training = Small();
+  training.epochs = 30;
+  const absl::StatusOr<Fitted> fitted = Fit(Interpret, training, data.train, data.test);
+  ASSERT_TRUE(fitted.ok()) << fitted.status();
+  EXPECT_EQ(fitted->history.epochs(), 30u);
+  EXPECT_EQ(fitted->history.columns(),
+            (std::vector<std::string>{"loss", "accuracy", "val_loss", "val_accuracy", "lr"}));
+  EXPECT_GT(fitted->history.last("accuracy"), 0.85);
+  EXPECT_LT(fitted->history.last("loss"), fitted->history["loss"][0]);
+}
+
+TEST(Fit, IsTheSameToTheBitWithCallbacksAtEpochsAndBatches) {
+  const TrainTest data = Data();
+  for (const Shuffle shuffle : {Shuffle::kSeed, Shuffle::kNumPy, Shuffle::kNone}) {
+    Training training = Small();
+    training.shuffle = shuffle;
+    training.adjust = {ReduceLROnPlateau({.monitor = "loss", .patience = 1}), TerminateOnNaN()};
+    const absl::StatusOr<Fitted> plain = Fit(Interpret, training, data.train, data.test);
+    ASSERT_TRUE(plain.ok()) << plain.status();
+    Counter epochs(false), batches(true);
+    const absl::StatusOr<Fitted> by_epoch =
+        Fit(Interpret, training, data.train, data.test, {.callbacks = {&epochs}});
+    const absl::StatusOr<Fitted> by_batch =
+        Fit(Interpret, training, data.train, data.test, {.callbacks = {&batches}});
+    ASSERT_TRUE(by_epoch.ok()) << by_epoch.status();
+    ASSERT_TRUE(by_batch.ok()) << by_batch.status();
+    ExpectSame(*plain, *by_epoch);
+    ExpectSame(*plain, *by_batch);
+    EXPECT_EQ(epochs.events, "([][][][][][])");
+    EXPECT_EQ(batches.events.substr(0, 18), "([<><><><><><><>][");
+    EXPECT_EQ(batches.samples, 6 * 200);
+  }
+}
+
+TEST(Fit, GoesOnFromItsStateToTheSameBits) {
+  const TrainTest data = Data();
+  for (const Shuffle shuffle : {Shuffle::kSeed, Shuffle::kNumPy}) {
+    Training training = Small();
+    training.rule = Adam();
+    training.shuffle = shuffle;
+    const absl::StatusOr<Fitted> whole = Fit(Interpret, training, data.train, data.test);
+    ASSERT_TRUE(whole.ok()) << whole.status();
+    training.epochs = 2;
+    const absl::StatusOr<Fitted> half = Fit(Interpret, training, data.train, data.test);
+    ASSERT_TRUE(half.ok()) << half.status();
+    training.epochs = 6;
+    const absl::StatusOr<Fitted> rest =
+        Fit(Interpret, training, data.train, data.test, {.state = half->state});
+    ASSERT_TRUE(rest.ok()) << rest.status();
+    EXPECT_EQ(rest->history.epochs(), 4u);
+    for (const auto& [name, array] : whole->state) {
+      EXPECT_TRUE(SameBits(array, rest->state.at(name))) << name;
+    }
+  }
+}
+
+TEST(Fit, EvaluateAndPredictAgreeWithTheHistory) {
+  const TrainTest data = Data();
+  const Training training = Small();
+  const absl::StatusOr<Fitted> fitted = Fit(Interpret, training, data.train, data.test);
+  ASSERT_TRUE(fitted.ok()) << fitted.status();
+  const absl::StatusOr<Scores> scores =
+      Evaluate(Interpret, training, fitted->parameters, data.test);
+  ASSERT_TRUE(scores.ok()) << scores.status();
+  EXPECT_EQ(scores->at("loss"), fitted->history.last("val_loss"));
+  EXPECT_EQ(scores->at("accuracy"), fitted->history.last("val_accuracy"));
+  for (const int64_t rows : {0, 1, 7, 100}) {
+    const absl::StatusOr<Array> inputs = Array::Zeros(kFloat64, {rows, 2});
+    const absl::StatusOr<Array> outputs = Predict(Interpret, training, fitted->parameters, *inputs);
+    ASSERT_TRUE(outputs.ok()) << outputs.status();
+    EXPECT_EQ(outputs->dims(), (Dims{rows, 3}));
+  }
+}
+
+TEST(Fit, StopsEarlyAndPutsTheBestWeightsBack) {
+  const TrainTest data = Data();
+  Training training = Small();
+  training.epochs = 100;
+  training.rate = 0.3;
+  training.adjust = {EarlyStopping({.patience = 2, .restore_best_weights = true})};
+  const absl::StatusOr<Fitted> fitted = Fit(Interpret, training, data.train, data.test);
+  ASSERT_TRUE(fitted.ok()) << fitted.status();
+  EXPECT_TRUE(fitted->stopped);
+  EXPECT_LT(fitted->history.epochs(), 100u);
+  double best = INFINITY;
+  for (const double loss : fitted->history["val_loss"]) best = std::min(best, loss);
+  const absl::StatusOr<Scores> scores =
+      Evaluate(Interpret, training, fitted->parameters, data.test);
+  EXPECT_EQ(scores->at("loss"), best);
+}
+
+TEST(Fit, EndsInTheBatchThatIsNotANumber) {
+  const TrainTest data = Data();
+  Training training = Small();
+  training.rate = 1e30;
+  training.adjust = {TerminateOnNaN()};
+  Counter batches(true);
+  for (Counter* callback : {static_cast<Counter*>(nullptr), &batches}) {
+    FitOptions options;
+    if (callback != nullptr) options.callbacks = {callback};
+    const absl::StatusOr<Fitted> fitted = Fit(Interpret, training, data.train, data.test, options);
+    ASSERT_TRUE(fitted.ok()) << fitted.status();
+    EXPECT_TRUE(fitted->stopped);
+    EXPECT_EQ(fitted->history.epochs(), 1u);
+    EXPECT_TRUE(std::isnan(fitted->history.last("val_loss")));
+    EXPECT_LT(fitted->state.at("update").At(0), 7);
+  }
+}
+
+TEST(Fit, AScheduleAndAnAdjustmentWorkTogether) {
+  const TrainTest data = Data();
+  Training training = Small();
+  training.rate = StepDecay({.initial = 0.1, .drop = 0.5, .every = 2});
+  const absl::StatusOr<Fitted> fitted = Fit(Interpret, training, data.train, data.test);
+  ASSERT_TRUE(fitted.ok()) << fitted.status();
+  const std::vector<double> rates(fitted->history["lr"].begin(), fitted->history["lr"].end());
+  EXPECT_EQ(rates, (std::vector<double>{0.1, 0.1, 0.05, 0.05, 0.025, 0.025}));
+}
+
+// Wrong use: each a Status of one sentence.
+TEST(Fit, RefusesWrongUse) {
+  const TrainTest data = Data();
+  const auto message = [&](const Training& training) {
+    return std::string(Fit(Interpret, training, data.train, data.test).status().message());
+  };
+  Training training = Small();
+  training.batch = 0;
+  EXPECT_THAT(message(training), HasSubstr("a batch of 0 samples"));
+  training = Small();
+  training.epochs = -1;
+  EXPECT_THAT(message(training), HasSubstr("-1 epochs"));
+  training = Small();
+  training.adjust = {ReduceLROnPlateau({.factor = 1.0})};
+  EXPECT_THAT(message(training), HasSubstr("factor is 1"));
+  training.adjust = {ReduceLROnPlateau({.monitor = "val_los"})};
+  EXPECT_THAT(message(training), HasSubstr("val_los"));
+  training = Small();
+  training.loss = "mean_square";
+  EXPECT_THAT(message(training), HasSubstr("mean_square"));
+  training = Small();
+  training.model = nullptr;
+  EXPECT_THAT(message(training), HasSubstr("no model"));
+  training = Small();
+  training.model = [](Scope& s, Value x) { return Dense(s, "output", x, 4); };
+  EXPECT_THAT(message(training), HasSubstr("[rows,4]"));
+  EXPECT_THAT(message(training), HasSubstr("[rows,3]"));
+  EXPECT_FALSE(Fit(Interpret, Small(), Dataset()).ok());
+}
+
+}  // namespace
+}  // namespace talweg

@@ -1,0 +1,110 @@
+#include "train/fit.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "train/fit_builder.h"
+#include "train/session.h"
+
+namespace talweg {
+namespace {
+
+// The training as an evaluation sees it: adjustments may want metrics that only a fit has.
+absl::StatusOr<TrainingPlan> PlanEvaluation(Training training, const DataTypes& types) {
+  training.adjust.clear();
+  return PlanTraining(training, types, false);
+}
+
+}  // namespace
+
+absl::StatusOr<Fitted> Fit(const Engine& engine, const Training& training, const Dataset& train,
+                           const Dataset& validation, const FitOptions& options) {
+  Session session(engine, training, options);
+  if (absl::Status s = session.Start(train, validation); !s.ok()) return s;
+  const bool batches = std::any_of(options.callbacks.begin(), options.callbacks.end(),
+                                   [](const Callback* c) { return c->WantsBatches(); });
+  const absl::Status status = batches ? session.TrainByBatches() : session.TrainByEpochs();
+  if (!status.ok()) return status;
+  return std::move(session).Finish();
+}
+
+absl::StatusOr<Scores> Evaluate(const Engine& engine, const Training& training,
+                                const NamedArrays& parameters, const Dataset& data) {
+  const absl::StatusOr<Dataset> prepared = Prepare(data, training.dtype, "data");
+  if (!prepared.ok()) return prepared.status();
+  const DataTypes types = TypesOf(*prepared);
+  const absl::StatusOr<TrainingPlan> plan = PlanEvaluation(training, types);
+  if (!plan.ok()) return plan.status();
+  const absl::StatusOr<NamedArrays> matched = Matching(parameters, plan->parameters);
+  if (!matched.ok()) return matched.status();
+  const absl::StatusOr<Graph> graph = EvaluateGraph(training, *plan, types);
+  if (!graph.ok()) return graph.status();
+  const absl::StatusOr<Executable> executable = engine(*graph);
+  if (!executable.ok()) return executable.status();
+
+  const std::vector<std::string> names = MeasuredNames(*plan);
+  std::vector<double> sums(names.size(), 0);
+  NamedArrays inputs;
+  for (const auto& [name, array] : *matched) inputs[absl::StrCat("parameter/", name)] = array;
+  for (int64_t first = 0; first < prepared->size(); first += training.evaluate_batch) {
+    std::vector<int64_t> rows;
+    const int64_t end = std::min(first + training.evaluate_batch, prepared->size());
+    for (int64_t row = first; row < end; row++) rows.push_back(row);
+    const absl::StatusOr<Dataset> chunk = Take(*prepared, rows);
+    if (!chunk.ok()) return chunk.status();
+    inputs["inputs"] = chunk->inputs;
+    inputs["targets"] = chunk->targets;
+    const absl::StatusOr<std::vector<Array>> outputs = executable->Run(inputs);
+    if (!outputs.ok()) return outputs.status();
+    for (size_t i = 0; i < sums.size(); i++) sums[i] += (*outputs)[i].At(0);
+  }
+  Scores scores;
+  for (size_t i = 0; i < names.size(); i++) {
+    scores[names[i]] = sums[i] / static_cast<double>(prepared->size());
+  }
+  return scores;
+}
+
+absl::StatusOr<Array> Predict(const Engine& engine, const Training& training,
+                              const NamedArrays& parameters, const Array& inputs) {
+  if (inputs.rank() == 0) return absl::InvalidArgumentError("inputs: a scalar has no rows");
+  const absl::StatusOr<Array> cast =
+      IsFloat(inputs.dtype()) ? inputs.Cast(training.dtype) : absl::StatusOr<Array>(inputs);
+  if (!cast.ok()) return cast.status();
+  const Type input{cast->dtype(), Shape(cast->dims().begin() + 1, cast->dims().end())};
+  const absl::StatusOr<std::vector<ParameterSpec>> specs = ParametersOf(training, input);
+  if (!specs.ok()) return specs.status();
+  const absl::StatusOr<NamedArrays> matched = Matching(parameters, *specs);
+  if (!matched.ok()) return matched.status();
+  TrainingPlan plan;
+  plan.parameters = *specs;
+  const absl::StatusOr<Graph> graph = PredictGraph(training, plan, input);
+  if (!graph.ok()) return graph.status();
+  const absl::StatusOr<Executable> executable = engine(*graph);
+  if (!executable.ok()) return executable.status();
+  NamedArrays arguments = {{"inputs", *cast}};
+  for (const auto& [name, array] : *matched) arguments[absl::StrCat("parameter/", name)] = array;
+  absl::StatusOr<std::vector<Array>> outputs = executable->Run(arguments);
+  if (!outputs.ok()) return outputs.status();
+  return std::move(outputs->front());
+}
+
+absl::StatusOr<NamedArrays> InitialParameters(const Engine& engine, const Training& training,
+                                              const Dataset& data) {
+  const absl::StatusOr<Dataset> prepared = Prepare(data, training.dtype, "data");
+  if (!prepared.ok()) return prepared.status();
+  const absl::StatusOr<TrainingPlan> plan = PlanEvaluation(training, TypesOf(*prepared));
+  if (!plan.ok()) return plan.status();
+  return MakeInitialParameters(engine, training, *plan);
+}
+
+absl::StatusOr<std::string> Summary(const Training& training, const Dataset& data) {
+  const absl::StatusOr<Dataset> prepared = Prepare(data, training.dtype, "data");
+  if (!prepared.ok()) return prepared.status();
+  const absl::StatusOr<TrainingPlan> plan = PlanEvaluation(training, TypesOf(*prepared));
+  if (!plan.ok()) return plan.status();
+  return Summary(plan->layers);
+}
+
+}  // namespace talweg

@@ -1,0 +1,70 @@
+#ifndef TALWEG_TRAIN_FIT_H_
+#define TALWEG_TRAIN_FIT_H_
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "base/array.h"
+#include "data/dataset.h"
+#include "graph/engine.h"
+#include "train/callback.h"
+#include "train/history.h"
+#include "train/training.h"
+
+namespace talweg {
+
+struct FitOptions {
+  // Where to start: the parameters by name ("hidden/kernel"), in place of the initializers'; all of
+  // them or none. Or everything that a training carries, as Fitted::state returned it: then the
+  // training goes on from that epoch, to the same bits as if it had not been interrupted.
+  NamedArrays parameters = {};
+  NamedArrays state = {};
+  // Watchers, in the order in which they are called.
+  std::vector<Callback*> callbacks = {};
+  // Another thread may set it; the training then ends after the present epoch (batch, where a
+  // callback wants batches) and returns what it has reached.
+  const std::atomic<bool>* stop = nullptr;
+};
+
+// What a training leaves.
+struct Fitted {
+  History history;
+  NamedArrays parameters;  // by name
+  NamedArrays state;       // all that is carried, parameters included; see FitOptions::state
+  // Whether it ended before its last epoch: by an adjustment, a callback or FitOptions::stop.
+  bool stopped = false;
+};
+
+// Loss and metrics by name, means over the samples.
+using Scores = std::map<std::string, double>;
+
+// Trains on `train` and evaluates `validation` (which may be empty) after each epoch. Inputs and
+// targets that are floats are cast to the training's element type.
+//
+// Errors: data that does not fit (no samples, unequal numbers of samples and targets, other shapes
+// in the validation data), and whatever model, loss, rule, adjustments and the engine report.
+absl::StatusOr<Fitted> Fit(const Engine& engine, const Training& training, const Dataset& train,
+                           const Dataset& validation = {}, const FitOptions& options = {});
+
+// The loss and the metrics of these parameters on a data set.
+absl::StatusOr<Scores> Evaluate(const Engine& engine, const Training& training,
+                                const NamedArrays& parameters, const Dataset& data);
+
+// The model's outputs [n, ...] for inputs [n, ...], n from 0 up.
+absl::StatusOr<Array> Predict(const Engine& engine, const Training& training,
+                              const NamedArrays& parameters, const Array& inputs);
+
+// The parameters that Fit would start from.
+absl::StatusOr<NamedArrays> InitialParameters(const Engine& engine, const Training& training,
+                                              const Dataset& data);
+
+// A table of the model's layers, output shapes and numbers of parameters, for such inputs.
+absl::StatusOr<std::string> Summary(const Training& training, const Dataset& data);
+
+}  // namespace talweg
+
+#endif  // TALWEG_TRAIN_FIT_H_

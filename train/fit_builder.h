@@ -1,0 +1,102 @@
+#ifndef TALWEG_TRAIN_FIT_BUILDER_H_
+#define TALWEG_TRAIN_FIT_BUILDER_H_
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "graph/tape.h"
+#include "optim/adjust.h"
+#include "optim/hyper.h"
+#include "optim/state.h"
+#include "train/fit_graph.h"
+#include "train/scope.h"
+#include "train/training.h"
+
+namespace talweg {
+
+// The parts from which the graphs of a training are put together (private to train/). Each part is
+// a function from symbols to symbols that knows nothing of loops, so that the whole fit and its
+// pieces are made of the same nodes and compute the same bits.
+
+// What is carried, as Values.
+struct Carried {
+  std::vector<Value> parameters, slots, adjust;
+  // The undecayed rate; with a schedule the factor on it.
+  Value rate;
+  Value epoch, update;  // int64 scalars
+};
+
+// Sums over the samples seen in an epoch, float64: loss, metrics, and last the number of samples.
+using Sums = std::vector<Value>;
+
+class FitBuilder {
+ public:
+  // `tape` is the outermost one, on which hyper-parameters become inputs.
+  FitBuilder(const Training& training, const TrainingPlan& plan, const Tape& tape, int64_t samples);
+
+  // Before an epoch.
+  Carried Begin(const Carried& carried, const StateScope& adjust);
+
+  // One update on a batch.
+  struct Batch {
+    Carried next;
+    Sums sums;
+    std::vector<Value> measured;  // float64 scalars: loss and metrics of this batch
+    Value stop;                   // bool scalar, or of no tape where no adjustment acts here
+  };
+  Batch Update(const Tape& tape, const Carried& carried, const Sums& sums, const Value& inputs,
+               const Value& targets, const Value& seed, const StateScope& slots,
+               const StateScope& adjust);
+
+  // The sums of loss and metrics over these samples.
+  Sums Evaluate(const Tape& tape, const std::vector<Value>& parameters, const Value& inputs,
+                const Value& targets);
+  // The model's outputs in evaluation.
+  Value Predict(const Tape& tape, const std::vector<Value>& parameters, const Value& inputs);
+
+  // After an epoch; `validation` is empty where there is none.
+  struct Epoch {
+    Carried next;
+    std::vector<Value> row;  // float64 scalars in the order of the plan's columns
+    Value stop;              // or of no tape
+  };
+  Epoch End(const Carried& carried, const Sums& train, const Sums& validation,
+            const StateScope& adjust);
+
+  // Zeros to start sums from.
+  Sums NoSums(const Tape& tape) const;
+
+  const HyperScope& hypers() const { return hypers_; }
+  absl::Status status() const { return status_; }
+
+ private:
+  Value Rate(const Carried& carried, const Value& update);
+  Value PerSampleToSum(const Value& per_sample);
+  Carried Adjusted(AdjustEvent event, const Carried& carried,
+                   const std::vector<NamedValue>& metrics, const Value& rate,
+                   const StateScope& state, Value* stop);
+  std::vector<NamedValue> Named(const std::vector<Value>& parameters) const;
+  void Note(const absl::Status& status) {
+    if (status_.ok()) status_ = status;
+  }
+
+  const Training& training_;
+  const TrainingPlan& plan_;
+  Tape outermost_;
+  HyperScope hypers_;
+  int64_t updates_per_epoch_;
+  absl::Status status_;
+};
+
+// Names of the measured quantities: "loss" and the metrics'.
+std::vector<std::string> MeasuredNames(const TrainingPlan& plan);
+
+// The order of samples in an epoch with Shuffle::kSeed, int32 [samples].
+Value EpochOrder(const Value& seed, const Value& epoch, int64_t samples);
+
+}  // namespace talweg
+
+#endif  // TALWEG_TRAIN_FIT_BUILDER_H_

@@ -1,0 +1,525 @@
+#include "train/fit_graph.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "ops/elementwise.h"
+#include "ops/gather.h"
+#include "ops/loop.h"
+#include "ops/random.h"
+#include "ops/view.h"
+#include "train/fit_builder.h"
+
+namespace talweg {
+namespace {
+
+Shape WithLeading(Dim dim, const Shape& shape) {
+  Shape out = {dim};
+  out.insert(out.end(), shape.begin(), shape.end());
+  return out;
+}
+
+// An input for each state of the plan, cut into its groups.
+Carried StateInputs(Tape& tape, const TrainingState& state) {
+  std::vector<Value> values;
+  for (const StateSpec& spec : state.specs) {
+    values.push_back(
+        tape.Input(absl::StrCat("state/", spec.name), spec.type.dtype, spec.type.shape));
+  }
+  auto next = values.begin();
+  const auto take = [&](size_t count) {
+    const auto first = next;
+    next += static_cast<std::ptrdiff_t>(count);
+    return std::vector<Value>(first, next);
+  };
+  Carried carried;
+  carried.parameters = take(state.parameters);
+  carried.slots = take(state.slots);
+  carried.adjust = take(state.adjust);
+  carried.rate = *(values.end() - 3);
+  carried.epoch = *(values.end() - 2);
+  carried.update = *(values.end() - 1);
+  return carried;
+}
+
+std::vector<Value> Flat(const Carried& carried) {
+  std::vector<Value> values = carried.parameters;
+  values.insert(values.end(), carried.slots.begin(), carried.slots.end());
+  values.insert(values.end(), carried.adjust.begin(), carried.adjust.end());
+  values.insert(values.end(), {carried.rate, carried.epoch, carried.update});
+  return values;
+}
+
+Carried Unflat(const TrainingState& state, const std::vector<Value>& values) {
+  const auto slots = values.begin() + static_cast<std::ptrdiff_t>(state.parameters);
+  const auto adjust = slots + static_cast<std::ptrdiff_t>(state.slots);
+  const auto rest = adjust + static_cast<std::ptrdiff_t>(state.adjust);
+  return {std::vector<Value>(values.begin(), slots),
+          std::vector<Value>(slots, adjust),
+          std::vector<Value>(adjust, rest),
+          rest[0],
+          rest[1],
+          rest[2]};
+}
+
+// The plan's slot and adjust specs, by the names that their builders know.
+absl::Span<const StateSpec> SlotSpecs(const TrainingState& state) {
+  return absl::MakeConstSpan(state.specs).subspan(state.parameters, state.slots);
+}
+absl::Span<const StateSpec> AdjustSpecs(const TrainingState& state) {
+  return absl::MakeConstSpan(state.specs).subspan(state.parameters + state.slots, state.adjust);
+}
+
+// Scopes to use the carried state in a body.
+StateScope SlotScope(const Tape& tape, const TrainingPlan& plan, const Carried& carried) {
+  return StateScope(tape, SlotSpecs(plan.state), carried.slots).Within("rule");
+}
+StateScope AdjustState(const Tape& tape, const TrainingPlan& plan, const Carried& carried) {
+  return StateScope(tape, AdjustSpecs(plan.state), carried.adjust).Within("adjust");
+}
+
+// Takes what a scope has for the next trip.
+absl::Status TakeNext(const StateScope& scope, std::vector<Value>& values) {
+  absl::StatusOr<std::vector<Value>> next = scope.Next();
+  if (!next.ok()) return next.status();
+  values = *std::move(next);
+  return absl::OkStatus();
+}
+
+// The number of samples in each batch: full ones and what is left.
+Array BatchRows(int64_t samples, int64_t batch) {
+  std::vector<int64_t> rows;
+  for (int64_t first = 0; first < samples; first += batch) {
+    rows.push_back(std::min(batch, samples - first));
+  }
+  return Array::Vector(rows);
+}
+
+// Samples trip * batch, ... of an array, as many as there are rows.
+Value BatchOf(LoopBody& body, const Value& places, int64_t batch) {
+  const Value here = talweg::Cast(body.trip, kInt32) * batch + body.tape.Iota(kRows);
+  return places.tape() == nullptr ? here : Gather(places, here);
+}
+
+// Keeps the first error of several sources.
+class FirstError {
+ public:
+  void Note(const absl::Status& status) {
+    if (status_.ok()) status_ = status;
+  }
+  const absl::Status& status() const { return status_; }
+
+ private:
+  absl::Status status_;
+};
+
+// The sums over a whole data set, in chunks.
+Sums EvaluateAll(FitBuilder& builder, const Training& training, const Tape& tape,
+                 const std::vector<Value>& parameters, const Value& inputs, const Value& targets,
+                 const Value& skip) {
+  const int64_t samples = inputs.dim(0).value();
+  const int64_t chunk = std::min(std::max<int64_t>(training.evaluate_batch, 1), samples);
+  const Array rows = BatchRows(samples, chunk);
+  Value trips = Tape(tape).Constant(Array(rows.size()));
+  if (skip.tape() != nullptr) trips = Select(skip, 0, trips);
+  LoopOptions options{.trips = trips, .carried = builder.NoSums(tape)};
+  options.rows = Tape(tape).Constant(rows);
+  options.rows_limit = chunk;
+  const LoopResult loop = Loop(tape, options, [&](LoopBody& body) -> LoopStep {
+    const Value places = BatchOf(body, Value(), chunk);
+    const Sums here =
+        builder.Evaluate(body.tape, parameters, Gather(inputs, places), Gather(targets, places));
+    LoopStep step;
+    for (size_t i = 0; i < here.size(); i++) step.carried.push_back(body.carried[i] + here[i]);
+    return step;
+  });
+  return loop.carried;
+}
+
+// The updates of one epoch as a loop over its batches.
+struct EpochOfBatches {
+  Carried carried;
+  Sums sums;
+  Value stop;
+};
+
+EpochOfBatches TrainEpoch(FitBuilder& builder, const Training& training, const TrainingPlan& plan,
+                          const Tape& tape, const Carried& carried, const Value& inputs,
+                          const Value& targets, const Value& order, const Value& seed,
+                          FirstError& error) {
+  const int64_t samples = inputs.dim(0).value();
+  const size_t sums = plan.metrics.size() + 2;
+  // Only what an update changes is carried from batch to batch.
+  LoopOptions options{.trips = -1, .carried = carried.parameters};
+  const Array rows = BatchRows(samples, training.batch);
+  options.trips = rows.size();
+  options.rows = Tape(tape).Constant(rows);
+  options.rows_limit = std::min(training.batch, samples);
+  const auto append = [&](const std::vector<Value>& values) {
+    options.carried.insert(options.carried.end(), values.begin(), values.end());
+  };
+  append(carried.slots);
+  append({carried.update});
+  append(builder.NoSums(tape));
+  if (plan.stops_in_batch) {
+    append(carried.adjust);
+    append({carried.rate, Tape(tape).Constant(Array(false))});
+  }
+  const auto unpack = [&](const std::vector<Value>& values, Sums& sum_values) {
+    auto next = values.begin();
+    const auto take = [&](size_t count) {
+      const auto first = next;
+      next += static_cast<std::ptrdiff_t>(count);
+      return std::vector<Value>(first, next);
+    };
+    Carried here = carried;
+    here.parameters = take(carried.parameters.size());
+    here.slots = take(carried.slots.size());
+    here.update = take(1)[0];
+    sum_values = take(sums);
+    if (plan.stops_in_batch) {
+      here.adjust = take(carried.adjust.size());
+      here.rate = take(1)[0];
+    }
+    return here;
+  };
+  const LoopResult loop = Loop(tape, options, [&](LoopBody& body) -> LoopStep {
+    Sums before;
+    const Carried here = unpack(body.carried, before);
+    const StateScope slots = SlotScope(body.tape, plan, here);
+    const StateScope adjust = AdjustState(body.tape, plan, here);
+    const Value places = BatchOf(body, order, training.batch);
+    FitBuilder::Batch batch = builder.Update(body.tape, here, before, Gather(inputs, places),
+                                             Gather(targets, places), seed, slots, adjust);
+    error.Note(TakeNext(slots, batch.next.slots));
+    LoopStep step{.carried = batch.next.parameters};
+    const auto yield = [&](const std::vector<Value>& values) {
+      step.carried.insert(step.carried.end(), values.begin(), values.end());
+    };
+    yield(batch.next.slots);
+    yield({batch.next.update});
+    yield(batch.sums);
+    if (plan.stops_in_batch) {
+      error.Note(TakeNext(adjust, batch.next.adjust));
+      yield(batch.next.adjust);
+      yield({batch.next.rate, batch.stop});
+      step.stop = batch.stop;
+    }
+    return step;
+  });
+  EpochOfBatches epoch;
+  epoch.carried = unpack(loop.carried, epoch.sums);
+  if (plan.stops_in_batch) epoch.stop = loop.carried.back();
+  return epoch;
+}
+
+Value Either(const Value& a, const Value& b) {
+  if (a.tape() == nullptr) return b;
+  return b.tape() == nullptr ? a : Or(a, b);
+}
+
+// Types of the hyper-parameters' inputs do not matter to callers; their names and numbers are in
+// the plan.
+absl::Status First(const absl::Status& a, const absl::Status& b) { return a.ok() ? b : a; }
+
+// What the training names or brings along.
+absl::Status LookUp(const Training& training, Dim width, TrainingPlan& plan) {
+  if (const Loss* loss = training.loss.thing()) {
+    plan.loss = *loss;
+  } else {
+    absl::StatusOr<Loss> named = LossByName(training.loss.name());
+    if (!named.ok()) return named.status();
+    plan.loss = *std::move(named);
+  }
+  if (!plan.loss.per_sample) return absl::InvalidArgumentError("training: the loss is empty");
+  if (const Rule* rule = training.rule.thing()) {
+    plan.rule = *rule;
+  } else {
+    absl::StatusOr<Rule> named = RuleByName(training.rule.name());
+    if (!named.ok()) return named.status();
+    plan.rule = *std::move(named);
+  }
+  for (const Choice<Metric>& choice : training.metrics) {
+    if (const Metric* metric = choice.thing()) {
+      plan.metrics.push_back(*metric);
+      continue;
+    }
+    absl::StatusOr<Metric> named = MetricByName(choice.name(), plan.loss.name, width);
+    if (!named.ok()) return named.status();
+    plan.metrics.push_back(*std::move(named));
+  }
+  std::vector<std::string> names = MeasuredNames(plan);
+  std::sort(names.begin(), names.end());
+  const auto twice = std::adjacent_find(names.begin(), names.end());
+  if (twice != names.end()) {
+    return absl::InvalidArgumentError(absl::StrCat("training: two metrics named '", *twice, "'"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<TrainingPlan> PlanTraining(const Training& training, const DataTypes& data,
+                                          bool validates) {
+  const auto invalid = [](std::string_view text) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("training: ", absl::string_view(text.data(), text.size())));
+  };
+  if (!training.model) return invalid("there is no model");
+  if (training.batch < 1) return invalid(absl::StrCat("a batch of ", training.batch, " samples"));
+  if (training.epochs < 1) return invalid(absl::StrCat(training.epochs, " epochs"));
+  if (training.evaluate_batch < 1) return invalid("an evaluate_batch below 1");
+  if (!IsFloat(training.dtype)) return invalid("the element type is not a float");
+
+  TrainingPlan plan;
+  plan.validates = validates;
+  Tape scratch;
+  const Value inputs =
+      scratch.Input("inputs", data.input.dtype, WithLeading(kRows, data.input.shape));
+  const Value targets =
+      scratch.Input("targets", data.target.dtype, WithLeading(kRows, data.target.shape));
+  // The model is called once to see its parameters.
+  ScopeRoot root(scratch, training.dtype, Mode::kTrain);
+  Scope scope = root.scope();
+  const Value outputs = training.model(scope, inputs);
+  if (!scratch.status().ok()) return scratch.status();
+  if (!outputs.ok()) return invalid("the model returns a value of no tape");
+  if (absl::Status s = LookUp(training, outputs.dim(-1), plan); !s.ok()) return s;
+  plan.parameters = root.parameters();
+  plan.layers = root.layers();
+  Carried carried;
+  for (const ParameterSpec& spec : plan.parameters) {
+    plan.state.specs.push_back({absl::StrCat("parameter/", spec.name), spec.type, 0});
+    carried.parameters.push_back(
+        scratch.Input(absl::StrCat("parameter/", spec.name), spec.type.dtype, spec.type.shape));
+  }
+  plan.state.parameters = plan.parameters.size();
+  carried.rate = scratch.Input("rate", kFloat64, {});
+  carried.epoch = scratch.Input("epoch", kInt64, {});
+  carried.update = scratch.Input("update", kInt64, {});
+
+  // All builders run once, in the order of an epoch, on scopes that note what they ask for.
+  FitBuilder builder(training, plan, scratch, 1);
+  const StateScope slots = StateScope(scratch).Within("rule");
+  const StateScope adjust = StateScope(scratch).Within("adjust");
+  const Value seed = scratch.Input("seed", kInt64, {});
+  carried = builder.Begin(carried, adjust);
+  FitBuilder::Batch batch = builder.Update(scratch, carried, builder.NoSums(scratch), inputs,
+                                           targets, seed, slots, adjust);
+  plan.stops_in_batch = Acts(AdjustEvent::kBatchEnd, training.adjust);
+  const Sums validation =
+      validates ? builder.Evaluate(scratch, batch.next.parameters, inputs, targets) : Sums();
+  const FitBuilder::Epoch epoch = builder.End(batch.next, batch.sums, validation, adjust);
+  plan.stops = epoch.stop.tape() != nullptr || plan.stops_in_batch;
+  for (const absl::Status& status :
+       {builder.status(), scratch.status(), slots.status(), adjust.status(), slots.Next().status(),
+        adjust.Next().status(), builder.hypers().Check()}) {
+    if (!status.ok()) return status;
+  }
+  const auto declare = [&](const StateScope& state) {
+    plan.state.specs.insert(plan.state.specs.end(), state.specs().begin(), state.specs().end());
+    return state.specs().size();
+  };
+  plan.state.slots = declare(slots);
+  plan.state.adjust = declare(adjust);
+  const bool scaled = training.rate && !training.rate->constant();
+  double rate = plan.rule.default_rate;
+  if (scaled) {
+    rate = 1;
+  } else if (training.rate) {
+    if (!training.rate->constant()->is_number()) {
+      return invalid("a rate that is a Value belongs to another tape; use a number or a schedule");
+    }
+    rate = training.rate->constant()->number();
+  }
+  plan.state.specs.push_back({scaled ? "rate_scale" : "rate", {kFloat64, {}}, rate});
+  plan.state.specs.push_back({"epoch", {kInt64, {}}, 0});
+  plan.state.specs.push_back({"update", {kInt64, {}}, 0});
+  plan.hypers = builder.hypers().specs();
+  plan.columns = MeasuredNames(plan);
+  if (validates) {
+    for (const std::string& name : MeasuredNames(plan)) plan.columns.push_back("val_" + name);
+  }
+  plan.columns.push_back("lr");
+  return plan;
+}
+
+Value EpochOrder(const Value& seed, const Value& epoch, int64_t samples) {
+  return Permutation(FoldIn(FoldIn(seed, "shuffle"), epoch), samples);
+}
+
+absl::StatusOr<std::vector<ParameterSpec>> ParametersOf(const Training& training,
+                                                        const Type& input) {
+  if (!training.model) return absl::InvalidArgumentError("training: there is no model");
+  Tape scratch;
+  ScopeRoot root(scratch, training.dtype, Mode::kEvaluate);
+  Scope scope = root.scope();
+  training.model(scope, scratch.Input("inputs", input.dtype, WithLeading(kRows, input.shape)));
+  if (!scratch.status().ok()) return scratch.status();
+  return root.parameters();
+}
+
+absl::StatusOr<Graph> FitGraph(const Training& training, const TrainingPlan& plan,
+                               const DataTypes& data, int64_t n, int64_t m) {
+  Tape tape;
+  const auto input = [&](std::string_view name, const Type& type, int64_t samples) {
+    return tape.Input(name, type.dtype, WithLeading(samples, type.shape));
+  };
+  const Value inputs = input("train/inputs", data.input, n);
+  const Value targets = input("train/targets", data.target, n);
+  Value validation_inputs, validation_targets;
+  if (m > 0) {
+    validation_inputs = input("validation/inputs", data.input, m);
+    validation_targets = input("validation/targets", data.target, m);
+  }
+  const Value seed = tape.Input("seed", kInt64, {});
+  LoopOptions options;
+  if (training.shuffle == Shuffle::kNumPy) {
+    options.scanned = {tape.Input("order", kInt32, {kTrips, n})};
+  } else {
+    options.trips = tape.Input("epochs", kInt64, {});
+  }
+  FitBuilder builder(training, plan, tape, n);
+  options.carried = Flat(StateInputs(tape, plan.state));
+  FirstError error;
+  const LoopResult loop = Loop(tape, options, [&](LoopBody& body) -> LoopStep {
+    Carried carried = Unflat(plan.state, body.carried);
+    const StateScope adjust = AdjustState(body.tape, plan, carried);
+    carried = builder.Begin(carried, adjust);
+    error.Note(TakeNext(adjust, carried.adjust));
+    Value order;
+    if (training.shuffle == Shuffle::kNumPy) order = body.scanned[0];
+    if (training.shuffle == Shuffle::kSeed) {
+      order = EpochOrder(seed, carried.epoch, n);
+    }
+    const EpochOfBatches trained = TrainEpoch(builder, training, plan, body.tape, carried, inputs,
+                                              targets, order, seed, error);
+    const Sums validation =
+        m > 0 ? EvaluateAll(builder, training, body.tape, trained.carried.parameters,
+                            validation_inputs, validation_targets, trained.stop)
+              : Sums();
+    const StateScope after = AdjustState(body.tape, plan, trained.carried);
+    FitBuilder::Epoch epoch = builder.End(trained.carried, trained.sums, validation, after);
+    error.Note(TakeNext(after, epoch.next.adjust));
+    LoopStep step{.carried = Flat(epoch.next), .stacked = epoch.row};
+    step.stop = Either(trained.stop, epoch.stop);
+    step.stacked.push_back(step.stop.tape() == nullptr ? body.tape.Constant(Array(false))
+                                                       : step.stop);
+    return step;
+  });
+  if (absl::Status s = First(builder.status(), error.status()); !s.ok()) return s;
+  std::vector<Value> outputs = loop.carried;
+  outputs.insert(outputs.end(), loop.stacked.begin(), loop.stacked.end());
+  outputs.push_back(loop.trips);
+  return tape.Finish(outputs);
+}
+
+absl::StatusOr<Graph> EvaluateGraph(const Training& training, const TrainingPlan& plan,
+                                    const DataTypes& data) {
+  Tape tape;
+  const Value inputs = tape.Input("inputs", data.input.dtype, WithLeading(kRows, data.input.shape));
+  const Value targets =
+      tape.Input("targets", data.target.dtype, WithLeading(kRows, data.target.shape));
+  FitBuilder builder(training, plan, tape, 1);
+  std::vector<Value> parameters;
+  for (const ParameterSpec& spec : plan.parameters) {
+    parameters.push_back(
+        tape.Input(absl::StrCat("parameter/", spec.name), spec.type.dtype, spec.type.shape));
+  }
+  Sums sums = builder.Evaluate(tape, parameters, inputs, targets);
+  sums.pop_back();
+  return tape.Finish(sums);
+}
+
+absl::StatusOr<Graph> PredictGraph(const Training& training, const TrainingPlan& plan,
+                                   const Type& input) {
+  Tape tape;
+  const Value inputs = tape.Input("inputs", input.dtype, WithLeading(kRows, input.shape));
+  FitBuilder builder(training, plan, tape, 1);
+  std::vector<Value> parameters;
+  for (const ParameterSpec& spec : plan.parameters) {
+    parameters.push_back(
+        tape.Input(absl::StrCat("parameter/", spec.name), spec.type.dtype, spec.type.shape));
+  }
+  return tape.Finish({builder.Predict(tape, parameters, inputs)});
+}
+
+absl::StatusOr<FitPieces> FitInPieces(const Training& training, const TrainingPlan& plan,
+                                      const DataTypes& data, int64_t n, int64_t m) {
+  FitPieces pieces;
+  {
+    Tape tape;
+    tape.Input("seed", kInt64, {});
+    FitBuilder builder(training, plan, tape, n);
+    Carried carried = StateInputs(tape, plan.state);
+    const StateScope adjust = AdjustState(tape, plan, carried);
+    carried = builder.Begin(carried, adjust);
+    absl::Status status = First(builder.status(), TakeNext(adjust, carried.adjust));
+    if (!status.ok()) return status;
+    absl::StatusOr<Graph> graph = tape.Finish(Flat(carried));
+    if (!graph.ok()) return graph.status();
+    pieces.begin = *std::move(graph);
+  }
+  const auto sum_inputs = [&](Tape& tape) {
+    Sums sums;
+    for (const std::string& name : MeasuredNames(plan)) {
+      sums.push_back(tape.Input(absl::StrCat("sum/", name), kFloat64, {}));
+    }
+    sums.push_back(tape.Input("sum/samples", kFloat64, {}));
+    return sums;
+  };
+  {
+    Tape tape;
+    const Value inputs =
+        tape.Input("inputs", data.input.dtype, WithLeading(kRows, data.input.shape));
+    const Value targets =
+        tape.Input("targets", data.target.dtype, WithLeading(kRows, data.target.shape));
+    const Value seed = tape.Input("seed", kInt64, {});
+    FitBuilder builder(training, plan, tape, n);
+    const Carried carried = StateInputs(tape, plan.state);
+    const StateScope slots = SlotScope(tape, plan, carried);
+    const StateScope adjust = AdjustState(tape, plan, carried);
+    FitBuilder::Batch batch =
+        builder.Update(tape, carried, sum_inputs(tape), inputs, targets, seed, slots, adjust);
+    absl::Status status = First(builder.status(), TakeNext(slots, batch.next.slots));
+    status = First(status, TakeNext(adjust, batch.next.adjust));
+    if (!status.ok()) return status;
+    std::vector<Value> outputs = Flat(batch.next);
+    outputs.insert(outputs.end(), batch.sums.begin(), batch.sums.end());
+    outputs.insert(outputs.end(), batch.measured.begin(), batch.measured.end());
+    outputs.push_back(batch.stop.tape() == nullptr ? tape.Constant(Array(false)) : batch.stop);
+    absl::StatusOr<Graph> graph = tape.Finish(outputs);
+    if (!graph.ok()) return graph.status();
+    pieces.batch = *std::move(graph);
+  }
+  {
+    Tape tape;
+    Value inputs, targets;
+    if (m > 0) {
+      inputs = tape.Input("validation/inputs", data.input.dtype, WithLeading(m, data.input.shape));
+      targets =
+          tape.Input("validation/targets", data.target.dtype, WithLeading(m, data.target.shape));
+    }
+    const Value stopped = tape.Input("stopped", kBool, {});
+    FitBuilder builder(training, plan, tape, n);
+    const Carried carried = StateInputs(tape, plan.state);
+    const Sums train = sum_inputs(tape);
+    const Sums validation =
+        m > 0 ? EvaluateAll(builder, training, tape, carried.parameters, inputs, targets, stopped)
+              : Sums();
+    const StateScope adjust = AdjustState(tape, plan, carried);
+    FitBuilder::Epoch epoch = builder.End(carried, train, validation, adjust);
+    absl::Status status = First(builder.status(), TakeNext(adjust, epoch.next.adjust));
+    if (!status.ok()) return status;
+    std::vector<Value> outputs = Flat(epoch.next);
+    outputs.insert(outputs.end(), epoch.row.begin(), epoch.row.end());
+    outputs.push_back(Either(stopped, epoch.stop));
+    absl::StatusOr<Graph> graph = tape.Finish(outputs);
+    if (!graph.ok()) return graph.status();
+    pieces.end = *std::move(graph);
+  }
+  return pieces;
+}
+
+}  // namespace talweg

@@ -1,0 +1,76 @@
+#include "train/history.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/file.h"
+#include "base/text.h"
+
+namespace talweg {
+
+History::History(std::vector<std::string> columns)
+    : columns_(std::move(columns)), values_(columns_.size()) {}
+
+bool History::has(std::string_view column) const {
+  return std::find(columns_.begin(), columns_.end(), column) != columns_.end();
+}
+
+absl::Span<const double> History::operator[](std::string_view column) const {
+  const auto it = std::find(columns_.begin(), columns_.end(), column);
+  if (it == columns_.end()) return {};
+  return values_[static_cast<size_t>(it - columns_.begin())];
+}
+
+double History::last(std::string_view column) const {
+  const absl::Span<const double> values = (*this)[column];
+  return values.empty() ? std::numeric_limits<double>::quiet_NaN() : values.back();
+}
+
+void History::Append(absl::Span<const double> row) {
+  for (size_t i = 0; i < values_.size() && i < row.size(); i++) values_[i].push_back(row[i]);
+}
+
+std::string History::ToCsv() const {
+  std::string text = "epoch";
+  for (const std::string& column : columns_) absl::StrAppend(&text, ",", column);
+  text += "\n";
+  for (size_t epoch = 0; epoch < epochs(); epoch++) {
+    absl::StrAppend(&text, epoch + 1);
+    for (const std::vector<double>& values : values_) {
+      text += ",";
+      AppendNumber(text, values[epoch]);
+    }
+    text += "\n";
+  }
+  return text;
+}
+
+std::string History::ToJson() const {
+  std::string text = "{";
+  for (size_t i = 0; i < columns_.size(); i++) {
+    absl::StrAppend(&text, i == 0 ? "\n" : ",\n", "  \"", columns_[i], "\": [");
+    for (size_t epoch = 0; epoch < values_[i].size(); epoch++) {
+      if (epoch > 0) text += ", ";
+      const double value = values_[i][epoch];
+      const bool is_number = std::isfinite(value);
+      if (!is_number) text += '"';
+      AppendNumber(text, value);
+      if (!is_number) text += '"';
+    }
+    text += "]";
+  }
+  return absl::StrCat(text, columns_.empty() ? "}\n" : "\n}\n");
+}
+
+absl::Status History::WriteCsv(const std::string& path) const {
+  return WriteFile(path, std::string_view(ToCsv()));
+}
+
+absl::Status History::WriteJson(const std::string& path) const {
+  return WriteFile(path, std::string_view(ToJson()));
+}
+
+}  // namespace talweg

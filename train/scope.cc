@@ -1,0 +1,133 @@
+#include "train/scope.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "ops/random.h"
+
+namespace talweg {
+namespace {
+
+absl::string_view View(std::string_view text) { return {text.data(), text.size()}; }
+
+int64_t Elements(const Type& type) {
+  int64_t elements = 1;
+  for (Dim dim : type.shape) elements *= dim.is_static() ? dim.value() : 1;
+  return elements;
+}
+
+}  // namespace
+
+struct Scope::State {
+  Tape tape;
+  DType dtype;
+  Mode mode;
+  bool declaring;
+  std::vector<ParameterSpec> specs;
+  std::vector<Value> values;
+  std::vector<LayerSpec> layers;
+  Value key;
+};
+
+Scope::Scope(std::shared_ptr<State> state, std::string prefix)
+    : state_(std::move(state)), prefix_(std::move(prefix)) {}
+
+Value Scope::Parameter(std::string_view name, Shape shape, const Initializer& initializer,
+                       bool trainable, std::source_location where) {
+  const SourceLine line{where.file_name(), where.line()};
+  const std::string path = absl::StrCat(prefix_, View(name));
+  const Type type{state_->dtype, std::move(shape)};
+  const Value failure(state_->tape.state(), -1);
+  const auto fail = [&](std::string_view detail) {
+    const std::vector<Value> anchor = {failure};
+    return Fail(absl::StrCat("parameter '", path, "' ", ToString(type)), anchor, detail, line);
+  };
+  for (size_t i = 0; i < state_->specs.size(); i++) {
+    if (state_->specs[i].name != path) continue;
+    if (state_->specs[i].type == type) return state_->values[i];
+    return fail(absl::StrCat("is declared already as ", ToString(state_->specs[i].type)));
+  }
+  if (!state_->declaring) return fail("was not declared when the model was called first");
+  if (!IsStatic(type.shape)) return fail("has a run-time extent");
+  state_->specs.push_back({path, type, initializer, trainable});
+  state_->values.push_back(
+      state_->tape.Input(absl::StrCat("parameter/", path), type.dtype, type.shape, where));
+  return state_->values.back();
+}
+
+Scope Scope::Sub(std::string_view name) const {
+  return Scope(state_, absl::StrCat(prefix_, View(name), "/"));
+}
+
+Value Scope::Key(std::string_view name) const {
+  const std::string path = absl::StrCat(prefix_, View(name));
+  if (state_->key.tape() == nullptr) {
+    return state_->tape.state() ? FoldIn(Tape(state_->tape).Constant(Array(int64_t{0})), path)
+                                : Value();
+  }
+  return FoldIn(state_->key, path);
+}
+
+Mode Scope::mode() const { return state_->mode; }
+DType Scope::dtype() const { return state_->dtype; }
+const Tape& Scope::tape() const { return state_->tape; }
+size_t Scope::parameter_count() const { return state_->specs.size(); }
+
+void Scope::NoteLayer(std::string_view name, std::string_view kind, const Value& output,
+                      size_t before) const {
+  LayerSpec layer{absl::StrCat(prefix_, View(name)), std::string(kind), output.shape(), 0};
+  for (size_t i = before; i < state_->specs.size(); i++) {
+    layer.parameters += Elements(state_->specs[i].type);
+  }
+  state_->layers.push_back(std::move(layer));
+}
+
+ScopeRoot::ScopeRoot(Tape tape, DType dtype, Mode mode)
+    : state_(std::make_shared<Scope::State>(
+          Scope::State{std::move(tape), dtype, mode, true, {}, {}, {}, Value()})) {}
+
+ScopeRoot::ScopeRoot(Tape tape, DType dtype, Mode mode, const std::vector<ParameterSpec>& specs,
+                     std::vector<Value> values, Value key)
+    : state_(std::make_shared<Scope::State>(Scope::State{
+          std::move(tape), dtype, mode, false, specs, std::move(values), {}, std::move(key)})) {}
+
+Scope ScopeRoot::scope() const { return Scope(state_, ""); }
+const std::vector<ParameterSpec>& ScopeRoot::parameters() const { return state_->specs; }
+const std::vector<LayerSpec>& ScopeRoot::layers() const { return state_->layers; }
+
+absl::StatusOr<Graph> InitialParameters(const std::vector<ParameterSpec>& specs) {
+  Tape tape;
+  const Value seed = tape.Input("seed", kInt64, {});
+  std::vector<Value> values;
+  for (const ParameterSpec& spec : specs) {
+    values.push_back(
+        spec.initializer.make(tape, FoldIn(seed, spec.name), spec.type.dtype, spec.type.shape));
+  }
+  return tape.Finish(values);
+}
+
+std::string Summary(const std::vector<LayerSpec>& layers) {
+  size_t name = 5, kind = 4, output = 6;
+  int64_t total = 0;
+  for (const LayerSpec& layer : layers) {
+    name = std::max(name, layer.name.size());
+    kind = std::max(kind, layer.kind.size());
+    output = std::max(output, ToString(layer.output).size());
+    total += layer.parameters;
+  }
+  const auto row = [&](std::string_view a, std::string_view b, std::string_view c,
+                       std::string_view d) {
+    return absl::StrFormat("%-*s  %-*s  %-*s  %10s\n", static_cast<int>(name), View(a),
+                           static_cast<int>(kind), View(b), static_cast<int>(output), View(c),
+                           View(d));
+  };
+  std::string text = row("layer", "kind", "output", "parameters");
+  for (const LayerSpec& layer : layers) {
+    text += row(layer.name, layer.kind, ToString(layer.output), absl::StrCat(layer.parameters));
+  }
+  return text + row("total", "", "", absl::StrCat(total));
+}
+
+}  // namespace talweg

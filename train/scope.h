@@ -1,0 +1,109 @@
+#ifndef TALWEG_TRAIN_SCOPE_H_
+#define TALWEG_TRAIN_SCOPE_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "base/array.h"
+#include "graph/tape.h"
+#include "graph/value.h"
+#include "ops/initializer.h"
+
+namespace talweg {
+
+// A parameter as its model declares it.
+struct ParameterSpec {
+  std::string name;  // the path: "hidden/kernel"
+  Type type;
+  Initializer initializer;
+  // Whether the optimizer changes it.
+  bool trainable = true;
+};
+
+// A line of a model's summary.
+struct LayerSpec {
+  std::string name, kind;  // "hidden", "Dense"
+  Shape output;
+  int64_t parameters = 0;  // how many numbers
+};
+
+enum class Mode : uint8_t { kTrain, kEvaluate };
+
+// What a model gets its parameters, random keys and mode from. A model is a function of a scope and
+// an input; it is called several times for one training (to see which parameters it has, in the
+// batch's graph, in the evaluation's), each time with a scope that hands out what belongs there.
+//
+//   Model mlp = [](Scope& s, Value x) {
+//     Value h = Relu(Dense(s, "hidden", x, 50, HeUniform()));
+//     return Dense(s, "output", h, 3);
+//   };
+//
+// Names are paths: Sub("encoder") gives a scope whose parameters are called "encoder/...". A name
+// that is declared twice with the same shape is the same parameter: that is how weights are shared.
+class Scope {
+ public:
+  // The parameter `name`, [shape], of the scope's element type.
+  Value Parameter(std::string_view name, Shape shape, const Initializer& initializer,
+                  bool trainable = true,
+                  std::source_location where = std::source_location::current());
+  // A scope below this one.
+  Scope Sub(std::string_view name) const;
+  // A random key of its own for each name, sample of the model and update, for dropout and noise.
+  Value Key(std::string_view name) const;
+
+  Mode mode() const;
+  DType dtype() const;
+  const Tape& tape() const;
+
+  // Notes a layer for the summary: what was declared since `before` parameters belongs to it.
+  void NoteLayer(std::string_view name, std::string_view kind, const Value& output,
+                 size_t before) const;
+  size_t parameter_count() const;
+
+ private:
+  friend class ScopeRoot;
+  struct State;
+  Scope(std::shared_ptr<State> state, std::string prefix);
+  std::shared_ptr<State> state_;
+  std::string prefix_;
+};
+
+// A model: from a batch of inputs [rows, ...] to outputs [rows, ...].
+using Model = std::function<Value(Scope&, Value)>;
+
+// What calls models. Declares parameters as inputs "parameter/NAME" of a scratch tape, or binds
+// Values that are given to the names.
+class ScopeRoot {
+ public:
+  // For seeing what a model declares.
+  ScopeRoot(Tape tape, DType dtype, Mode mode);
+  // With the parameters' values, in the order of `specs`.
+  ScopeRoot(Tape tape, DType dtype, Mode mode, const std::vector<ParameterSpec>& specs,
+            std::vector<Value> values, Value key);
+
+  Scope scope() const;
+  // In the order in which they were declared first.
+  const std::vector<ParameterSpec>& parameters() const;
+  const std::vector<LayerSpec>& layers() const;
+
+ private:
+  std::shared_ptr<Scope::State> state_;
+};
+
+// The parameters' values before training: each initializer with a key made from the seed and the
+// parameter's name. A graph without inputs but "seed"; its outputs are in the order of `specs`.
+absl::StatusOr<Graph> InitialParameters(const std::vector<ParameterSpec>& specs);
+
+// A table of layers, output shapes and parameters, with totals, as text for people.
+//
+//   layer        kind    output      parameters
+//   hidden       Dense   [rows,50]          150
+std::string Summary(const std::vector<LayerSpec>& layers);
+
+}  // namespace talweg
+
+#endif  // TALWEG_TRAIN_SCOPE_H_

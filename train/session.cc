@@ -1,0 +1,212 @@
+#include "train/session.h"
+
+#include <algorithm>
+#include <limits>
+#include <numeric>
+#include <string>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+
+namespace talweg {
+namespace {
+
+Type WithoutLeading(const Array& array) {
+  return {array.dtype(), Shape(array.dims().begin() + 1, array.dims().end())};
+}
+
+absl::StatusOr<Array> Filled(const StateSpec& spec) {
+  absl::StatusOr<Array> array = Array::Zeros(kFloat64, Resolve(spec.type.shape, {}));
+  if (!array.ok()) return array;
+  for (double& element : array->mutable_data<double>()) element = spec.start;
+  return array->Cast(spec.type.dtype);
+}
+
+}  // namespace
+
+DataTypes TypesOf(const Dataset& data) {
+  return {WithoutLeading(data.inputs), WithoutLeading(data.targets)};
+}
+
+absl::StatusOr<Dataset> Prepare(const Dataset& data, DType dtype, std::string_view what) {
+  if (absl::Status status = Validate(data); !status.ok()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(absl::string_view(what.data(), what.size()), ": ", status.message()));
+  }
+  const auto cast = [&](const Array& array) {
+    return IsFloat(array.dtype()) ? array.Cast(dtype) : absl::StatusOr<Array>(array);
+  };
+  absl::StatusOr<Array> inputs = cast(data.inputs), targets = cast(data.targets);
+  if (!inputs.ok()) return inputs.status();
+  if (!targets.ok()) return targets.status();
+  return Dataset{*std::move(inputs), *std::move(targets)};
+}
+
+absl::StatusOr<NamedArrays> MakeInitialParameters(const Engine& engine, const Training& training,
+                                                  const TrainingPlan& plan) {
+  const absl::StatusOr<Graph> graph = InitialParameters(plan.parameters);
+  if (!graph.ok()) return graph.status();
+  const absl::StatusOr<Executable> executable = engine(*graph);
+  if (!executable.ok()) return executable.status();
+  absl::StatusOr<std::vector<Array>> values = executable->Run({{"seed", Array(training.seed)}});
+  if (!values.ok()) return values.status();
+  NamedArrays parameters;
+  for (size_t i = 0; i < values->size(); i++) {
+    parameters[plan.parameters[i].name] = std::move((*values)[i]);
+  }
+  return parameters;
+}
+
+absl::StatusOr<NamedArrays> Matching(const NamedArrays& given,
+                                     const std::vector<ParameterSpec>& specs) {
+  NamedArrays matched;
+  for (const ParameterSpec& spec : specs) {
+    const auto it = given.find(spec.name);
+    if (it == given.end()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("parameter '", spec.name, "' ", ToString(spec.type), " is missing"));
+    }
+    absl::StatusOr<Array> array = it->second.Cast(spec.type.dtype);
+    if (!array.ok()) return array.status();
+    if (ToShape(array->dims()) != spec.type.shape) {
+      return absl::InvalidArgumentError(absl::StrCat("parameter '", spec.name, "' ",
+                                                     ToString(spec.type), ": the shape given is ",
+                                                     ToString(array->dims())));
+    }
+    matched[spec.name] = *std::move(array);
+  }
+  for (const auto& [name, array] : given) {
+    if (!matched.contains(name)) {
+      return absl::InvalidArgumentError(absl::StrCat("the model has no parameter '", name, "'"));
+    }
+  }
+  return matched;
+}
+
+absl::Status Session::Start(const Dataset& train, const Dataset& validation) {
+  absl::StatusOr<Dataset> prepared = Prepare(train, training_.dtype, "training data");
+  if (!prepared.ok()) return prepared.status();
+  train_ = *std::move(prepared);
+  types_ = TypesOf(train_);
+  const bool validates = validation.size() > 0;
+  if (validates) {
+    prepared = Prepare(validation, training_.dtype, "validation data");
+    if (!prepared.ok()) return prepared.status();
+    validation_ = *std::move(prepared);
+    const DataTypes types = TypesOf(validation_);
+    if (types.input != types_.input || types.target != types_.target) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("a sample of the training data is ", ToString(types_.input), " -> ",
+                       ToString(types_.target), ", of the validation data ", ToString(types.input),
+                       " -> ", ToString(types.target)));
+    }
+  }
+  absl::StatusOr<TrainingPlan> plan = PlanTraining(training_, types_, validates);
+  if (!plan.ok()) return plan.status();
+  plan_ = *std::move(plan);
+  for (const HyperSpec& spec : plan_.hypers) hypers_[spec.name] = Array(spec.number);
+  history_ = History(plan_.columns);
+
+  // The first state: as given, or parameters and the start values of everything else.
+  if (!options_.state.empty()) {
+    for (const StateSpec& spec : plan_.state.specs) {
+      const auto it = options_.state.find(spec.name);
+      if (it == options_.state.end() || it->second.dtype() != spec.type.dtype ||
+          ToShape(it->second.dims()) != spec.type.shape) {
+        return absl::InvalidArgumentError(absl::StrCat("the state to go on from has no ",
+                                                       ToString(spec.type), " '", spec.name,
+                                                       "'; it is that of another training"));
+      }
+    }
+    state_ = options_.state;
+  } else {
+    absl::StatusOr<NamedArrays> parameters = options_.parameters.empty()
+                                                 ? MakeInitialParameters(engine_, training_, plan_)
+                                                 : Matching(options_.parameters, plan_.parameters);
+    if (!parameters.ok()) return parameters.status();
+    for (auto& [name, array] : *parameters) state_[absl::StrCat("parameter/", name)] = array;
+    for (size_t i = plan_.state.parameters; i < plan_.state.specs.size(); i++) {
+      absl::StatusOr<Array> filled = Filled(plan_.state.specs[i]);
+      if (!filled.ok()) return filled.status();
+      state_[plan_.state.specs[i].name] = *std::move(filled);
+    }
+  }
+  epoch_ = Counter("epoch");
+  if (epoch_ < 0 || epoch_ > training_.epochs) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the state to go on from is at epoch ", epoch_, " of ", training_.epochs));
+  }
+  if (training_.shuffle == Shuffle::kNumPy) {
+    if (training_.seed < 0 || training_.seed > std::numeric_limits<uint32_t>::max()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("training: NumPy takes no seed ", training_.seed));
+    }
+    if (train_.size() > std::numeric_limits<int32_t>::max()) {
+      return absl::InvalidArgumentError("training: more samples than int32 can number");
+    }
+    random_.emplace(static_cast<uint32_t>(training_.seed));
+    order_.resize(static_cast<size_t>(train_.size()));
+    std::iota(order_.begin(), order_.end(), 0);
+    for (int64_t i = 0; i < epoch_; i++) NextOrder();
+  }
+  rate_ = PresentRate(std::numeric_limits<double>::quiet_NaN());
+  return absl::OkStatus();
+}
+
+// Keras shuffles one array in place before each epoch, so that permutations accumulate.
+absl::Span<const int32_t> Session::NextOrder() {
+  random_->Shuffle(absl::MakeSpan(order_));
+  return order_;
+}
+
+NamedArrays Session::ParametersOf(const NamedArrays& state) const {
+  NamedArrays parameters;
+  for (const ParameterSpec& spec : plan_.parameters) {
+    parameters[spec.name] = state.at(absl::StrCat("parameter/", spec.name));
+  }
+  return parameters;
+}
+
+// What a graph has among its inputs of seed, hyper-parameters and states.
+NamedArrays Session::StateInputs(const Graph& graph) const {
+  NamedArrays inputs;
+  for (size_t i = 0; i < graph.inputs().size(); i++) {
+    const std::string& name = graph.input_name(i);
+    if (name == "seed") {
+      inputs[name] = Array(training_.seed);
+    } else if (const auto hyper = hypers_.find(name); hyper != hypers_.end()) {
+      inputs[name] = hyper->second;
+    } else if (absl::StartsWith(name, "state/")) {
+      inputs[name] = state_.at(name.substr(6));
+    }
+  }
+  return inputs;
+}
+
+size_t Session::TakeState(const std::vector<Array>& outputs) {
+  for (size_t i = 0; i < plan_.state.specs.size(); i++) {
+    state_[plan_.state.specs[i].name] = outputs[i];
+  }
+  return plan_.state.specs.size();
+}
+
+double Session::PresentRate(double row_rate) const {
+  const auto it = state_.find("rate");
+  return it == state_.end() ? row_rate : it->second.At(0);
+}
+
+void Session::TakeRow(const std::vector<double>& row) {
+  history_.Append(row);
+  logs_.clear();
+  for (size_t i = 0; i < row.size(); i++) logs_.push_back({plan_.columns[i], row[i]});
+  rate_ = PresentRate(row.back());
+}
+
+Fitted Session::Finish() && {
+  Fitted fitted{std::move(history_), {}, {}, stopped_};
+  fitted.parameters = ParametersOf(state_);
+  fitted.state = std::move(state_);
+  return fitted;
+}
+
+}  // namespace talweg

@@ -1,0 +1,113 @@
+#ifndef TALWEG_TRAIN_SESSION_H_
+#define TALWEG_TRAIN_SESSION_H_
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/array.h"
+#include "base/random.h"
+#include "data/dataset.h"
+#include "graph/engine.h"
+#include "train/callback.h"
+#include "train/fit.h"
+#include "train/fit_graph.h"
+#include "train/history.h"
+#include "train/training.h"
+
+namespace talweg {
+
+// What Fit, Evaluate and Predict share (private to train/).
+
+// The types of a sample.
+DataTypes TypesOf(const Dataset& data);
+// Checked, with floats in the training's element type; integers stay what they are: classes,
+// tokens.
+absl::StatusOr<Dataset> Prepare(const Dataset& data, DType dtype, std::string_view what);
+// What the initializers make.
+absl::StatusOr<NamedArrays> MakeInitialParameters(const Engine& engine, const Training& training,
+                                                  const TrainingPlan& plan);
+// Parameters in the element types of the specs; complains of one that is missing, has another
+// shape, or is not asked for.
+absl::StatusOr<NamedArrays> Matching(const NamedArrays& given,
+                                     const std::vector<ParameterSpec>& specs);
+
+// One training under way: plan, data, state, and what its callbacks see.
+class Session final : public Run {
+ public:
+  // All three outlive the session.
+  Session(const Engine& engine, const Training& training, const FitOptions& options)
+      : engine_(engine), training_(training), options_(options) {}
+
+  absl::Status Start(const Dataset& train, const Dataset& validation);
+  // One call of the engine for all epochs; where callbacks watch, one for each.
+  absl::Status TrainByEpochs();
+  // One call for each batch, for callbacks that want them. The same bits.
+  absl::Status TrainByBatches();
+  Fitted Finish() &&;
+
+  int64_t epoch() const override { return epoch_; }
+  int64_t batch() const override { return batch_; }
+  int64_t batch_samples() const override { return batch_samples_; }
+  int64_t epochs() const override { return training_.epochs; }
+  int64_t batches() const override {
+    return (train_.size() + training_.batch - 1) / training_.batch;
+  }
+  int64_t samples() const override { return train_.size(); }
+  double rate() const override { return rate_; }
+  const std::vector<Measured>& logs() const override { return logs_; }
+  const History& history() const override { return history_; }
+  absl::StatusOr<NamedArrays> Parameters() const override { return ParametersOf(state_); }
+  void Stop() const override { stop_asked_ = true; }
+  void Fail(absl::Status status) const override {
+    if (failure_.ok()) failure_ = std::move(status);
+    stop_asked_ = true;
+  }
+
+ private:
+  NamedArrays ParametersOf(const NamedArrays& state) const;
+  NamedArrays StateInputs(const Graph& graph) const;
+  // Takes states from the front of outputs, and returns how many there were.
+  size_t TakeState(const std::vector<Array>& outputs);
+  void TakeRow(const std::vector<double>& row);
+  // The rate after all adjustments, as callbacks see it at an epoch's end.
+  double PresentRate(double row_rate) const;
+  int64_t Counter(const char* name) const { return state_.at(name).data<int64_t>()[0]; }
+  // The next epoch's order of samples, where the host makes it.
+  absl::Span<const int32_t> NextOrder();
+  // The order of samples of the present epoch, whoever makes it.
+  absl::StatusOr<std::vector<int64_t>> PresentOrder();
+  bool StopAsked() const {
+    return stop_asked_ || (options_.stop != nullptr && options_.stop->load());
+  }
+  void Each(void (Callback::*event)(const Run&)) {
+    for (Callback* callback : options_.callbacks) (callback->*event)(*this);
+  }
+
+  const Engine& engine_;
+  const Training& training_;
+  const FitOptions& options_;
+  Dataset train_, validation_;
+  TrainingPlan plan_;
+  DataTypes types_;
+  NamedArrays state_;  // by the names of the plan's states
+  NamedArrays hypers_;
+  std::optional<NumPyRandom> random_;
+  std::vector<int32_t> order_;
+  History history_;
+  std::vector<Measured> logs_;
+  std::optional<Executable> shuffle_;  // see PresentOrder
+  int64_t epoch_ = 0, batch_ = 0, batch_samples_ = 0;
+  double rate_ = 0;
+  bool stopped_ = false;
+  mutable bool stop_asked_ = false;
+  mutable absl::Status failure_;
+};
+
+}  // namespace talweg
+
+#endif  // TALWEG_TRAIN_SESSION_H_

@@ -1,0 +1,180 @@
+#include <algorithm>
+#include <numeric>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "graph/tape.h"
+#include "train/fit_builder.h"
+#include "train/session.h"
+
+namespace talweg {
+namespace {
+
+// How many numbers of NumPy's orders are made at a time; longer trainings go in several calls.
+constexpr int64_t kOrdersAtATime = int64_t{1} << 24;
+
+}  // namespace
+
+absl::Status Session::TrainByEpochs() {
+  const absl::StatusOr<Graph> graph =
+      FitGraph(training_, plan_, types_, train_.size(), validation_.size());
+  if (!graph.ok()) return graph.status();
+  const absl::StatusOr<Executable> executable = engine_(*graph);
+  if (!executable.ok()) return executable.status();
+  const bool watched = !options_.callbacks.empty();
+  Each(&Callback::OnTrainBegin);
+  // Where nobody watches, all epochs are one call; else one at a time.
+  while (epoch_ < training_.epochs && !stopped_ && !StopAsked()) {
+    int64_t count = watched ? 1 : training_.epochs - epoch_;
+    if (random_) {
+      count = std::clamp<int64_t>(kOrdersAtATime / train_.size(), 1, count);
+    }
+    NamedArrays inputs = StateInputs(executable->graph());
+    inputs["train/inputs"] = train_.inputs;
+    inputs["train/targets"] = train_.targets;
+    if (plan_.validates) {
+      inputs["validation/inputs"] = validation_.inputs;
+      inputs["validation/targets"] = validation_.targets;
+    }
+    if (random_) {
+      std::vector<int32_t> orders;
+      for (int64_t i = 0; i < count; i++) {
+        const absl::Span<const int32_t> order = NextOrder();
+        orders.insert(orders.end(), order.begin(), order.end());
+      }
+      absl::StatusOr<Array> array =
+          Array::From<int32_t>({count, train_.size()}, absl::MakeConstSpan(orders));
+      if (!array.ok()) return array.status();
+      inputs["order"] = *std::move(array);
+    } else {
+      inputs["epochs"] = Array(count);
+    }
+    Each(&Callback::OnEpochBegin);
+    if (StopAsked()) break;
+    const absl::StatusOr<std::vector<Array>> outputs =
+        executable->Run(inputs, {.stop = options_.stop});
+    if (!outputs.ok()) return outputs.status();
+    const size_t columns = TakeState(*outputs);
+    const Array& stops = (*outputs)[columns + plan_.columns.size()];
+    const int64_t trips = outputs->back().data<int64_t>()[0];
+    for (int64_t trip = 0; trip < trips; trip++) {
+      std::vector<double> row;
+      for (size_t i = 0; i < plan_.columns.size(); i++) {
+        row.push_back((*outputs)[columns + i].data<double>()[static_cast<size_t>(trip)]);
+      }
+      TakeRow(row);
+    }
+    if (trips > 0) {
+      epoch_ = Counter("epoch") - 1;
+      Each(&Callback::OnEpochEnd);
+      epoch_++;
+    }
+    stopped_ = trips < count || stops.data<bool>()[static_cast<size_t>(trips - 1)];
+  }
+  stopped_ = stopped_ || epoch_ < training_.epochs;
+  Each(&Callback::OnTrainEnd);
+  return failure_;
+}
+
+// The permutation that the graph of the whole fit draws for this epoch, by a graph of its own.
+absl::StatusOr<std::vector<int64_t>> Session::PresentOrder() {
+  std::vector<int64_t> order(static_cast<size_t>(train_.size()));
+  if (random_) {
+    const absl::Span<const int32_t> next = NextOrder();
+    order.assign(next.begin(), next.end());
+    return order;
+  }
+  if (training_.shuffle == Shuffle::kNone) {
+    std::iota(order.begin(), order.end(), 0);
+    return order;
+  }
+  if (!shuffle_) {
+    Tape tape;
+    const Value seed = tape.Input("seed", kInt64, {}), epoch = tape.Input("epoch", kInt64, {});
+    const absl::StatusOr<Graph> graph = tape.Finish({EpochOrder(seed, epoch, train_.size())});
+    if (!graph.ok()) return graph.status();
+    absl::StatusOr<Executable> executable = engine_(*graph);
+    if (!executable.ok()) return executable.status();
+    shuffle_ = *std::move(executable);
+  }
+  const absl::StatusOr<std::vector<Array>> drawn =
+      shuffle_->Run({{"seed", Array(training_.seed)}, {"epoch", Array(epoch_)}});
+  if (!drawn.ok()) return drawn.status();
+  const absl::Span<const int32_t> elements = (*drawn)[0].data<int32_t>();
+  order.assign(elements.begin(), elements.end());
+  return order;
+}
+
+absl::Status Session::TrainByBatches() {
+  const absl::StatusOr<FitPieces> pieces =
+      FitInPieces(training_, plan_, types_, train_.size(), validation_.size());
+  if (!pieces.ok()) return pieces.status();
+  const absl::StatusOr<Executable> begin = engine_(pieces->begin);
+  if (!begin.ok()) return begin.status();
+  const absl::StatusOr<Executable> update = engine_(pieces->batch);
+  if (!update.ok()) return update.status();
+  const absl::StatusOr<Executable> end = engine_(pieces->end);
+  if (!end.ok()) return end.status();
+  const std::vector<std::string> names = MeasuredNames(plan_);
+
+  Each(&Callback::OnTrainBegin);
+  while (epoch_ < training_.epochs && !stopped_ && !StopAsked()) {
+    Each(&Callback::OnEpochBegin);
+    if (StopAsked()) break;
+    NamedArrays inputs = StateInputs(begin->graph());
+    absl::StatusOr<std::vector<Array>> outputs = begin->Run(inputs);
+    if (!outputs.ok()) return outputs.status();
+    TakeState(*outputs);
+    rate_ = PresentRate(rate_);
+    const absl::StatusOr<std::vector<int64_t>> order = PresentOrder();
+    if (!order.ok()) return order.status();
+    std::vector<Array> sums(names.size() + 1, Array(0.0));
+    for (batch_ = 0; batch_ < batches() && !stopped_ && !StopAsked(); batch_++) {
+      const int64_t first = batch_ * training_.batch;
+      batch_samples_ = std::min(training_.batch, train_.size() - first);
+      logs_.clear();
+      Each(&Callback::OnBatchBegin);
+      const absl::StatusOr<Dataset> rows =
+          Take(train_, absl::MakeConstSpan(*order).subspan(static_cast<size_t>(first),
+                                                           static_cast<size_t>(batch_samples_)));
+      if (!rows.ok()) return rows.status();
+      inputs = StateInputs(update->graph());
+      inputs["inputs"] = rows->inputs;
+      inputs["targets"] = rows->targets;
+      for (size_t i = 0; i < sums.size(); i++) {
+        inputs[absl::StrCat("sum/", i < names.size() ? names[i] : "samples")] = sums[i];
+      }
+      outputs = update->Run(inputs);
+      if (!outputs.ok()) return outputs.status();
+      size_t next = TakeState(*outputs);
+      for (Array& sum : sums) sum = (*outputs)[next++];
+      for (const std::string& name : names) logs_.push_back({name, (*outputs)[next++].At(0)});
+      stopped_ = (*outputs)[next].data<bool>()[0];
+      Each(&Callback::OnBatchEnd);
+    }
+    const bool stopped_in_batch = stopped_ || (StopAsked() && batch_ < batches());
+    inputs = StateInputs(end->graph());
+    for (size_t i = 0; i < sums.size(); i++) {
+      inputs[absl::StrCat("sum/", i < names.size() ? names[i] : "samples")] = sums[i];
+    }
+    inputs["stopped"] = Array(stopped_in_batch);
+    if (plan_.validates) {
+      inputs["validation/inputs"] = validation_.inputs;
+      inputs["validation/targets"] = validation_.targets;
+    }
+    outputs = end->Run(inputs);
+    if (!outputs.ok()) return outputs.status();
+    const size_t columns = TakeState(*outputs);
+    std::vector<double> row;
+    for (size_t i = 0; i < plan_.columns.size(); i++) row.push_back((*outputs)[columns + i].At(0));
+    TakeRow(row);
+    stopped_ = outputs->back().data<bool>()[0];
+    Each(&Callback::OnEpochEnd);
+    epoch_++;
+  }
+  stopped_ = stopped_ || epoch_ < training_.epochs;
+  Each(&Callback::OnTrainEnd);
+  return failure_;
+}
+
+}  // namespace talweg

@@ -1,0 +1,93 @@
+#ifndef TALWEG_TRAIN_TRAINING_H_
+#define TALWEG_TRAIN_TRAINING_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "base/shape.h"
+#include "ops/loss.h"
+#include "ops/metric.h"
+#include "optim/adjust.h"
+#include "optim/rule.h"
+#include "optim/rules.h"
+#include "optim/schedule.h"
+#include "train/scope.h"
+
+namespace talweg {
+
+// In which order an epoch visits the samples.
+enum class Shuffle : uint8_t {
+  kSeed,   // a fresh permutation each epoch, made in the graph from the seed
+  kNumPy,  // as Keras does it: NumPy's legacy generator, seeded with `seed`, shuffles 0 .. n - 1 in
+           // place before each epoch, so that permutations accumulate
+  kNone,   // as they stand
+};
+
+// A thing, or the name by which Keras knows it. Names are looked up when the training is planned.
+//
+//   .rule = "adam"      .rule = Adam({.amsgrad = true})      .loss = "mse"
+template <typename T>
+class Choice {
+ public:
+  Choice(const char* name) : name_(name) {}             // NOLINT: implicit on purpose
+  Choice(std::string name) : name_(std::move(name)) {}  // NOLINT
+  template <typename U>
+    requires std::is_convertible_v<U, T>
+  Choice(U&& thing) : thing_(std::forward<U>(thing)) {}  // NOLINT
+
+  // Null where there is but a name.
+  const T* thing() const { return thing_ ? &*thing_ : nullptr; }
+  const std::string& name() const { return name_; }
+
+ private:
+  std::string name_;
+  std::optional<T> thing_;
+};
+
+// Cross-entropy of one-hot targets for a model that returns logits, and the share of samples whose
+// greatest output is at the right place.
+inline constexpr char SoftmaxCrossEntropy[] = "categorical_crossentropy_from_logits";
+inline constexpr char Accuracy[] = "accuracy";
+
+// Everything that defines a training but its data.
+//
+//   Training training{.model = mlp,
+//                     .loss = SoftmaxCrossEntropy,
+//                     .rule = Sgd({.momentum = 0.9, .decay = 1e-4}),
+//                     .rate = 0.01,
+//                     .adjust = {ReduceLROnPlateau({.monitor = "val_loss", .patience = 5})},
+//                     .metrics = {Accuracy},
+//                     .batch = 32,
+//                     .epochs = 200,
+//                     .seed = 1};
+//   absl::StatusOr<Fitted> fitted = Fit(training, train, test);
+//
+// A fit of it is one graph: the loops over epochs and batches, forward and backward pass, rule,
+// schedule, adjustments, metrics and history. Numbers among the hyper-parameters are inputs of that
+// graph.
+struct Training {
+  Model model = nullptr;
+  Choice<Loss> loss = "";
+  Choice<Rule> rule = "sgd";
+  // The rate of each update: a number or a schedule of epochs or updates; without one, the rule's
+  // default. Adjustments change it at each epoch's end, and the rule's decay divides it.
+  std::optional<Schedule> rate = std::nullopt;
+  std::vector<Adjustment> adjust = {};
+  std::vector<Choice<Metric>> metrics = {};
+  int64_t batch = 32;  // samples an update; the last batch of an epoch may be smaller
+  int64_t epochs = 1;
+  int64_t seed = 0;  // of the first parameters, the order of samples, and dropout
+  DType dtype = kFloat32;
+  Shuffle shuffle = Shuffle::kSeed;
+  // Samples evaluated at a time, for validation and Evaluate; results do not depend on it but for
+  // the rounding of sums.
+  int64_t evaluate_batch = 4096;
+};
+
+}  // namespace talweg
+
+#endif  // TALWEG_TRAIN_TRAINING_H_

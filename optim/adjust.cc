@@ -44,12 +44,12 @@ Value AdjustScope::Hyper(std::string_view name, const talweg::Hyper& hyper,
   return hypers_.Get(name, hyper, range);
 }
 
-Value AdjustScope::State(std::string_view name, double start) const {
-  return state_.Get(name, {kFloat64, {}}, start);
+Value AdjustScope::State(std::string_view name, double start, std::source_location where) const {
+  return state_.Get(name, {kFloat64, {}}, start, where);
 }
 
-void AdjustScope::Set(std::string_view name, Arg next) const {
-  state_.Set(name, ToValue(next, adjustable_->rate));
+void AdjustScope::Set(std::string_view name, Arg next, std::source_location where) const {
+  state_.Set(name, ToValue(next, adjustable_->rate), where);
 }
 
 void AdjustScope::Stop(const Value& when) const {

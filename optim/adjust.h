@@ -2,7 +2,7 @@
 #define TALWEG_OPTIM_ADJUST_H_
 
 #include <functional>
-#include <memory>
+#include <source_location>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -52,8 +52,10 @@ class AdjustScope {
   const HyperScope& hypers() const { return hypers_; }
 
   // Float64 scalars of this adjustment's own that stay from one moment to the next.
-  Value State(std::string_view name, double start = 0) const;
-  void Set(std::string_view name, Arg next) const;
+  Value State(std::string_view name, double start = 0,
+              std::source_location where = std::source_location::current()) const;
+  void Set(std::string_view name, Arg next,
+           std::source_location where = std::source_location::current()) const;
 
   // Ends the training where the bool scalar is true: at the end of this epoch, or of this batch's
   // update.

@@ -122,7 +122,8 @@ TEST(Rule, ReportsSharedScalarsThatParametersDisagreeAbout) {
 
 TEST(Rule, ReportsOneNameWithTwoNumbers) {
   const Rule twice = [](RuleScope& s, Value, Value g, Value) {
-    return g * s.Hyper("k", 1) * s.Hyper("k", 2);
+    const Value once = s.Hyper("k", 1);
+    return g * once * s.Hyper("k", 2);
   };
   EXPECT_THAT(ErrorOf(twice),
               HasSubstr("hyper-parameter k is asked for with two numbers, 1 and 2"));

@@ -12,6 +12,7 @@
 //   };
 //   absl::StatusOr<Fitted> fitted = Fit({.model = mlp, .loss = SoftmaxCrossEntropy}, train, test);
 
+#include "autodiff/check.h"
 #include "autodiff/gradient.h"
 #include "base/array.h"
 #include "base/file.h"
@@ -46,9 +47,11 @@
 #include "optim/schedule.h"
 #include "plot/figure.h"
 #include "train/callback.h"
+#include "train/callbacks.h"
 #include "train/fit.h"
 #include "train/history.h"
 #include "train/layers.h"
+#include "train/progress_bar.h"
 #include "train/scope.h"
 #include "train/training.h"
 

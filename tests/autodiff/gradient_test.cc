@@ -1,0 +1,255 @@
+#include "autodiff/gradient.h"
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "autodiff/check.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "interpreter/interpreter.h"
+#include "ops/contract.h"
+#include "ops/custom.h"
+#include "ops/elementwise.h"
+#include "ops/gather.h"
+#include "ops/loop.h"
+#include "ops/reduce.h"
+#include "ops/view.h"
+
+namespace talweg {
+namespace {
+
+using ::testing::HasSubstr;
+using Inputs = std::vector<Value>;
+
+// A point without zeros, ties or structure.
+Array Point(const Dims& dims, double phase = 0.3) {
+  Array array = *Array::Zeros(kFloat64, dims);
+  const absl::Span<double> elements = array.mutable_data<double>();
+  for (size_t i = 0; i < elements.size(); i++) {
+    elements[i] = std::sin(phase + 1.7 * static_cast<double>(i)) + 0.11;
+  }
+  return array;
+}
+
+void ExpectGradients(const std::function<Value(Tape&, const Inputs&)>& function,
+                     const std::vector<Array>& point) {
+  const absl::Status status = CheckGradients(Interpret, function, point);
+  EXPECT_TRUE(status.ok()) << status;
+}
+
+TEST(Gradient, OfEachKindOfView) {
+  const std::vector<std::pair<const char*, std::function<Value(Value)>>> views = {
+      {"slice", [](Value x) { return Slice(x, 1, 1, 6, 2); }},
+      {"slice backwards", [](Value x) { return Slice(x, 1, 5, 0, -2); }},
+      {"transpose", [](Value x) { return Transpose(x); }},
+      {"broadcast", [](Value x) { return BroadcastTo(x, {2, 3, 7}); }},
+      {"pad", [](Value x) { return Pad(x, {{1, 2}, {0, 3}}, 0.5); }},
+      {"cut", [](Value x) { return Pad(x, {{-1, 0}, {-2, -1}}); }},
+      {"reverse", [](Value x) { return Reverse(x, {0, 1}); }},
+      {"at", [](Value x) { return At(x, 0, 1); }},
+      {"window", [](Value x) { return Window(x, 1, 3); }},
+      {"strided window", [](Value x) { return Window(x, 1, 2, 2, 3); }},
+      {"windows of windows", [](Value x) { return Window(Window(x, 1, 3), 1, 2); }},
+      {"reshape", [](Value x) { return Reshape(x, {7, 3}); }},
+      {"concat", [](Value x) { return Concat({x, x * 2.0, Slice(x, 1, 0, 2)}, 1); }},
+      {"stack", [](Value x) { return Stack({x, Square(x)}, -1); }},
+  };
+  for (const auto& [name, view] : views) {
+    SCOPED_TRACE(name);
+    ExpectGradients([&](Tape&, const Inputs& x) { return Sin(view(Square(x[0]))); },
+                    {Point({3, 7})});
+  }
+}
+
+TEST(Gradient, OfContractionsOfAnyAxes) {
+  ExpectGradients([](Tape&, const Inputs& x) { return Tanh(MatMul(x[0], x[1])); },
+                  {Point({4, 3}), Point({3, 5}, 1)});
+  ExpectGradients([](Tape&, const Inputs& x) { return MatMul(x[0], x[1]); },
+                  {Point({3}), Point({3}, 1)});
+  ExpectGradients([](Tape&, const Inputs& x) { return MatMul(x[0], x[1]); },
+                  {Point({2, 1, 4, 3}), Point({3, 3, 2}, 1)});
+  ExpectGradients(
+      [](Tape&, const Inputs& x) {
+        return Contract(x[0], x[1],
+                        {.lhs_batch = {2}, .rhs_batch = {0}, .lhs_sum = {3, 0}, .rhs_sum = {1, 3}});
+      },
+      {Point({2, 3, 4, 5}), Point({4, 5, 3, 2}, 1)});
+}
+
+TEST(Gradient, OfReductions) {
+  for (const Axes& axes : {Axes(), Axes(0), Axes(1), Axes({0, 2})}) {
+    ExpectGradients([&](Tape&, const Inputs& x) { return Square(Sum(Square(x[0]), axes)); },
+                    {Point({2, 3, 4})});
+    ExpectGradients([&](Tape&, const Inputs& x) { return Mean(Exp(x[0]), axes, Keep::kYes); },
+                    {Point({2, 3, 4})});
+    ExpectGradients([&](Tape&, const Inputs& x) { return Square(ReduceMax(x[0], axes)); },
+                    {Point({2, 3, 4})});
+    ExpectGradients([&](Tape&, const Inputs& x) { return Square(ReduceMin(x[0], axes)); },
+                    {Point({2, 3, 4})});
+    ExpectGradients([&](Tape&, const Inputs& x) { return Product(x[0], axes); },
+                    {Point({2, 3, 2})});
+    ExpectGradients([&](Tape&, const Inputs& x) { return Variance(x[0], axes); },
+                    {Point({2, 3, 4})});
+  }
+}
+
+TEST(Gradient, OfGatherAndScatter) {
+  const Array indices = Array::Vector<int32_t>({3, 0, 3, 1});
+  ExpectGradients([](Tape&, const Inputs& x) { return Square(Gather(Exp(x[0]), x[1])); },
+                  {Point({4, 2}), indices});
+  ExpectGradients([](Tape&, const Inputs& x) { return Square(ScatterAdd(Exp(x[0]), x[1], 5)); },
+                  {Point({4, 2}), indices});
+  ExpectGradients([](Tape&, const Inputs& x) { return Square(Gather(x[0], x[1], 1, 1)); },
+                  {Point({4, 5}), indices});
+}
+
+// x[t+1] = tanh(w x[t] + u[t]), with outputs in each trip.
+TEST(Gradient, GoesThroughLoops) {
+  const auto recurrence = [](bool reversed) {
+    return [reversed](Tape& tape, const Inputs& x) {
+      const LoopResult r = Loop(tape, {.carried = {x[0]}, .scanned = {x[2]}, .reversed = reversed},
+                                [&](LoopBody& body) -> LoopStep {
+                                  const Value next =
+                                      Tanh(MatMul(body.carried[0], x[1]) + body.scanned[0]);
+                                  return {.carried = {next}, .stacked = {Square(next)}};
+                                });
+      return Sum(r.stacked[0]) + Sum(Sin(r.carried[0]));
+    };
+  };
+  for (const bool reversed : {false, true}) {
+    ExpectGradients(recurrence(reversed), {Point({3}), Point({3, 3}, 1), Point({4, 3}, 2)});
+  }
+}
+
+TEST(Gradient, GoesThroughNestedLoopsAndLoopsThatStop) {
+  ExpectGradients(
+      [](Tape& tape, const Inputs& x) {
+        const LoopResult outer = Loop(tape, {.trips = 3, .carried = {x[0]}}, [&](LoopBody& body) {
+          const LoopResult inner =
+              Loop(body.tape, {.trips = 2, .carried = {body.carried[0]}}, [&](LoopBody& in) {
+                return LoopStep{.carried = {Sin(in.carried[0]) * x[1] + in.carried[0]}};
+              });
+          return LoopStep{.carried = {inner.carried[0]}, .stacked = {Sum(inner.carried[0])}};
+        });
+        return Sum(outer.carried[0]) + Sum(Square(outer.stacked[0]));
+      },
+      {Point({3}), Point({3}, 1)});
+  ExpectGradients(
+      [](Tape& tape, const Inputs& x) {
+        const LoopResult r = Loop(tape, {.trips = 10, .carried = {x[0]}}, [&](LoopBody& body) {
+          const Value next = body.carried[0] * x[1];
+          return LoopStep{.carried = {next}, .stacked = {next}, .stop = Greater(Sum(next), 20)};
+        });
+        return Sum(r.carried[0]) + Sum(Square(r.stacked[0]));
+      },
+      {Array::Vector<double>({1.5}), Array::Vector<double>({1.7})});
+}
+
+// The derivative of what a training reaches by its rate: through gradients and updates in a loop.
+TEST(Gradient, OfATrainingByItsRate) {
+  ExpectGradients(
+      [](Tape& tape, const Inputs& x) {
+        const LoopResult r = Loop(tape, {.trips = 5, .carried = {x[1]}}, [&](LoopBody& body) {
+          const Value w = body.carried[0];
+          const Value loss = Mean(Square(Tanh(MatMul(x[2], w)) - 0.3));
+          return LoopStep{.carried = {w - x[0] * Gradient(loss, w)}};
+        });
+        return Mean(Square(MatMul(x[2], r.carried[0])));
+      },
+      {Array(0.1), Point({2, 3}), Point({6, 2}, 1)});
+}
+
+TEST(Gradient, InALoopBodyReachesValuesFromOutside) {
+  Tape tape;
+  const Value w = tape.Input("w", kFloat64, {});
+  const LoopResult r = Loop(tape, {.trips = 1, .carried = {w}}, [&](LoopBody& body) {
+    const Value y = Square(body.carried[0]) * w;
+    return LoopStep{.carried = {Gradient(y, w)}};
+  });
+  const absl::StatusOr<Graph> graph = tape.Finish({r.carried[0]});
+  ASSERT_TRUE(graph.ok()) << graph.status();
+  EXPECT_EQ((*Interpret(*graph)->Run({{"w", Array(3.0)}}))[0].At(0), 9);
+}
+
+TEST(Gradient, IsZeroWhereNothingDepends) {
+  Tape tape;
+  const Value x = tape.Input("x", kFloat64, {3}), y = tape.Input("y", kFloat64, {});
+  const Value steps = Sum(Cast(Cast(x, kInt32), kFloat64));
+  const absl::StatusOr<Graph> graph = tape.Finish({Gradient(y, x), Gradient(steps, x)});
+  ASSERT_TRUE(graph.ok()) << graph.status();
+  const auto out = Interpret(*graph)->Run({{"x", Point({3})}, {"y", Array(1.0)}});
+  for (const Array& gradient : *out) {
+    for (int64_t i = 0; i < 3; i++) EXPECT_EQ(gradient.At(i), 0);
+  }
+}
+
+TEST(Gradient, OfACustomGradientIsTheUsers) {
+  Tape tape;
+  const Value x = tape.Input("x", kFloat64, {2});
+  const Value y = CustomGradient(
+      {x}, [](absl::Span<const Value> v) { return Sign(v[0]); },
+      [](absl::Span<const Value> v, Value, Value dy) {
+        return std::vector<Value>{dy * Square(v[0])};
+      });
+  const Value dx = Gradient(Sum(y * 3.0), x);
+  const absl::StatusOr<Graph> graph = tape.Finish({y, dx, Gradient(Sum(dx), x)});
+  ASSERT_TRUE(graph.ok()) << graph.status();
+  const auto out = Interpret(*graph)->Run({{"x", Array::Vector<double>({-2, 5})}});
+  EXPECT_EQ((*out)[0].At(0), -1);
+  EXPECT_EQ((*out)[1].At(0), 12);
+  EXPECT_EQ((*out)[1].At(1), 75);
+  EXPECT_EQ((*out)[2].At(1), 30);
+}
+
+TEST(Gradient, RefusesWrongUse) {
+  const auto message = [](const std::function<void(Tape&)>& build) {
+    Tape tape;
+    build(tape);
+    return std::string(tape.status().message());
+  };
+  EXPECT_THAT(message([](Tape& t) {
+                const Value x = t.Input("x", kFloat64, {3});
+                Gradient(x, x);
+              }),
+              HasSubstr("gradient: float64[3]: a gradient is that of a scalar"));
+  EXPECT_THAT(message([](Tape& t) {
+                const Value x = t.Input("x", kInt32, {});
+                Gradient(x, x);
+              }),
+              HasSubstr("only floats"));
+  EXPECT_THAT(message([](Tape& t) {
+                Tape other;
+                const Value x = t.Input("x", kFloat64, {});
+                Gradient(x, other.Input("x", kFloat64, {}));
+                t.state()->SetError(other.status());
+              }),
+              HasSubstr("two tapes"));
+  EXPECT_THAT(message([](Tape& t) {
+                const Value x = t.Input("x", kFloat64, {});
+                Gradient(x, x + t.Input("y", kFloat64, {3}) + t.Input("z", kFloat64, {4}));
+              }),
+              HasSubstr("gradient_test.cc:"));
+}
+
+// A derivative that is wrong in one element must be found, and named.
+TEST(CheckGradients, SaysWhichElementIsOff) {
+  const auto wrong = [](Tape&, const Inputs& x) {
+    return Sum(CustomGradient(
+        {x[0]}, [](absl::Span<const Value> v) { return Square(v[0]); },
+        [](absl::Span<const Value> v, Value, Value dy) {
+          const Value right = 2 * v[0] * dy;
+          return std::vector<Value>{
+              Concat({Slice(right, 0, 0, 2), Slice(right, 0, 2, 3) * 1.01}, 0)};
+        }));
+  };
+  const absl::Status status = CheckGradients(Interpret, wrong, {Point({3})});
+  ASSERT_FALSE(status.ok());
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr("gradient of input 0 at element [2]: reverse mode"));
+  GradientCheckOptions first_order{.order = 1, .tolerance = 0.02};
+  EXPECT_TRUE(CheckGradients(Interpret, wrong, {Point({3})}, first_order).ok());
+}
+
+}  // namespace
+}  // namespace talweg

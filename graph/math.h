@@ -10,9 +10,9 @@
 
 namespace talweg {
 
-// The elementary functions over any scalar of the alphabet. For float32, exp, log, tanh, sigmoid,
-// sin, cos and erf are the formulas of graph/math_float32.h; the others, and all of float64, call
-// the C library. Jets carry the derivative along.
+// The elementary functions over any scalar of the alphabet. For float32 they are the formulas of
+// graph/math_float32.h, all but pow, which calls the C library, as all of float64 does. Jets carry
+// the derivative along.
 
 namespace internal {
 
@@ -64,11 +64,13 @@ S Erf(const S& x) {
 }
 template <ScalarLike S>
 S Expm1(const S& x) {
-  return Call(Function::kExpm1, x);
+  return internal::FormulaOrCall(
+      x, [](const auto& a) { return float32::Expm1(a); }, Function::kExpm1);
 }
 template <ScalarLike S>
 S Log1p(const S& x) {
-  return Call(Function::kLog1p, x);
+  return internal::FormulaOrCall(
+      x, [](const auto& a) { return float32::Log1p(a); }, Function::kLog1p);
 }
 template <ScalarLike S>
 S Pow(const S& x, const S& y) {

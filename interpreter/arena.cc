@@ -83,8 +83,9 @@ class Gaps {
 absl::StatusOr<ArenaLayout> LayOut(absl::Span<const Lifetime> buffers) {
   std::vector<size_t> by_last(buffers.size());
   std::iota(by_last.begin(), by_last.end(), size_t{0});
-  std::stable_sort(by_last.begin(), by_last.end(),
-                   [&](size_t a, size_t b) { return buffers[a].last < buffers[b].last; });
+  std::sort(by_last.begin(), by_last.end(), [&](size_t a, size_t b) {
+    return std::pair(buffers[a].last, a) < std::pair(buffers[b].last, b);
+  });
   ArenaLayout layout;
   layout.offsets.reserve(buffers.size());
   Gaps gaps;

@@ -1,6 +1,8 @@
 #include "interpreter/contract_kernels.h"
 
+#ifdef __x86_64__
 #include <immintrin.h>
+#endif
 
 #include <type_traits>
 #include <utility>
@@ -55,6 +57,8 @@ void DotPortable(int64_t blocks, const T* x, const T* y, int64_t y_row, int64_t 
     out[row * out_step] = acc[0];
   }
 }
+
+#ifdef __x86_64__
 
 // ---- AVX2 and FMA, eight floats or four doubles at a time. ----
 
@@ -136,24 +140,30 @@ template <typename T>
   }
 }
 
+#endif  // __x86_64__
+
 template <typename T, size_t... kRows>
 ContractKernels<T> Portable(std::index_sequence<kRows...>) {
   return {{TilePortable<T, static_cast<int64_t>(kRows) + 1>...}, DotPortable<T>};
 }
 
+#ifdef __x86_64__
 template <typename T, size_t... kRows>
 ContractKernels<T> Wide(std::index_sequence<kRows...>) {
   return {{TileWide<T, static_cast<int64_t>(kRows) + 1>...}, DotWide<T>};
 }
+#endif
 
 }  // namespace
 
 template <typename T>
-ContractKernels<T> KernelsOf(bool wide) {
+ContractKernels<T> KernelsOf([[maybe_unused]] bool wide) {
   constexpr auto kRows = std::make_index_sequence<static_cast<size_t>(kTileRows)>();
+#ifdef __x86_64__
   if constexpr (std::is_floating_point_v<T>) {
     if (wide) return Wide<T>(kRows);
   }
+#endif
   return Portable<T>(kRows);
 }
 

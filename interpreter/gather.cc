@@ -212,7 +212,8 @@ absl::Status PlanScatterAdd(Planner& planner) {
   if (updates.dtype == kBool) return planner.Error("bools can not be added");
   const Extents dims = planner.ResultDims();
   if (updates.size() == 0) {
-    const absl::StatusOr<Array> zero = Array(0.0).Cast(updates.dtype);
+    const absl::StatusOr<Array> zero = Array::Zeros(updates.dtype, {});
+    if (!zero.ok()) return zero.status();
     planner.Return(
         Place{planner.Constant(*zero).address, updates.dtype, dims, Extents(dims.size(), 0)});
     return absl::OkStatus();

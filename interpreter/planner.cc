@@ -104,7 +104,10 @@ absl::Status Planner::PlanNode() {
     case Kind::kSize: {
       const int64_t value = symbols().Of(node().As<SizeAttributes>().dim);
       if (value < 0) return Error("nothing binds the symbol: no input has it in its shape");
-      Return(Constant(Array(value)));
+      absl::StatusOr<Array> scalar = Array::Zeros(kInt64, {});
+      if (!scalar.ok()) return scalar.status();
+      scalar->mutable_data<int64_t>()[0] = value;
+      Return(Constant(*std::move(scalar)));
       return absl::OkStatus();
     }
     case Kind::kLoop:
@@ -120,7 +123,10 @@ absl::Status Planner::PlanNode() {
   switch (kind) {
     case Kind::kIota: {
       absl::StatusOr<Array> numbers = Array::Zeros(node().type().dtype, dims);
-      if (!numbers.ok()) return Error(numbers.status().message());
+      if (!numbers.ok()) {
+        return NodeError(numbers.status().code(), program_.graph(), id_,
+                         numbers.status().message());
+      }
       const absl::Span<int32_t> narrow = numbers->mutable_data<int32_t>();
       std::iota(narrow.begin(), narrow.end(), 0);
       const absl::Span<int64_t> wide = numbers->mutable_data<int64_t>();

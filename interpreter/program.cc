@@ -19,7 +19,7 @@ constexpr size_t kKept = 16;
 
 constexpr std::align_val_t kArenaAlignment{64};
 
-void FreeArena(std::byte* arena) { ::operator delete[](arena, kArenaAlignment); }
+void FreeArena(std::byte* arena) { ::operator delete(arena, kArenaAlignment); }
 
 bool SameSymbols(const SymbolValues& a, const SymbolValues& b) {
   return a.rows == b.rows && a.trips == b.trips;
@@ -248,7 +248,7 @@ bool ProgramState::Reserve(const Plan& plan) {
   // A little even for a plan that needs none, so that no pointer into it is null.
   const int64_t bytes = std::max<int64_t>(plan.arena_bytes, 64);
   auto* memory = static_cast<std::byte*>(
-      ::operator new[](static_cast<size_t>(bytes), kArenaAlignment, std::nothrow));
+      ::operator new(static_cast<size_t>(bytes), kArenaAlignment, std::nothrow));
   if (memory == nullptr) {
     const std::string what = absl::StrCat("no memory for ", bytes,
                                           " bytes of intermediate values, of which this is the "

@@ -5,7 +5,6 @@
 #include <memory>
 #include <utility>
 
-#include "base/array.h"
 #include "graph/op.h"
 #include "interpreter/copy.h"
 #include "interpreter/planner.h"
@@ -23,10 +22,12 @@ constexpr int64_t kTile = 512;
 //   across terms    acc[chain ...] = f(acc[chain ...], x[term ...]) for consecutive terms.
 class ReduceInstruction : public Instruction {
  public:
-  ReduceInstruction(MapLoop combine, const Order& order, const Array& identity, const Place& in,
+  ReduceInstruction(MapLoop combine, const Order& order, double identity, const Place& in,
                     const std::vector<int64_t>& axes, const Extents& out_dims)
-      : combine_(combine), chains_(order.chains), size_(SizeOf(in.dtype)) {
-    std::memcpy(identity_.data(), identity.raw(), static_cast<size_t>(size_));
+      : combine_(combine),
+        chains_(order.chains),
+        size_(SizeOf(in.dtype)),
+        identity_(ElementBytes(in.dtype, identity)) {
     Extents kept, kept_strides, summed, summed_strides;
     for (size_t axis = 0; axis < in.dims.size(); axis++) {
       const bool is_summed =
@@ -131,7 +132,7 @@ class ReduceInstruction : public Instruction {
 
   const MapLoop combine_;
   const int64_t chains_, size_;
-  std::array<std::byte, 8> identity_;
+  const std::array<std::byte, 8> identity_;
   Nest<2> results_;  // (result, operand), in bytes, but for the innermost axis:
   NestAxis<2> lanes_;
   Nest<1> terms_;  // the summed axes, but for the innermost:
@@ -240,11 +241,9 @@ absl::Status PlanReduce(Planner& planner) {
   const std::array<DType, 2> dtypes = {in.dtype, in.dtype};
   const MapLoop combine = rule.combine->map->loop(dtypes, in.dtype, planner.program().wide());
   if (combine == nullptr) return planner.Error("not for this element type");
-  const absl::StatusOr<Array> identity = Array(rule.identity(in.dtype)).Cast(in.dtype);
-  if (!identity.ok()) return identity.status();
   const Extents dims = planner.ResultDims();
-  auto reduce =
-      std::make_unique<ReduceInstruction>(combine, order, *identity, in, attributes.axes, dims);
+  auto reduce = std::make_unique<ReduceInstruction>(combine, order, rule.identity(in.dtype), in,
+                                                    attributes.axes, dims);
   const Place best = planner.NewValue(in.dtype, dims);
   const Address scratch = planner.Scratch(reduce->scratch_bytes());
   reduce->SetAddresses(best.address, planner.Read(in), scratch);

@@ -3,7 +3,6 @@
 #include <memory>
 #include <utility>
 
-#include "base/array.h"
 #include "interpreter/copy.h"
 #include "interpreter/planner.h"
 
@@ -42,9 +41,11 @@ class ViewInstruction : public Instruction {
  public:
   ViewInstruction(const Place& out, const Place& in, const Address& in_address,
                   const ViewAttributes& view)
-      : out_(out.address), in_(in_address), size_(SizeOf(in.dtype)), dims_(out.dims) {
-    const absl::StatusOr<Array> fill = Array(view.fill).Cast(in.dtype);
-    std::memcpy(fill_.data(), fill->raw(), static_cast<size_t>(size_));
+      : out_(out.address),
+        in_(in_address),
+        size_(SizeOf(in.dtype)),
+        dims_(out.dims),
+        fill_(ElementBytes(in.dtype, view.fill)) {
     for (size_t d = 0; d < in.dims.size(); d++) {
       const AxisMap& map = view.axes[d];
       Axis axis{in.dims[d], in.strides[d] * size_, map.offset, map.dilation,
@@ -150,8 +151,8 @@ class ViewInstruction : public Instruction {
   const Address out_, in_;
   const int64_t size_;
   const Extents dims_;
+  const std::array<std::byte, 8> fill_;
   absl::InlinedVector<Axis, 4> axes_;
-  std::array<std::byte, 8> fill_;
 };
 
 // What a view reads of one operand axis, over all of the result.

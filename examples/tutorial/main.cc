@@ -1,0 +1,88 @@
+// The tutorial from end to end: options, experiments in order, history.csv, a table.
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "examples/tutorial/experiments.h"
+#include "examples/tutorial/lab.h"
+#include "examples/tutorial/options.h"
+#include "examples/tutorial/progress.h"
+#include "examples/tutorial/report.h"
+
+namespace talweg::tutorial {
+namespace {
+
+bool Wanted(const Options& options, const Experiment& experiment) {
+  return options.experiments.empty() ||
+         std::find(options.experiments.begin(), options.experiments.end(), experiment.name) !=
+             options.experiments.end();
+}
+
+absl::Status Conduct(const Options& options) {
+  if (absl::Status s = PrepareFolder(options.out); !s.ok()) return s;
+  int64_t fits = 0;
+  for (const Experiment& experiment : kExperiments) {
+    if (Wanted(options, experiment)) fits += experiment.runs * options.seeds;
+  }
+  Progress progress(stderr, isatty(STDERR_FILENO) != 0, fits);
+  absl::StatusOr<Lab> lab = Lab::Open(options, progress);
+  if (!lab.ok()) return lab.status();
+
+  const auto start = std::chrono::steady_clock::now();
+  for (const Experiment& experiment : kExperiments) {
+    if (!Wanted(options, experiment)) continue;
+    const absl::Status status = experiment.conduct(*lab);
+    if (!status.ok()) {
+      progress.Clear();
+      return status;
+    }
+  }
+  progress.Clear();
+  const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
+
+  const std::string csv = JoinPath(options.out, "history.csv");
+  if (absl::Status s = WriteFile(csv, std::string_view(HistoryCsv(lab->trials()))); !s.ok()) {
+    return s;
+  }
+  absl::PrintF("%s%d fits in %.1f s, figures included. Numbers: %s\n", Table(lab->trials()),
+               lab->trials().size(), time.count(), csv);
+  // Only now: the numbers are worth having without the figures.
+  if (!lab->drawing().ok()) {
+    const absl::string_view message = lab->drawing().message();
+    return absl::Status(lab->drawing().code(), absl::StrCat("figures are left out: ", message));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Main(const std::vector<std::string>& arguments) {
+  // Under `bazel run` a program starts elsewhere than where its user stands.
+  const char* const standing = getenv("BUILD_WORKING_DIRECTORY");
+  const absl::StatusOr<Options> options =
+      ParseOptions(arguments, standing == nullptr ? "" : standing);
+  if (!options.ok()) return options.status();
+  if (options->help) {
+    std::fputs(Usage().c_str(), stdout);
+    return absl::OkStatus();
+  }
+  return Conduct(*options);
+}
+
+}  // namespace
+}  // namespace talweg::tutorial
+
+int main(int argc, char** argv) {
+  const absl::Status status = talweg::tutorial::Main({argv + 1, argv + argc});
+  if (status.ok()) return 0;
+  std::string message(status.message());
+  std::replace(message.begin(), message.end(), '\n', ' ');  // one line, whatever a library said
+  std::fprintf(stderr, "error: %s\n", message.c_str());
+  return 1;
+}

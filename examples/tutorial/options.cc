@@ -1,0 +1,211 @@
+#include "examples/tutorial/options.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <limits>
+#include <set>
+#include <system_error>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "examples/tutorial/experiments.h"
+
+namespace talweg::tutorial {
+namespace {
+
+// NumPy's generator, whose shuffles --weights asks for, takes 32 bits.
+constexpr int64_t kMaxSeed = std::numeric_limits<uint32_t>::max();
+constexpr int64_t kMaxCount = 1'000'000;
+
+std::string Names() {
+  return absl::StrJoin(kExperiments, ", ",
+                       [](std::string* out, const Experiment& e) { out->append(e.name); });
+}
+
+absl::StatusOr<int64_t> Whole(std::string_view flag, std::string_view text, int64_t low,
+                              int64_t high) {
+  int64_t value = 0;
+  if (absl::SimpleAtoi(absl::string_view(text.data(), text.size()), &value) && value >= low &&
+      value <= high) {
+    return value;
+  }
+  return absl::InvalidArgumentError(absl::StrCat(std::string(flag), " takes a whole number from ",
+                                                 low, " to ", high, ", not ", Quoted(text)));
+}
+
+absl::StatusOr<std::vector<std::string>> ExperimentNames(std::string_view text) {
+  std::vector<std::string> names = absl::StrSplit(absl::string_view(text.data(), text.size()), ',');
+  std::set<std::string> seen;
+  for (const std::string& name : names) {
+    const bool known = std::any_of(std::begin(kExperiments), std::end(kExperiments),
+                                   [&](const Experiment& e) { return e.name == name; });
+    if (!known) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("there is no experiment ", Quoted(name), "; there are ", Names()));
+    }
+    if (!seen.insert(name).second) {
+      return absl::InvalidArgumentError(absl::StrCat("--experiments names ", name, " twice"));
+    }
+  }
+  return names;
+}
+
+std::string Path(std::string_view standing, std::string_view path) {
+  if (standing.empty() || path.front() == '/') return std::string(path);
+  return JoinPath(standing, path);
+}
+
+absl::Status Take(Options& options, std::string_view flag, std::string_view value,
+                  std::string_view standing) {
+  const auto number = [&](int64_t& field, int64_t low, int64_t high) {
+    const absl::StatusOr<int64_t> parsed = Whole(flag, value, low, high);
+    if (parsed.ok()) field = *parsed;
+    return parsed.status();
+  };
+  if (value.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        std::string(flag), " needs a value: ", std::string(flag), "=... ; --help says which"));
+  }
+  if (flag == "--out") {
+    options.out = Path(standing, value);
+  } else if (flag == "--experiments") {
+    absl::StatusOr<std::vector<std::string>> names = ExperimentNames(value);
+    if (!names.ok()) return names.status();
+    options.experiments = *std::move(names);
+  } else if (flag == "--seed") {
+    options.seed_given = true;
+    return number(options.seed, 0, kMaxSeed);
+  } else if (flag == "--seeds") {
+    return number(options.seeds, 1, kMaxCount);
+  } else if (flag == "--epochs") {
+    return number(options.epochs, 1, kMaxCount);
+  } else if (flag == "--precision") {
+    if (value != "float32" && value != "float64") {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--precision is float32 or float64, not ", Quoted(value)));
+    }
+    options.precision = value == "float32" ? kFloat32 : kFloat64;
+  } else if (flag == "--engine") {
+    const absl::StatusOr<Engine> engine = EngineByName(value);
+    if (!engine.ok()) return engine.status();
+    options.engine = std::string(value);
+  } else if (flag == "--cache") {
+    options.cache = value == "off" ? "off" : Path(standing, value);
+    std::error_code ignored;
+    const std::filesystem::file_status status = std::filesystem::status(options.cache, ignored);
+    if (value != "off" && std::filesystem::exists(status) &&
+        !std::filesystem::is_directory(status)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--cache takes a folder or off; ", Quoted(value), " is a file"));
+    }
+  } else if (flag == "--weights") {
+    options.weights = Path(standing, value);
+  } else {
+    return absl::InvalidArgumentError(
+        absl::StrCat("there is no option ", Quoted(flag), "; --help lists them"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<Options> ParseOptions(const std::vector<std::string>& arguments,
+                                     std::string_view standing) {
+  Options options;
+  options.out = Path(standing, options.out);
+  std::set<std::string> seen;
+  for (const std::string& argument : arguments) {
+    const size_t equals = argument.find('=');
+    const std::string flag = argument.substr(0, equals);
+    if (!seen.insert(flag).second) {
+      return absl::InvalidArgumentError(absl::StrCat(Quoted(flag), " is given twice"));
+    }
+    if (flag == "--help" || flag == "-h" || flag == "--no-figures") {
+      if (equals != std::string::npos) {
+        return absl::InvalidArgumentError(absl::StrCat(flag, " takes no value"));
+      }
+      if (flag == "--no-figures") {
+        options.figures = false;
+      } else {
+        options.help = true;
+      }
+      continue;
+    }
+    if (flag.empty() || flag[0] != '-') {
+      return absl::InvalidArgumentError(
+          absl::StrCat("there are no arguments but options, so not ", Quoted(argument)));
+    }
+    const std::string value = equals == std::string::npos ? "" : argument.substr(equals + 1);
+    if (absl::Status s = Take(options, flag, value, standing); !s.ok()) return s;
+  }
+  if (options.seed > kMaxSeed - (options.seeds - 1)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--seed and --seeds ask for seeds beyond ", kMaxSeed));
+  }
+  return options;
+}
+
+std::string Usage() {
+  return absl::StrCat(
+      "The tutorial \"Understand the Impact of Learning Rate on Neural Network Performance\": "
+      "nine\n"
+      "figures and the numbers behind them.\n\n"
+      "  --out=DIR             where figures and history.csv go; default figures\n"
+      "  --experiments=a,b     some of ",
+      Names(),
+      ";\n"
+      "                        default all\n"
+      "  --seed=1              of the first weights and the order of the samples\n"
+      "  --seeds=1             how many seeds, from --seed on; with several the figures show "
+      "means\n"
+      "                        and bands from the 10th to the 90th percentile\n"
+      "  --epochs=200\n"
+      "  --precision=float32   or float64\n"
+      "  --engine=interpreter  what runs the graphs; there is no other one yet\n"
+      "  --cache=DIR           a folder for compiled code, or off; the interpreter compiles "
+      "nothing,\n"
+      "                        so nothing is kept there yet\n"
+      "  --no-figures          history.csv and the table only\n"
+      "  --weights=FILE        start from these weights: a run of tests/data/keras_2_3_1 or a "
+      "saved\n"
+      "                        model (safetensors), with NumPy's shuffles of its seed\n"
+      "  --help                this text\n\n"
+      "Relative paths start where you stand. Exit code: 0, or 1 with a line that begins \"error: "
+      "\".\n");
+}
+
+absl::Status PrepareFolder(const std::string& folder) {
+  const auto refused = [&](std::string_view reason) {
+    return absl::InvalidArgumentError(absl::StrCat("the output folder ", Quoted(folder, 300),
+                                                   " cannot be written: ", std::string(reason)));
+  };
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) return refused(error.message());
+  const std::filesystem::file_status history =
+      std::filesystem::symlink_status(JoinPath(folder, "history.csv"), error);
+  if (std::filesystem::exists(history) && !std::filesystem::is_regular_file(history)) {
+    return refused("its history.csv is not a regular file");
+  }
+  // What access() says is not what happens: root may write everywhere, but not on a file system
+  // that is read-only or full.
+  std::string probe = JoinPath(folder, ".talweg-XXXXXX");
+  const int file = mkstemp(probe.data());
+  if (file < 0) return refused(std::strerror(errno));
+  close(file);
+  unlink(probe.c_str());
+  return absl::OkStatus();
+}
+
+std::string JoinPath(std::string_view folder, std::string_view name) {
+  return (std::filesystem::path(folder) / name).string();
+}
+
+}  // namespace talweg::tutorial

@@ -1,0 +1,55 @@
+#ifndef TALWEG_EXAMPLES_TUTORIAL_REPORT_H_
+#define TALWEG_EXAMPLES_TUTORIAL_REPORT_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "examples/tutorial/figures.h"
+#include "talweg.h"
+
+namespace talweg::tutorial {
+
+// One fit and what it measured.
+struct Trial {
+  std::string experiment;
+  std::string run;  // the title of its panel
+  int64_t seed = 0;
+  History history;
+  double seconds = 0;
+};
+
+// Mean and, of two numbers or more, the mean's standard error: s / sqrt(n), where s^2 divides by
+// n - 1.
+struct Average {
+  double mean = 0;
+  double error = 0;
+};
+Average AverageOf(absl::Span<const double> values);
+
+// The number below which `fraction` of the values lie, linear between neighbours (NumPy's default).
+double Percentile(std::vector<double> values, double fraction);
+
+// The same quantity in several fits, epoch by epoch: the mean, and the band from the 10th to the
+// 90th percentile. One fit has no band. Fits that ended early are left out after their end.
+Curve CurveOf(absl::Span<const std::vector<double>> fits);
+
+// The curves of one run's fits. The rate is that of the history, before each epoch's callbacks.
+RunCurves CurvesOf(absl::Span<const Trial> fits);
+
+// The file that other programs read: a line an epoch of each fit, accuracies from 0 to 1.
+//
+//   experiment,run,seed,epoch,loss,accuracy,val_loss,val_accuracy,lr
+std::string HistoryCsv(absl::Span<const Trial> trials);
+
+// One run, whose fits these are, in a sentence: accuracies after the last epoch.
+std::string Line(absl::Span<const Trial> fits);
+
+// The final accuracies of each run and the time of a fit, for people. With several seeds means and
+// standard errors.
+std::string Table(absl::Span<const Trial> trials);
+
+}  // namespace talweg::tutorial
+
+#endif  // TALWEG_EXAMPLES_TUTORIAL_REPORT_H_

@@ -1,0 +1,44 @@
+#ifndef TALWEG_TESTS_GRAPHS_RANDOM_GRAPH_H_
+#define TALWEG_TESTS_GRAPHS_RANDOM_GRAPH_H_
+
+#include <cstdint>
+
+#include "absl/status/statusor.h"
+#include "base/array.h"
+#include "graph/graph.h"
+
+namespace talweg {
+
+// Graphs drawn at random, for tests that hold for every graph: about 20 nodes (one graph in twenty
+// has about 200) of every kind, element type and rank up to 4, with extents at which kernels go
+// from one case to the next. Most values are finite and vary with the inputs, because operands are
+// brought into the range that their op's record gives for tests; one in thirty is not.
+
+struct RandomGraphOptions {
+  // Only float64 and what has a derivative everywhere near, so that the gradient can be compared
+  // with differences. For each float input x there is an input "d_x" of its type, a direction, and
+  // outputs are added that the comparison needs (RandomGraph::sum).
+  bool smooth = false;
+  // The gradients of a sum of the outputs, by all float inputs, are outputs, too.
+  bool gradients = false;
+};
+
+struct RandomGraph {
+  Graph graph;
+  // The number of rows to run it with.
+  int64_t rows = 1;
+  // Where it is smooth: the place of the output f, a sum of all others, which is followed by its
+  // derivative df along the directions and by the derivative of df along them.
+  size_t sum = 0;
+};
+
+// A pure function of its arguments. An error is one of the generator or of an op.
+absl::StatusOr<RandomGraph> MakeRandomGraph(uint64_t seed, const RandomGraphOptions& options = {});
+
+// Inputs for a graph: floats in [-2, 2], integers in [-9, 9], bools; a pure function of the seed
+// and each input's name and type, so that they stay when a graph is cut down.
+NamedArrays RandomInputs(const Graph& graph, uint64_t seed, int64_t rows, int64_t trips = 3);
+
+}  // namespace talweg
+
+#endif  // TALWEG_TESTS_GRAPHS_RANDOM_GRAPH_H_

@@ -33,6 +33,7 @@ class Run {
   virtual int64_t epochs() const = 0;
   virtual int64_t batches() const = 0;
   virtual int64_t samples() const = 0;
+  virtual int64_t validation_samples() const = 0;
 
   // The undecayed rate, after the adjustments that have run.
   virtual double rate() const = 0;

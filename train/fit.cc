@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "train/fit_builder.h"
+#include "train/progress_bar.h"
 #include "train/session.h"
 
 namespace talweg {
@@ -20,9 +21,20 @@ absl::StatusOr<TrainingPlan> PlanEvaluation(Training training, const DataTypes& 
 
 absl::StatusOr<Fitted> Fit(const Engine& engine, const Training& training, const Dataset& train,
                            const Dataset& validation, const FitOptions& options) {
-  Session session(engine, training, options);
+  if (options.verbose < 0 || options.verbose > 2) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("fit: verbose is ", options.verbose, "; it can be 0, 1 or 2"));
+  }
+  if (std::count(options.callbacks.begin(), options.callbacks.end(), nullptr) > 0) {
+    return absl::InvalidArgumentError("fit: one of the callbacks is null");
+  }
+  // The bar comes first, as Keras's does.
+  ProgressBar bar({.verbose = options.verbose});
+  FitOptions shown = options;
+  if (options.verbose > 0) shown.callbacks.insert(shown.callbacks.begin(), &bar);
+  Session session(engine, training, shown);
   if (absl::Status s = session.Start(train, validation); !s.ok()) return s;
-  const bool batches = std::any_of(options.callbacks.begin(), options.callbacks.end(),
+  const bool batches = std::any_of(shown.callbacks.begin(), shown.callbacks.end(),
                                    [](const Callback* c) { return c->WantsBatches(); });
   const absl::Status status = batches ? session.TrainByBatches() : session.TrainByEpochs();
   if (!status.ok()) return status;

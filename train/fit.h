@@ -25,6 +25,9 @@ struct FitOptions {
   NamedArrays state = {};
   // Watchers, in the order in which they are called.
   std::vector<Callback*> callbacks = {};
+  // What to show on standard output, as Keras's: nothing (0), a progress bar (1), a line an epoch
+  // (2). See train/progress_bar.h.
+  int verbose = 0;
   // Another thread may set it; the training then ends after the present epoch (batch, where a
   // callback wants batches) and returns what it has reached.
   const std::atomic<bool>* stop = nullptr;

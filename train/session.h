@@ -58,6 +58,7 @@ class Session final : public Run {
     return (train_.size() + training_.batch - 1) / training_.batch;
   }
   int64_t samples() const override { return train_.size(); }
+  int64_t validation_samples() const override { return validation_.size(); }
   double rate() const override { return rate_; }
   const std::vector<Measured>& logs() const override { return logs_; }
   const History& history() const override { return history_; }

@@ -1,0 +1,255 @@
+#include "train/callbacks.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <limits>
+#include <map>
+#include <optional>
+#include <string_view>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "data/safetensors.h"
+
+namespace talweg {
+namespace {
+
+// ---- Paths with values in braces. ----
+
+// A format of Python's for numbers: [0][width][.precision][type].
+struct NumberFormat {
+  bool zeros = false;
+  int width = 0;
+  std::optional<int> precision;
+  char type = 0;  // 0, d, f, e, g
+};
+
+// Beyond this no file name is long enough.
+constexpr int kMaxDigits = 99;
+
+std::optional<NumberFormat> ParseFormat(std::string_view text) {
+  NumberFormat format;
+  const auto digits = [&text](int& number) {
+    const size_t before = text.size();
+    while (!text.empty() && text.front() >= '0' && text.front() <= '9' && number <= kMaxDigits) {
+      number = number * 10 + (text.front() - '0');
+      text.remove_prefix(1);
+    }
+    return text.size() < before && number <= kMaxDigits;
+  };
+  if (text.starts_with('0')) {
+    format.zeros = true;
+    text.remove_prefix(1);
+  }
+  if (!text.empty() && text.front() >= '1' && text.front() <= '9' && !digits(format.width)) {
+    return std::nullopt;
+  }
+  if (text.starts_with('.')) {
+    text.remove_prefix(1);
+    int precision = 0;
+    if (!digits(precision)) return std::nullopt;
+    format.precision = precision;
+  }
+  if (!text.empty() && std::string_view("dfeg").find(text.front()) != std::string_view::npos) {
+    format.type = text.front();
+    text.remove_prefix(1);
+  }
+  // As in Python, whole numbers have no precision, and a precision alone is that of "g".
+  if (!text.empty() || (format.type == 'd' && format.precision)) return std::nullopt;
+  if (format.precision && format.type == 0) format.type = 'g';
+  return format;
+}
+
+std::string FormatValue(const NumberFormat& format, double value) {
+  std::string text;
+  switch (format.type) {
+    case 'f':
+      text = absl::StrFormat("%.*f", format.precision.value_or(6), value);
+      break;
+    case 'e':
+      text = absl::StrFormat("%.*e", format.precision.value_or(6), value);
+      break;
+    case 'g':
+      text = absl::StrFormat("%.*g", format.precision.value_or(6), value);
+      break;
+    default:
+      text = FormatNumber(value);
+  }
+  const auto width = static_cast<size_t>(format.width);
+  if (text.size() >= width) return text;
+  const size_t missing = width - text.size();
+  if (!format.zeros) return std::string(missing, ' ') + text;
+  text.insert(text.starts_with('-') ? 1 : 0, missing, '0');
+  return text;
+}
+
+// The path with the values of this epoch in place of the braces.
+absl::StatusOr<std::string> ExpandPath(std::string_view path,
+                                       const std::map<std::string, double>& values) {
+  const auto fail = [&](std::string_view detail) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("ModelCheckpoint: path ", Quoted(path, 200), ": ",
+                     absl::string_view(detail.data(), detail.size())));
+  };
+  std::string expanded;
+  while (!path.empty()) {
+    const char c = path.front();
+    if (c != '{' && c != '}') {
+      expanded += c;
+      path.remove_prefix(1);
+      continue;
+    }
+    if (path.size() > 1 && path[1] == c) {
+      expanded += c;
+      path.remove_prefix(2);
+      continue;
+    }
+    const size_t end = path.find('}');
+    if (c == '}' || end == std::string_view::npos) return fail("a brace without its other");
+    const std::string_view field = path.substr(1, end - 1);
+    const size_t colon = std::min(field.find(':'), field.size());
+    const std::string name(field.substr(0, colon));
+    const auto value = values.find(name);
+    if (value == values.end()) {
+      return fail(absl::StrCat("there is no ", Quoted(name), ", only ",
+                               absl::StrJoin(values, ", ", [](std::string* out, const auto& pair) {
+                                 *out += pair.first;
+                               })));
+    }
+    const std::string_view spelled = field.substr(std::min(colon + 1, field.size()));
+    const std::optional<NumberFormat> format = ParseFormat(spelled);
+    if (!format || (format->type == 'd' && name != "epoch")) {
+      return fail(absl::StrCat("the format ", Quoted(spelled), " does not fit ", name,
+                               "; examples are {epoch:02d} and {val_loss:.2f}"));
+    }
+    expanded += FormatValue(*format, value->second);
+    path.remove_prefix(end + 1);
+  }
+  return expanded;
+}
+
+// ---- Lines of a log. ----
+
+std::vector<Measured> Sorted(std::vector<Measured> logs) {
+  std::sort(logs.begin(), logs.end(),
+            [](const Measured& a, const Measured& b) { return a.name < b.name; });
+  return logs;
+}
+
+std::string Header(std::vector<std::string> columns, char separator) {
+  std::sort(columns.begin(), columns.end());
+  std::string line = "epoch";
+  for (const std::string& column : columns) {
+    line += separator;
+    line += column;
+  }
+  return line;
+}
+
+}  // namespace
+
+void CsvLogger::OnTrainBegin(const Run& run) {
+  file_.reset();
+  if (options_.separator == '\n' || options_.separator == '\r' || options_.separator == '.' ||
+      options_.separator == '-' || (options_.separator >= '0' && options_.separator <= '9')) {
+    return run.Fail(absl::InvalidArgumentError(
+        absl::StrCat("CsvLogger: the separator ", Quoted(std::string(1, options_.separator)),
+                     " would be taken for a part of a number or line")));
+  }
+  const std::string header = Header(run.history().columns(), options_.separator);
+  bool writes_header = true;
+  if (options_.append) {
+    const absl::StatusOr<std::string> before = ReadFile(path_);
+    if (!before.ok() && !absl::IsNotFound(before.status())) return run.Fail(before.status());
+    if (before.ok() && !before->empty()) {
+      const std::string first = before->substr(0, before->find('\n'));
+      if (first != header) {
+        return run.Fail(absl::InvalidArgumentError(
+            absl::StrCat("CsvLogger: ", path_, " has the columns ", Quoted(first, 200),
+                         ", this training ", Quoted(header, 200))));
+      }
+      writes_header = false;
+    }
+  }
+  file_.reset(std::fopen(path_.c_str(), options_.append ? "ab" : "wb"));
+  if (!file_) {
+    return run.Fail(
+        absl::InvalidArgumentError(absl::StrCat("CsvLogger: ", path_, ": ", strerror(errno))));
+  }
+  if (writes_header) Write(run, header);
+}
+
+void CsvLogger::OnEpochEnd(const Run& run) {
+  std::string line = absl::StrCat(run.epoch());
+  for (const Measured& measured : Sorted(run.logs())) {
+    line += options_.separator;
+    AppendNumber(line, measured.value);
+  }
+  Write(run, line);
+}
+
+void CsvLogger::OnTrainEnd(const Run&) { file_.reset(); }
+
+void CsvLogger::Write(const Run& run, const std::string& line) {
+  if (!file_) return;
+  const std::string text = line + "\n";
+  if (std::fwrite(text.data(), 1, text.size(), file_.get()) == text.size() &&
+      std::fflush(file_.get()) == 0) {
+    return;
+  }
+  run.Fail(absl::UnavailableError(absl::StrCat("CsvLogger: ", path_, ": ", strerror(errno))));
+  file_.reset();
+}
+
+void ModelCheckpoint::OnTrainBegin(const Run& run) {
+  epochs_since_last_save_ = 0;
+  if (options_.period < 1) {
+    return run.Fail(absl::InvalidArgumentError(
+        absl::StrCat("ModelCheckpoint: a period of ", options_.period, " epochs")));
+  }
+  if (options_.mode != "min" && options_.mode != "max" && options_.mode != "auto") {
+    return run.Fail(absl::InvalidArgumentError(absl::StrCat(
+        "ModelCheckpoint: the mode is ", Quoted(options_.mode), "; it can be min, max or auto")));
+  }
+  const std::vector<std::string>& columns = run.history().columns();
+  if (options_.save_best_only && !run.history().has(options_.monitor)) {
+    return run.Fail(absl::InvalidArgumentError(
+        absl::StrCat("ModelCheckpoint: there is no metric ", Quoted(options_.monitor),
+                     " to monitor, only ", absl::StrJoin(columns, ", "))));
+  }
+  std::map<std::string, double> values = {{"epoch", 1}};
+  for (const std::string& column : columns) values[column] = 0;
+  if (const auto path = ExpandPath(path_, values); !path.ok()) return run.Fail(path.status());
+  const bool greater = options_.mode == "max" ||
+                       (options_.mode == "auto" && absl::StrContains(options_.monitor, "acc"));
+  best_ =
+      greater ? -std::numeric_limits<double>::infinity() : std::numeric_limits<double>::infinity();
+  options_.mode = greater ? "max" : "min";
+}
+
+void ModelCheckpoint::OnEpochEnd(const Run& run) {
+  if (++epochs_since_last_save_ < options_.period) return;
+  epochs_since_last_save_ = 0;
+  std::map<std::string, double> values = {{"epoch", static_cast<double>(run.epoch() + 1)}};
+  for (const Measured& measured : run.logs()) values[measured.name] = measured.value;
+  if (options_.save_best_only) {
+    const double current = values.at(options_.monitor);
+    // NaN compares false both ways.
+    if (!(options_.mode == "max" ? current > best_ : current < best_)) return;
+    best_ = current;
+  }
+  const absl::StatusOr<std::string> path = ExpandPath(path_, values);
+  if (!path.ok()) return run.Fail(path.status());
+  const absl::StatusOr<NamedArrays> parameters = run.Parameters();
+  if (!parameters.ok()) return run.Fail(parameters.status());
+  Metadata metadata;
+  for (const auto& [name, value] : values) metadata[name] = FormatNumber(value);
+  if (absl::Status saved = SaveArrays(*path, *parameters, metadata); !saved.ok()) run.Fail(saved);
+}
+
+}  // namespace talweg

@@ -52,9 +52,13 @@ Types InferScatterAdd(const Op&, absl::Span<const Type> operands, const Attribut
   if (operands.size() != 2) return absl::InvalidArgumentError("two operands expected");
   const Type &updates = operands[0], &indices = operands[1];
   if (updates.dtype == kBool) return absl::InvalidArgumentError("bools can not be added");
+  if (batch < 0 || batch > static_cast<int64_t>(indices.shape.size())) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(batch, " common axes are not what the indices can have"));
+  }
   const auto index_rank = static_cast<int64_t>(indices.shape.size()) - batch;
   const auto rank = static_cast<int64_t>(updates.shape.size()) - index_rank + 1;
-  if (batch < 0 || index_rank < 0 || axis < 0 || axis >= rank) {
+  if (axis < 0 || axis >= rank) {
     return absl::InvalidArgumentError(
         absl::StrCat("the updates have not the axes of the indices at axis ", axis));
   }
@@ -90,7 +94,9 @@ Value Gather(Arg x, Arg indices, int64_t axis, int64_t batch) {
 }
 
 Value ScatterAdd(Arg updates, Arg indices, Dim size, int64_t axis, int64_t batch) {
-  const int64_t rank = updates.value().rank() - (indices.value().rank() - batch) + 1;
+  // The op says what is wrong with a number of common axes that can not be.
+  const int64_t common = std::clamp<int64_t>(batch, 0, indices.value().rank());
+  const int64_t rank = updates.value().rank() - (indices.value().rank() - common) + 1;
   const int64_t normal = NormalAxis(axis, rank);
   return MakeNode(kScatterAddOp, {updates.value(), indices.value()},
                   ScatterAddAttributes{normal < 0 ? axis : normal, batch, size}, updates.line());

@@ -1,6 +1,7 @@
 #include "ops/view.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "absl/strings/str_cat.h"
 #include "graph/tape.h"
@@ -85,6 +86,9 @@ Types InferConcat(const Op&, absl::Span<const Type> operands, const Attributes& 
     }
     if (!operand.shape[at].is_static()) {
       return absl::InvalidArgumentError("a run-time axis can not be concatenated");
+    }
+    if (operand.shape[at].value() > std::numeric_limits<int64_t>::max() - total) {
+      return absl::InvalidArgumentError("the extents add up to more than there can be");
     }
     total += operand.shape[at].value();
   }
@@ -207,10 +211,13 @@ Value Slice(Arg x, int64_t axis, int64_t start, int64_t stop, int64_t step) {
   start = std::clamp(start < 0 ? start + n : start, low, high);
   stop = std::clamp(stop < 0 ? stop + n : stop, low, high);
   const int64_t distance = step > 0 ? stop - start : start - stop;
-  const int64_t stride = step > 0 ? step : -step;
+  const int64_t stride = step > 0 ? step : -std::max(step, -std::numeric_limits<int64_t>::max());
   ViewAttributes view{.axes = IdentityMaps(v.rank()), .fill = 0, .shape = v.shape()};
-  view.shape[static_cast<size_t>(at)] = distance <= 0 ? 0 : (distance - 1) / stride + 1;
-  view.axes[static_cast<size_t>(at)] = {.offset = start, .dilation = 1, .terms = {{at, step}}};
+  const int64_t extent = distance <= 0 ? 0 : (distance - 1) / stride + 1;
+  view.shape[static_cast<size_t>(at)] = extent;
+  // A step that is never taken may be of any size; 1 is one that nobody has to fear.
+  view.axes[static_cast<size_t>(at)] = {
+      .offset = start, .dilation = 1, .terms = {{at, extent > 1 ? step : 1}}};
   return View(v, std::move(view), x.line());
 }
 

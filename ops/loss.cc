@@ -26,8 +26,8 @@ Value MeanLoss(std::string_view name, const Arg& targets, const Arg& outputs,
 
 std::vector<int64_t> LastAxis(const Value& v) { return {v.rank() - 1}; }
 
-Value ClipProbability(const Value& p) {
-  return Clip(p, kProbabilityEpsilon, 1 - kProbabilityEpsilon);
+Value ClipProbability(const Value& p, double epsilon = kProbabilityEpsilon) {
+  return Clip(p, epsilon, 1 - epsilon);
 }
 
 // z - max(z) without a gradient through the maximum, which cancels: what makes exp(z) harmless.
@@ -95,14 +95,14 @@ Value CategoricalCrossEntropyFromLogits(Arg targets, Arg logits) {
   return Sum(t, -1) * Log(Sum(Exp(z), -1)) - Sum(t * z, -1);
 }
 
-Value CategoricalCrossEntropy(Arg targets, Arg probabilities) {
+Value CategoricalCrossEntropy(Arg targets, Arg probabilities, double epsilon) {
   const UserLine line(probabilities);
   if (auto failure = RefusePair("categorical_crossentropy", targets, probabilities)) {
     return *failure;
   }
   const Value p = probabilities.value();
   // p' = clip(p / sum(p))
-  const Value normal = ClipProbability(p / Spread(Sum(p, -1), p.shape(), LastAxis(p)));
+  const Value normal = ClipProbability(p / Spread(Sum(p, -1), p.shape(), LastAxis(p)), epsilon);
   // loss = -sum of t log p'
   return -Sum(targets.value() * Log(normal), -1);
 }

@@ -37,10 +37,10 @@ inline constexpr double kProbabilityEpsilon = 1e-7;
 // -sum of t * log_softmax(z) for logits z. The gradient by z is softmax(z) * sum(t) - t. A logit of
 // -inf is allowed where the labels are integers (below), not here: 0 * inf is NaN.
 Value CategoricalCrossEntropyFromLogits(Arg targets, Arg logits);
-// -sum of t * log(p') with p' = p / sum(p), clipped into [1e-7, 1 - 1e-7]; no gradient where it is
-// clipped. This is what Keras computes when the model does not end in a softmax, and with other
-// backends than TensorFlow's always.
-Value CategoricalCrossEntropy(Arg targets, Arg probabilities);
+// -sum of t * log(p') with p' = p / sum(p), clipped into [epsilon, 1 - epsilon]; no gradient where
+// it is clipped. This is what Keras computes when the model does not end in a softmax, and with
+// other backends than TensorFlow's always.
+Value CategoricalCrossEntropy(Arg targets, Arg probabilities, double epsilon = kProbabilityEpsilon);
 // log(sum of exp(z)) - z[label], for integer labels [rows] or [rows, 1] in [0, classes). A label
 // outside is an error of the run.
 Value SparseCategoricalCrossEntropyFromLogits(Arg labels, Arg logits);

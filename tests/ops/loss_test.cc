@@ -366,6 +366,17 @@ TEST(CategoricalCrossEntropy, GivesNoGradientWhereItIsClipped) {
   ExpectNear(Evaluate(Gradient(Sum(loss), z), inputs), {0, 0, 0, 0, 1 - p, p - 1}, 1e-9);
 }
 
+TEST(CategoricalCrossEntropy, ClipsAtAnyEpsilon) {
+  Tape tape;
+  const Value t = tape.Input("t", kFloat64, {3, 2}), p = tape.Input("p", kFloat64, {3, 2});
+  const NamedArrays inputs = {{"t", Floats(kFloat64, {3, 2}, {1, 0, 1, 0, 1, 0})},
+                              {"p", Floats(kFloat64, {3, 2}, {0.95, 0.05, 0.3, 0.7, 0.01, 0.99})}};
+  ExpectNear(Evaluate(CategoricalCrossEntropy(t, p, 0.1), inputs),
+             {-std::log(0.9), -std::log(0.3), -std::log(0.1)}, 1e-14);
+  EXPECT_FALSE(CategoricalCrossEntropy(t, p, 0.6).ok());
+  EXPECT_THAT(Message(tape.status()), HasSubstr("[0.6, 0.4] is no interval"));
+}
+
 TEST(SparseCategoricalCrossEntropy, IsTheDenseOneOfOneHotTargets) {
   for (DType label_type : {kInt32, kInt64}) {
     for (const Shape& shape : {Shape{kRows}, Shape{kRows, 1}}) {

@@ -76,7 +76,7 @@ absl::StatusOr<RandomGraph> MakeRandomGraph(uint64_t seed, const RandomGraphOpti
     const DType dtype = options.smooth || Chance(random, 0.3) ? kFloat64 : kFloat32;
     generator.Add({t.Input("rows", dtype, {kRows, Between(random, 1, 3)}), -2, 2});
   }
-  generator.Grow(static_cast<size_t>(Chance(random, 0.05) ? 200 : Between(random, 6, 24)));
+  generator.Grow(static_cast<size_t>(Chance(random, 0.05) ? 200 : Between(random, 4, 18)));
   if (!t.status().ok()) return t.status();
   std::vector<Value> outputs = Sinks(t, generator.pool());
   if (outputs.empty()) outputs.push_back(t.Constant(Array(1.0f)));

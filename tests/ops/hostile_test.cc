@@ -1,0 +1,139 @@
+// Sizes that nobody means: long chains, many inputs, shapes whose products overflow. A Status or a
+// result, never an abort, and no time out of proportion.
+
+#include <functional>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "autodiff/gradient.h"
+#include "gmock/gmock.h"
+#include "graph/tape.h"
+#include "gtest/gtest.h"
+#include "ops/contract.h"
+#include "ops/elementwise.h"
+#include "ops/gather.h"
+#include "ops/loop.h"
+#include "ops/reduce.h"
+#include "ops/view.h"
+#include "tests/graphs/engines.h"
+
+namespace talweg {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+constexpr int64_t kLeast = std::numeric_limits<int64_t>::min();
+
+TEST(Hostile, AChainOfAHundredThousandNodesRunsAndHasAGradient) {
+  constexpr int kNodes = 100000;
+  Tape t;
+  const Value x = t.Input("x", kFloat64, {});
+  Value y = x;
+  for (int i = 0; i < kNodes; i++) y = y + x;
+  const auto got = RunOnAllEngines({y, Gradient(y, x)}, {{"x", Array(0.5)}});
+  ASSERT_TRUE(got.ok()) << got.status();
+  EXPECT_EQ((*got)[0].At(0), 0.5 * (kNodes + 1));
+  EXPECT_EQ((*got)[1].At(0), kNodes + 1);
+}
+
+TEST(Hostile, TenThousandInputsRunAndHaveGradients) {
+  constexpr int kInputs = 10000;
+  Tape t;
+  NamedArrays inputs;
+  std::vector<Value> xs;
+  for (int i = 0; i < kInputs; i++) {
+    const std::string name = absl::StrCat("x", i);
+    xs.push_back(t.Input(name, kFloat64, {}));
+    inputs[name] = Array(static_cast<double>(i));
+  }
+  Value sum = xs[0];
+  for (int i = 1; i < kInputs; i++) sum = sum + xs[static_cast<size_t>(i)] * i;
+  std::vector<Value> outputs = Gradient(sum, xs);
+  outputs.push_back(sum);
+  const auto got = RunOnAllEngines(outputs, inputs);
+  ASSERT_TRUE(got.ok()) << got.status();
+  EXPECT_EQ((*got)[kInputs - 1].At(0), kInputs - 1);
+  EXPECT_EQ((*got)[kInputs].At(0), 333283335000.0);  // sum of i * i for i < 10,000
+}
+
+TEST(Hostile, ShapesThatOverflowOnlyAtRunTimeGiveAStatus) {
+  for (const int64_t wide : {int64_t{1} << 40, int64_t{1} << 58}) {
+    Tape t;
+    const Value x = t.Input("x", kFloat32, {kRows, 1});
+    const Value huge = BroadcastTo(x, {kRows, wide});
+    ASSERT_TRUE(huge.ok()) << t.status();
+    for (const Value& y : {huge, huge + 1, Concat({Reshape(x, {kRows}), Reshape(x, {kRows})}, 0)}) {
+      if (!y.ok()) continue;
+      const auto got = RunOnAllEngines({y}, {{"x", Array::Zeros(kFloat32, {4096, 1}).value()}});
+      EXPECT_FALSE(got.ok());
+      EXPECT_NE(got.status().code(), absl::StatusCode::kInternal) << got.status();
+    }
+  }
+}
+
+TEST(Hostile, NumbersAtTheEndsOfTheirTypesGiveAStatusOrAValue) {
+  Tape t;
+  const Value x = t.Input("x", kFloat32, {4, 4}), i = t.Input("i", kInt32, {4});
+  const std::vector<int64_t> ends = {kLeast, kLeast + 1, -1, 0, 1, kMost - 1, kMost};
+  for (int64_t a : ends) {
+    for (int64_t b : ends) {
+      for (int64_t c : ends) {
+        // Whatever they say, they say it.
+        Slice(x, 0, a, b, c);
+        Window(x, 0, a, b, c);
+      }
+      Tape(t).Input("y", kFloat32, {a, b});
+      Slice(x, a, b, 1);
+      At(x, a, b);
+      Pad(x, {{a, b}, {b, a}});
+      Gather(x, i, a, b);
+      ScatterAdd(x, i, a < 0 ? 0 : a, b);
+      ScatterAdd(x, i, 4, a, b);
+      Reshape(x, {a, b});
+      BroadcastTo(x, {a, b, 4, 4});
+      Sum(x, {a, b});
+      Contract(x, x, {.lhs_sum = {a}, .rhs_sum = {b}});
+    }
+    Reverse(x, {a});
+    Transpose(x, {a, 0});
+    ExpandDims(x, a);
+    Squeeze(x, a);
+    OneHot(i, a);
+    t.Iota(a);
+    Concat({x, x}, a);
+    ArgMax(x, a);
+    Loop(t, {.trips = a < 0 ? -2 : a, .carried = {x}}, [](LoopBody& body) {
+      return LoopStep{.carried = body.carried, .stacked = {body.carried[0]}};
+    });
+  }
+  EXPECT_FALSE(t.status().ok());
+}
+
+TEST(Hostile, ConcatenationsWhoseExtentOverflowsGiveAStatus) {
+  Tape t;
+  const Value x = t.Input("x", kBool, {int64_t{1} << 58});
+  EXPECT_FALSE(Concat(std::vector<Value>(40, x), 0).ok());
+  EXPECT_THAT(std::string(t.status().message()), HasSubstr("concat"));
+}
+
+TEST(Hostile, LoopsNestedTooDeepGiveAStatus) {
+  Tape t;
+  std::function<Value(const Tape&, Value, int)> nest = [&](const Tape& tape, Value x, int depth) {
+    if (depth == 0) return x * 2;
+    const LoopResult loop = Loop(tape, {.trips = 1, .carried = {x}}, [&](LoopBody& body) {
+      return LoopStep{.carried = {nest(body.tape, body.carried[0], depth - 1)}};
+    });
+    return loop.carried[0];
+  };
+  const Value x = t.Input("x", kFloat64, {});
+  const auto shallow = RunOnAllEngines({nest(t, x, 8)}, {{"x", Array(1.5)}});
+  ASSERT_TRUE(shallow.ok()) << shallow.status();
+  EXPECT_EQ((*shallow)[0].At(0), 3);
+  EXPECT_FALSE(RunOnAllEngines({nest(t, x, 60)}, {{"x", Array(1.5)}}).ok());
+}
+
+}  // namespace
+}  // namespace talweg

@@ -66,7 +66,7 @@ Value LayerNorm(Scope& scope, std::string_view name, const Value& x, double epsi
   Scope own = scope.Sub(name);
   const Value gain = own.Parameter("gain", {x.dim(-1)}, Ones(), true, where);
   const Value bias = own.Parameter("bias", {x.dim(-1)}, Zeros(), true, where);
-  const Value y = LayerNorm(x, gain, bias, epsilon);
+  const Value y = LayerNorm(x, gain, bias, -1, epsilon);
   scope.NoteLayer(name, "LayerNorm", y, before);
   return y;
 }

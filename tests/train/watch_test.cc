@@ -1,0 +1,216 @@
+// Callbacks, stops and wrong use of a real training.
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cmath>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "base/file.h"
+#include "data/blobs.h"
+#include "data/safetensors.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "interpreter/interpreter.h"
+#include "ops/elementwise.h"
+#include "optim/adjustments.h"
+#include "train/callbacks.h"
+#include "train/fit.h"
+#include "train/layers.h"
+
+namespace talweg {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+TrainTest Data() {
+  const absl::StatusOr<Dataset> blobs = Blobs({.samples = 100, .cluster_std = 1.5, .seed = 3});
+  return *Split(*OneHotTargets(*blobs, 3), 64);
+}
+
+Training Small() {
+  return {.model = [](Scope& s, Value x) { return Dense(s, "output", x, 3); },
+          .loss = SoftmaxCrossEntropy,
+          .rate = 0.02,
+          .metrics = {Accuracy},
+          .epochs = 4,
+          .seed = 4};
+}
+
+absl::StatusOr<Fitted> FitSmall(const FitOptions& options, const Training& training = Small()) {
+  const TrainTest data = Data();
+  return Fit(Interpret, training, data.train, data.test, options);
+}
+
+TEST(Callbacks, SeeRunsAsTheyAre) {
+  std::vector<std::string> seen;
+  LambdaCallback watch({.on_batch_end =
+                            [&](const auto& run) {
+                              seen.push_back(absl::StrCat(
+                                  run.epoch(), ".", run.batch(), " of ", run.epochs(), ".",
+                                  run.batches(), ": ", run.batch_samples(), " of ", run.samples()));
+                              EXPECT_EQ(run.logs().size(), 2u);
+                            },
+                        .on_epoch_end =
+                            [](const auto& run) {
+                              EXPECT_EQ(run.validation_samples(), 36);
+                              EXPECT_EQ(run.logs().size(), 5u);
+                              EXPECT_EQ(run.logs()[0].value, run.history().last("loss"));
+                              EXPECT_EQ(run.rate(), 0.02);
+                            }});
+  Training training = Small();
+  training.batch = 40;
+  training.epochs = 2;
+  const absl::StatusOr<Fitted> fitted = FitSmall({.callbacks = {&watch}}, training);
+  ASSERT_TRUE(fitted.ok()) << fitted.status();
+  EXPECT_THAT(seen, testing::ElementsAre("0.0 of 2.2: 40 of 64", "0.1 of 2.2: 24 of 64",
+                                         "1.0 of 2.2: 40 of 64", "1.1 of 2.2: 24 of 64"));
+}
+
+TEST(Callbacks, LogAndSaveWhatFitReturns) {
+  const std::string folder = testing::TempDir();
+  CsvLogger log(folder + "/watch.csv");
+  ModelCheckpoint save(folder + "/watch_{epoch:02d}.safetensors");
+  const absl::StatusOr<Fitted> fitted = FitSmall({.callbacks = {&log, &save}});
+  ASSERT_TRUE(fitted.ok()) << fitted.status();
+  const absl::StatusOr<std::string> text = ReadFile(folder + "/watch.csv");
+  ASSERT_TRUE(text.ok()) << text.status();
+  EXPECT_THAT(*text, StartsWith("epoch,accuracy,loss,lr,val_accuracy,val_loss\n0,"));
+  EXPECT_EQ(std::count(text->begin(), text->end(), '\n'), 5);
+  const absl::StatusOr<SavedArrays> last = LoadArrays(folder + "/watch_04.safetensors");
+  ASSERT_TRUE(last.ok()) << last.status();
+  ASSERT_EQ(last->arrays.size(), fitted->parameters.size());
+  for (const auto& [name, array] : fitted->parameters) {
+    EXPECT_TRUE(SameBits(array, last->arrays.at(name))) << name;
+  }
+  // A checkpoint is where another training can start.
+  EXPECT_TRUE(FitSmall({.parameters = last->arrays}).ok());
+}
+
+TEST(Callbacks, EndATrainingWithAnError) {
+  for (const bool batches : {false, true}) {
+    const auto fail = [](const auto& run) { run.Fail(absl::AbortedError("enough")); };
+    LambdaEvents events;
+    (batches ? events.on_batch_end : events.on_epoch_begin) = fail;
+    LambdaCallback callback(events);
+    EXPECT_EQ(FitSmall({.callbacks = {&callback}}).status(), absl::AbortedError("enough"));
+  }
+  CsvLogger log(testing::TempDir() + "/none/log.csv");
+  EXPECT_THAT(std::string(FitSmall({.callbacks = {&log}}).status().message()), HasSubstr("none"));
+  ModelCheckpoint save("m", {.monitor = "val_los", .save_best_only = true});
+  EXPECT_THAT(std::string(FitSmall({.callbacks = {&save}}).status().message()),
+              AllOf(HasSubstr("'val_los'"), HasSubstr("val_loss")));
+}
+
+TEST(Callbacks, StopATraining) {
+  LambdaCallback after_two({.on_epoch_end = [](const auto& run) {
+    if (run.epoch() == 1) run.Stop();
+  }});
+  const absl::StatusOr<Fitted> fitted = FitSmall({.callbacks = {&after_two}});
+  ASSERT_TRUE(fitted.ok()) << fitted.status();
+  EXPECT_TRUE(fitted->stopped);
+  EXPECT_EQ(fitted->history.epochs(), 2u);
+  const absl::StatusOr<Fitted> whole = FitSmall({});
+  EXPECT_FALSE(whole->stopped);
+  EXPECT_EQ(whole->history["loss"].first(2), fitted->history["loss"]);
+}
+
+TEST(FitStop, AnotherThreadEndsATraining) {
+  for (const bool watched : {false, true}) {
+    std::atomic<bool> stop = false, begun = false;
+    LambdaCallback callback({.on_epoch_end = [&](const auto&) { begun = true; }});
+    FitOptions options{.stop = &stop};
+    if (watched) options.callbacks = {&callback};
+    Training training = Small();
+    training.epochs = 100'000'000;
+    std::thread other([&] {
+      while (watched && !begun) std::this_thread::yield();
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+      stop = true;
+    });
+    const absl::StatusOr<Fitted> fitted = FitSmall(options, training);
+    other.join();
+    ASSERT_TRUE(fitted.ok()) << fitted.status();
+    EXPECT_TRUE(fitted->stopped);
+    EXPECT_LT(fitted->history.epochs(), 100'000'000u);
+    EXPECT_EQ(fitted->state.at("epoch").At(0), static_cast<double>(fitted->history.epochs()));
+  }
+}
+
+TEST(FitStop, BeforeTheFirstEpochLeavesTheFirstParameters) {
+  const std::atomic<bool> stop = true;
+  const absl::StatusOr<Fitted> fitted = FitSmall({.stop = &stop});
+  ASSERT_TRUE(fitted.ok()) << fitted.status();
+  EXPECT_TRUE(fitted->stopped);
+  EXPECT_EQ(fitted->history.epochs(), 0u);
+  const absl::StatusOr<NamedArrays> initial = InitialParameters(Interpret, Small(), Data().train);
+  for (const auto& [name, array] : *initial) {
+    EXPECT_TRUE(SameBits(array, fitted->parameters.at(name))) << name;
+  }
+}
+
+TEST(Dropout, IsDrawnAnewInEachUpdateOfATraining) {
+  // All samples are alike and the rate is 0, so that only dropout makes batches differ.
+  const Dataset ones{Array::Matrix<double>(std::vector(64, std::vector(8, 1.0))),
+                     Array::Matrix<double>(std::vector(64, std::vector(1, 0.0)))};
+  Training training{
+      .model = [](Scope& s,
+                  Value x) { return Dense(s, "output", Dropout(s, "dropout", x, 0.5), 1, Ones()); },
+      .loss = "mse",
+      .rate = 0.0,
+      .batch = 16,
+      .epochs = 2};
+  std::vector<double> losses;
+  LambdaCallback watch(
+      {.on_batch_end = [&](const auto& run) { losses.push_back(run.logs()[0].value); }});
+  const absl::StatusOr<Fitted> fitted =
+      Fit(Interpret, training, ones, ones, {.callbacks = {&watch}});
+  ASSERT_TRUE(fitted.ok()) << fitted.status();
+  ASSERT_EQ(losses.size(), 8u);
+  std::sort(losses.begin(), losses.end());
+  EXPECT_EQ(std::adjacent_find(losses.begin(), losses.end()), losses.end());
+  // (8 * 1)^2 without dropout.
+  EXPECT_EQ(fitted->history.last("val_loss"), 64);
+}
+
+TEST(Verbose, ShowsATrainingAndChangesNoBit) {
+  const absl::StatusOr<Fitted> silent = FitSmall({});
+  ASSERT_TRUE(silent.ok()) << silent.status();
+  for (const int verbose : {1, 2}) {
+    testing::internal::CaptureStdout();
+    const absl::StatusOr<Fitted> shown = FitSmall({.verbose = verbose});
+    const std::string text = testing::internal::GetCapturedStdout();
+    ASSERT_TRUE(shown.ok()) << shown.status();
+    EXPECT_EQ(shown->history.ToCsv(), silent->history.ToCsv());
+    EXPECT_THAT(text, AllOf(HasSubstr("Train on 64 samples, validate on 36 samples\nEpoch 1/4\n"),
+                            HasSubstr(" - val_accuracy: ")));
+    EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 9);
+    EXPECT_EQ(text.find("===") == std::string::npos, verbose == 2);
+  }
+}
+
+TEST(Fit, RefusesWrongOptions) {
+  const auto message = [](const FitOptions& options) {
+    return std::string(FitSmall(options).status().message());
+  };
+  EXPECT_THAT(message({.verbose = 3}), HasSubstr("verbose is 3"));
+  EXPECT_THAT(message({.verbose = -1}), HasSubstr("verbose is -1"));
+  EXPECT_THAT(message({.callbacks = {nullptr}}), HasSubstr("null"));
+  EXPECT_THAT(message({.parameters = {{"output/kernel", Array(1.0f)}}}), HasSubstr("output/bias"));
+  NamedArrays parameters = *InitialParameters(Interpret, Small(), Data().train);
+  parameters["output/kernel"] = *Array::Zeros(kFloat32, {3, 3});
+  EXPECT_THAT(message({.parameters = parameters}),
+              AllOf(HasSubstr("output/kernel"), HasSubstr("[3,3]"), HasSubstr("[2,3]")));
+  parameters = *InitialParameters(Interpret, Small(), Data().train);
+  parameters["hidden/kernel"] = Array(1.0f);
+  EXPECT_THAT(message({.parameters = parameters}), HasSubstr("'hidden/kernel'"));
+  EXPECT_THAT(message({.state = {{"epoch", Array(int64_t{1})}}}), HasSubstr("another training"));
+}
+
+}  // namespace
+}  // namespace talweg

@@ -1,0 +1,108 @@
+// Talweg repeats runs of the real Keras 2.3.1: one test a file, named by the file's stem, on every
+// engine. The environment's KERAS_TRACES, a folder or a file, takes the place of the files that
+// come with Talweg; agreement.json beside them says how closely each run is defined.
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <functional>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "data/keras_trace.h"
+#include "gtest/gtest.h"
+#include "interpreter/interpreter.h"
+#include "tools/trace_training.h"
+
+namespace talweg {
+namespace {
+
+constexpr char kBuiltIn[] = "tests/data/keras_2_3_1";
+constexpr char kAgreements[] = "agreement.json";
+
+struct NamedEngine {
+  const char* name;
+  Engine engine;
+};
+
+std::vector<NamedEngine> Engines() { return {{"interpreter", Interpret}}; }
+
+class TraceTest : public testing::Test {
+ public:
+  explicit TraceTest(std::filesystem::path path) : path_(std::move(path)) {}
+
+  void TestBody() override {
+    const absl::StatusOr<KerasTrace> trace = ReadKerasTrace(path_);
+    ASSERT_TRUE(trace.ok()) << trace.status();
+    Agreement agreement = StrictAgreement(*trace);
+    if (const auto path = path_.parent_path() / kAgreements; std::filesystem::exists(path)) {
+      const absl::StatusOr<Agreements> agreements = ReadAgreements(path);
+      ASSERT_TRUE(agreements.ok()) << agreements.status();
+      const auto found = agreements->find(path_.stem().string());
+      ASSERT_NE(found, agreements->end()) << path << " says nothing of " << path_.stem();
+      agreement = found->second;
+    }
+    for (const NamedEngine& engine : Engines()) {
+      const auto start = std::chrono::steady_clock::now();
+      const absl::StatusOr<KerasTrace> ours = ReplayTrace(engine.engine, *trace);
+      ASSERT_TRUE(ours.ok()) << engine.name << ": " << ours.status();
+      const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+      std::cout << engine.name << ": " << took.count() << " s\n";
+      for (const std::string& difference : Disagreements(*ours, *trace, agreement)) {
+        ADD_FAILURE() << engine.name << ": " << difference;
+      }
+    }
+  }
+
+ private:
+  std::filesystem::path path_;
+};
+
+// What stands in for traces that can not be found: nothing may pass because nothing was there.
+class NoTraces : public testing::Test {
+ public:
+  explicit NoTraces(std::string reason) : reason_(std::move(reason)) {}
+  void TestBody() override { FAIL() << reason_; }
+
+ private:
+  std::string reason_;
+};
+
+void Register(const std::string& name, std::function<testing::Test*()> make) {
+  testing::RegisterTest("KerasTrace", name.c_str(), nullptr, nullptr, __FILE__, __LINE__,
+                        std::move(make));
+}
+
+void RegisterTraces() {
+  const char* chosen = std::getenv("KERAS_TRACES");
+  const std::filesystem::path root = chosen == nullptr ? kBuiltIn : chosen;
+  std::vector<std::filesystem::path> files;
+  std::error_code error;
+  if (std::filesystem::is_directory(root, error)) {
+    for (const auto& entry : std::filesystem::directory_iterator(root, error)) {
+      const std::filesystem::path& path = entry.path();
+      if (path.extension() == ".json" && path.filename() != kAgreements) files.push_back(path);
+    }
+  } else if (std::filesystem::exists(root, error)) {
+    files.push_back(root);
+  }
+  if (files.empty() || error) {
+    Register("AreThere", [root] { return new NoTraces("no traces (*.json) in " + root.string()); });
+  }
+  std::sort(files.begin(), files.end());
+  for (const std::filesystem::path& file : files) {
+    Register(file.stem(), [file] { return new TraceTest(file); });
+  }
+}
+
+}  // namespace
+}  // namespace talweg
+
+int main(int argc, char** argv) {
+  testing::InitGoogleTest(&argc, argv);
+  talweg::RegisterTraces();
+  return RUN_ALL_TESTS();
+}

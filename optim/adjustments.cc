@@ -54,10 +54,9 @@ Adjustment ReduceLROnPlateau(const PlateauOptions& options) {
     const Value min_lr = s.Hyper("min_lr", o.min_lr, kNonNegative);
 
     const Value best = s.State("best", *greater ? -kInfinity : kInfinity);
-    const Value counter = s.State("cooldown_counter");
-    const Value cooled = Greater(counter, 0);
-    const Value left = Select(cooled, counter - 1, counter);
-    const Value wait = Select(cooled, 0, s.State("wait"));
+    // While it cools down `wait` is 0 already: the reduction set it, and nothing counts.
+    const Value left = Max(s.State("cooldown_counter") - 1, 0);
+    const Value wait = s.State("wait");
 
     const Value improved =
         *greater ? Greater(current, best + min_delta) : Less(current, best - min_delta);

@@ -22,6 +22,7 @@
 #include "data/blobs.h"
 #include "data/csv.h"
 #include "data/dataset.h"
+#include "data/keras_trace.h"
 #include "data/safetensors.h"
 #include "graph/engine.h"
 #include "graph/parse.h"

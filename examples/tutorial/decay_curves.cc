@@ -23,7 +23,7 @@ double DecayedRate(double initial_lrate, double decay, int64_t iteration) {
 absl::Status DecayCurves(Lab& lab) {
   std::vector<DecayCurve> curves;
   for (const double decay : {1e-1, 1e-2, 1e-3, 1e-4}) {
-    DecayCurve curve{.title = FormatNumber(decay)};
+    DecayCurve curve{.title = FormatNumber(decay), .rate = {}};
     for (int64_t i = 0; i < 200; i++) curve.rate.push_back(DecayedRate(0.01, decay, i));
     curves.push_back(std::move(curve));
   }

@@ -65,7 +65,12 @@ Figure AccuracyFigure(const std::vector<RunCurves>& runs) {
 }
 
 Figure DecayFigure(const std::vector<DecayCurve>& curves) {
-  Panel panel{.x = {.label = "iteration", .low = 0}, .y = {.label = "learning rate", .low = 0}};
+  double iterations = 1;
+  for (const DecayCurve& curve : curves) {
+    iterations = std::max(iterations, static_cast<double>(curve.rate.size()));
+  }
+  Panel panel{.x = {.label = "iteration", .low = 0, .high = iterations},
+              .y = {.label = "learning rate", .low = 0}};
   for (const DecayCurve& curve : curves) {
     Series series{.name = curve.title, .y = curve.rate};
     for (size_t i = 0; i < curve.rate.size(); i++) series.x.push_back(static_cast<double>(i));

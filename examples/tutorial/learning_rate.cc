@@ -6,9 +6,9 @@
 // nothing else; the rates are powers of ten, from 1 to a ten-millionth.
 //
 // Look for: at 1.0 the steps are so large that they jump over the valley, and accuracy leaps about
-// from one epoch to the next. 0.1, 0.01 and 0.001 learn the problem, each more slowly and more
-// smoothly than the one before. From 0.0001 on 200 epochs are not enough, and at 1e-06 and 1e-07
-// the network ends as it began.
+// from one epoch to the next. 0.1, 0.01 and 0.001 learn the problem, each more slowly than the one
+// before. From 0.0001 on 200 epochs are not enough, and at 1e-06 and 1e-07 the network ends about
+// where it began.
 
 #include <vector>
 

@@ -6,8 +6,10 @@
 // so that steps which agree add up, and steps which contradict one another cancel out. With 0.9 a
 // direction that never changes is followed ten times as fast in the end, with 0.99 a hundred times.
 //
-// Look for: without momentum test accuracy climbs for all of the 200 epochs and trembles. With 0.5
-// it does so less; with 0.9 and 0.99 it is at its best within some 50 epochs, and then stays there.
+// Look for: without momentum training accuracy climbs for all of the 200 epochs, and test accuracy
+// leaps about. With 0.5 both arrive sooner. With 0.9 and 0.99 they have arrived within 50 epochs,
+// and 0.9 is the calmest of the four: with 0.99 so much speed adds up that it overshoots now and
+// then.
 
 #include <vector>
 

@@ -4,9 +4,9 @@
 // their defaults, and by the names that Keras knows them by.
 //
 // Look for: RMSprop and Adam are there within 50 epochs and stay calm, though their rate of 0.001
-// is a tenth of sgd's. Adagrad, whose steps can only become smaller, ends well too. The plain sgd
-// of the first panel, the same run as lrate=0.01 and momentum=0.0, gets as far and never calms
-// down.
+// is a tenth of sgd's. Adagrad, whose steps can only become smaller, is the calmest and takes a
+// little longer. The plain sgd of the first panel, the same run as lrate=0.01 and momentum=0.0,
+// gets nearly as far and takes much longer to calm down.
 
 #include <string>
 #include <vector>

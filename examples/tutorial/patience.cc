@@ -2,9 +2,9 @@
 // when that has not become better for some epochs, the patience, it divides the rate by ten.
 //
 // Look for: this loss trembles so much that a patience of 2 or 5 mistakes trembling for a plateau.
-// With 2 the rate is next to nothing within some 25 epochs and the training is over before it has
-// arrived. With 10 and 15 the rate falls late, if at all, and accuracy ends where it should: the
-// small rate then only takes the trembling away.
+// With 2 the rate is next to nothing within some 25 epochs, and the training is over before it has
+// arrived. 10 and 15 wait long enough to tell the two apart: the rate falls late, with 15 often not
+// at all, and accuracy ends where it should.
 
 #include <vector>
 

@@ -1,0 +1,87 @@
+// Averages, bands and the texts made of them.
+
+#include "examples/tutorial/report.h"
+
+#include <cmath>
+#include <limits>
+
+#include "examples/tutorial/lab.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace talweg::tutorial {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+Trial Fit(std::string run, int64_t seed, std::vector<std::vector<double>> rows) {
+  Trial trial{.experiment = "momentum",
+              .run = std::move(run),
+              .seed = seed,
+              .history = History({"loss", "accuracy", "val_loss", "val_accuracy", "lr"}),
+              .seconds = 0.25};
+  for (const std::vector<double>& row : rows) trial.history.Append(row);
+  return trial;
+}
+
+TEST(AverageOf, IsMeanAndStandardError) {
+  const Average average = AverageOf({1, 2, 3, 6});
+  EXPECT_DOUBLE_EQ(average.mean, 3);
+  // The squares add up to 4 + 1 + 0 + 9.
+  EXPECT_DOUBLE_EQ(average.error, std::sqrt(14.0 / 3 / 4));
+  EXPECT_EQ(AverageOf({5}).error, 0);
+}
+
+TEST(Percentile, LiesBetweenNeighboursAsNumPys) {
+  // numpy.percentile([3, 1, 2, 10], [0, 10, 50, 90, 100])
+  const std::vector<double> values = {3, 1, 2, 10};
+  EXPECT_DOUBLE_EQ(Percentile(values, 0), 1);
+  EXPECT_DOUBLE_EQ(Percentile(values, 0.1), 1.3);
+  EXPECT_DOUBLE_EQ(Percentile(values, 0.5), 2.5);
+  EXPECT_DOUBLE_EQ(Percentile(values, 0.9), 7.9);
+  EXPECT_DOUBLE_EQ(Percentile(values, 1), 10);
+  EXPECT_EQ(Percentile({kInfinity, kInfinity}, 0.1), kInfinity);
+  EXPECT_TRUE(std::isnan(Percentile({1, NAN, 2}, 0.5)));
+}
+
+TEST(CurveOf, HasABandFromTwoFitsOn) {
+  EXPECT_THAT(CurveOf({{{1, 2, 3}}}).mean, ElementsAre(1, 2, 3));
+  EXPECT_THAT(CurveOf({{{1, 2, 3}}}).low, IsEmpty());
+  const Curve two = CurveOf({{{0, 10}, {10, 30, 7}}});
+  EXPECT_THAT(two.mean, ElementsAre(5, 20, 7)) << "the shorter fit is left out after its end";
+  EXPECT_THAT(two.low, ElementsAre(1, 12, 7));
+  EXPECT_THAT(two.high, ElementsAre(9, 28, 7));
+}
+
+TEST(HistoryCsv, HoldsEachEpochInDecimalsThatReadBack) {
+  EXPECT_EQ(HistoryCsv({Fit("momentum=0.0", 1, {{0.1, 1, NAN, kInfinity, 1e-5}, {2, 0, 0, 0, 1}}),
+                        Fit("momentum=0.5", 7, {{1.0 / 3, 0.5, 1, 1, -kInfinity}})}),
+            "experiment,run,seed,epoch,loss,accuracy,val_loss,val_accuracy,lr\n"
+            "momentum,momentum=0.0,1,1,0.1,1,nan,inf,1e-05\n"
+            "momentum,momentum=0.0,1,2,2,0,0,0,1\n"
+            "momentum,momentum=0.5,7,1,0.3333333333333333,0.5,1,1,-inf\n");
+}
+
+TEST(Table, ShowsFinalAccuraciesAndTheirErrors) {
+  const Trial one = Fit("a", 1, {{0, 0.1, 0, 0.2, 0}, {0, 0.5, 0, 0.75, 0}});
+  const Trial other = Fit("a", 2, {{0, 0.7, 0, 0.75, 0}});
+  EXPECT_THAT(Table({one}), HasSubstr("momentum    a             0.500          0.750"));
+  EXPECT_THAT(Table({one}), HasSubstr("0.250 s\n"));
+  EXPECT_THAT(Table({one, other}), HasSubstr("0.600 ± 0.100  0.750 ± 0.000"));
+  EXPECT_EQ(Table({}), "");
+}
+
+TEST(Titled, WritesNumbersAsPython) {
+  EXPECT_EQ(Titled("lrate", 1), "lrate=1.0");
+  EXPECT_EQ(Titled("lrate", 0.0001), "lrate=0.0001");
+  EXPECT_EQ(Titled("lrate", 1e-5), "lrate=1e-05");
+  EXPECT_EQ(Titled("momentum", 0), "momentum=0.0");
+  EXPECT_EQ(Titled("momentum", 0.99), "momentum=0.99");
+}
+
+}  // namespace
+}  // namespace talweg::tutorial

@@ -1,0 +1,202 @@
+// The program as its users call it: what it writes, and what it says to wrong use.
+
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "data/csv.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/examples/tutorial/program.h"
+
+namespace talweg::tutorial {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::StartsWith;
+
+namespace fs = std::filesystem;
+
+const std::vector<std::string>& FigureNames() {
+  static const auto& names = *new std::vector<std::string>{
+      "1_blobs",         "2_learning_rate", "3_momentum",          "4_decay_curves", "5_decay",
+      "6_patience_rate", "7_patience_loss", "8_patience_accuracy", "9_optimizer"};
+  return names;
+}
+
+std::set<std::string> FilesIn(const std::string& folder) {
+  std::set<std::string> names;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
+    names.insert(entry.path().filename().string());
+  }
+  return names;
+}
+
+Table HistoryIn(const std::string& folder) {
+  absl::StatusOr<Table> table = ReadCsv(folder + "/history.csv", {.text = {"experiment", "run"}});
+  EXPECT_TRUE(table.ok()) << table.status();
+  return table.ok() ? *table : Table();
+}
+
+std::vector<std::string> Texts(const Table& table, std::string_view name) {
+  return std::get<std::vector<std::string>>(table.Find(name)->cells);
+}
+
+std::string FirstLine(const std::string& path) {
+  std::ifstream file(path);
+  std::string line;
+  std::getline(file, line);
+  return line;
+}
+
+// The one sentence on standard error.
+std::string Complaint(const std::vector<std::string>& arguments) {
+  const Outcome outcome = RunTutorial(arguments);
+  EXPECT_EQ(outcome.exit_code, 1) << testing::PrintToString(arguments);
+  EXPECT_THAT(outcome.err, StartsWith("error: "));
+  EXPECT_EQ(outcome.err.find('\n'), outcome.err.size() - 1) << "one line: " << outcome.err;
+  EXPECT_THAT(outcome.out, IsEmpty());
+  return outcome.err;
+}
+
+TEST(Tutorial, DrawsNineFiguresAndWritesTheHistory) {
+  const std::string folder = NewFolder() + "/made/by/it";
+  const Outcome outcome = RunTutorial({"--out=" + folder, "--epochs=2"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  std::set<std::string> expected = {"history.csv"};
+  for (const std::string& name : FigureNames()) {
+    expected.insert(name + ".png");
+    expected.insert(name + ".svg");
+  }
+  EXPECT_EQ(FilesIn(folder), expected);
+  EXPECT_EQ(FirstLine(folder + "/history.csv"),
+            "experiment,run,seed,epoch,loss,accuracy,val_loss,val_accuracy,lr");
+
+  const Table history = HistoryIn(folder);
+  ASSERT_EQ(history.rows(), 24 * 2);
+  std::vector<std::string> runs;
+  for (const std::string& run : Texts(history, "run")) {
+    if (runs.empty() || runs.back() != run) runs.push_back(run);
+  }
+  EXPECT_THAT(
+      runs, ElementsAre("lrate=1.0", "lrate=0.1", "lrate=0.01", "lrate=0.001", "lrate=0.0001",
+                        "lrate=1e-05", "lrate=1e-06", "lrate=1e-07", "momentum=0.0", "momentum=0.5",
+                        "momentum=0.9", "momentum=0.99", "decay=0.1", "decay=0.01", "decay=0.001",
+                        "decay=0.0001", "patience=2", "patience=5", "patience=10", "patience=15",
+                        "opt=sgd", "opt=rmsprop", "opt=adagrad", "opt=adam"));
+  // A table with a line a run, and on the way a line a run, for this is no terminal.
+  for (const std::string& run : runs) {
+    EXPECT_THAT(outcome.out, HasSubstr(run));
+    EXPECT_THAT(outcome.err, HasSubstr(run + ": train 0."));
+  }
+  EXPECT_THAT(outcome.err, HasSubstr("24/24 optimizer opt=adam"));
+  EXPECT_THAT(outcome.err, testing::Not(HasSubstr("\x1b")));
+}
+
+TEST(Tutorial, RunsOfOneSeedHaveTheSameStartAndOrder) {
+  const std::string folder = NewFolder();
+  ASSERT_EQ(RunTutorial({"--out=" + folder, "--epochs=5", "--seeds=2", "--seed=3", "--no-figures",
+                         "--experiments=learning_rate,momentum,optimizer"})
+                .exit_code,
+            0);
+  EXPECT_EQ(FilesIn(folder), (std::set<std::string>{"history.csv"}));
+  std::vector<std::string> rows[3];
+  std::ifstream file(folder + "/history.csv");
+  for (std::string line; std::getline(file, line);) {
+    const std::string runs[] = {"lrate=0.01,", "momentum=0.0,", "opt=sgd,"};
+    for (int i = 0; i < 3; i++) {
+      const size_t at = line.find(runs[i]);
+      if (at != std::string::npos) rows[i].push_back(line.substr(at + runs[i].size()));
+    }
+  }
+  ASSERT_EQ(rows[0].size(), 10u);
+  EXPECT_THAT(rows[0][0], StartsWith("3,1,"));
+  EXPECT_THAT(rows[0][5], StartsWith("4,1,"));
+  EXPECT_EQ(rows[0], rows[1]);
+  EXPECT_EQ(rows[0], rows[2]);
+}
+
+TEST(Tutorial, TakesRelativePathsFromWhereItsUserStands) {
+  const std::string folder = NewFolder();
+  const Outcome outcome = RunTutorial({"--out=some/figures", "--experiments=decay_curves"},
+                                      {{"BUILD_WORKING_DIRECTORY", folder}});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_EQ(FilesIn(folder + "/some/figures"),
+            (std::set<std::string>{"4_decay_curves.png", "4_decay_curves.svg", "history.csv"}));
+  EXPECT_EQ(HistoryIn(folder + "/some/figures").rows(), 0) << "nothing was fitted";
+}
+
+TEST(Tutorial, WritesTheNumbersWhereGnuplotIsMissing) {
+  const std::string folder = NewFolder();
+  const Outcome outcome =
+      RunTutorial({"--out=" + folder, "--experiments=momentum", "--epochs=1"}, {{"PATH", folder}});
+  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_THAT(outcome.err, HasSubstr("\nerror: figures are left out: "));
+  EXPECT_THAT(outcome.err, HasSubstr("gnuplot"));
+  EXPECT_THAT(outcome.out, HasSubstr("momentum=0.99"));
+  EXPECT_EQ(FilesIn(folder), (std::set<std::string>{"history.csv"}));
+  EXPECT_EQ(HistoryIn(folder).rows(), 4);
+}
+
+TEST(Tutorial, HelpsAndSucceeds) {
+  const Outcome outcome = RunTutorial({"--help"});
+  EXPECT_EQ(outcome.exit_code, 0);
+  for (const char* flag : {"--out", "--experiments", "--seed=", "--seeds", "--epochs",
+                           "--precision", "--engine", "--cache", "--no-figures", "--weights"}) {
+    EXPECT_THAT(outcome.out, HasSubstr(flag));
+  }
+}
+
+TEST(Tutorial, ComplainsInOneSentence) {
+  EXPECT_THAT(Complaint({"--experiments=momentum,speed"}),
+              HasSubstr("there is no experiment 'speed'; there are blobs, learning_rate, momentum, "
+                        "decay_curves, decay, patience, optimizer"));
+  for (const char* epochs : {"0", "-1", "abc", "1.5", "1e3", "99999999999999999999"}) {
+    EXPECT_THAT(Complaint({std::string("--epochs=") + epochs}),
+                HasSubstr("--epochs takes a whole number from 1"));
+  }
+  EXPECT_THAT(Complaint({"--epochs="}), HasSubstr("--epochs needs a value"));
+  EXPECT_THAT(Complaint({"--epochs", "5"}), HasSubstr("--epochs needs a value"));
+  EXPECT_THAT(Complaint({"--seeds=0"}), HasSubstr("--seeds takes a whole number from 1"));
+  EXPECT_THAT(Complaint({"--seed=-3"}), HasSubstr("--seed takes a whole number from 0"));
+  EXPECT_THAT(Complaint({"--seed=4294967295", "--seeds=2"}), HasSubstr("beyond 4294967295"));
+  EXPECT_THAT(Complaint({"--precision=float16"}), HasSubstr("float32 or float64, not 'float16'"));
+  EXPECT_THAT(Complaint({"--engine=steam"}), HasSubstr("there is no engine 'steam'"));
+  EXPECT_THAT(Complaint({"--cache=examples/tutorial/tutorial"}), HasSubstr("is a file"));
+  EXPECT_THAT(Complaint({"--epoch=5"}), HasSubstr("there is no option '--epoch'"));
+  EXPECT_THAT(Complaint({"figures"}), HasSubstr("not 'figures'"));
+  EXPECT_THAT(Complaint({"--no-figures=1"}), HasSubstr("takes no value"));
+  EXPECT_THAT(Complaint({"--seed=1", "--seed=2"}), HasSubstr("given twice"));
+  EXPECT_THAT(Complaint({"--experiments=decay,decay"}), HasSubstr("names decay twice"));
+}
+
+TEST(Tutorial, ComplainsOfAFolderThatCannotBeWritten) {
+  const std::string folder = NewFolder(), file = folder + "/file";
+  std::ofstream(file) << "x";
+  EXPECT_THAT(Complaint({"--out=" + file}), HasSubstr("cannot be written"));
+  EXPECT_THAT(Complaint({"--out=" + file + "/below"}), HasSubstr("cannot be written"));
+  EXPECT_THAT(Complaint({"--out=/proc/figures"}), HasSubstr("cannot be written"));
+  fs::create_directories(folder + "/out/history.csv");
+  EXPECT_THAT(Complaint({"--out=" + folder + "/out"}), HasSubstr("not a regular file"));
+}
+
+TEST(Tutorial, ComplainsOfWeightsThatAreNone) {
+  const std::string folder = NewFolder(), file = folder + "/weights";
+  const auto complaint = [&](const std::string& bytes) {
+    std::ofstream(file, std::ios::binary) << bytes;
+    return Complaint({"--out=" + folder, "--weights=" + file, "--experiments=momentum"});
+  };
+  EXPECT_THAT(Complaint({"--out=" + folder, "--weights=" + folder + "/none"}),
+              HasSubstr(folder + "/none"));
+  EXPECT_THAT(complaint(""), HasSubstr(file));
+  EXPECT_THAT(complaint("{\"spec\": 1}"), HasSubstr(file));
+  EXPECT_THAT(complaint("\x10 not a model"), HasSubstr(file));
+  EXPECT_EQ(FilesIn(folder), (std::set<std::string>{"weights"})) << "nothing was written";
+}
+
+}  // namespace
+}  // namespace talweg::tutorial

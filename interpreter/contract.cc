@@ -16,6 +16,7 @@ namespace {
 // Terms and lanes that are packed at once, so that they stay in the caches.
 constexpr int64_t kPackedTerms = 256;
 constexpr int64_t kPackedLanes = 128;
+constexpr int64_t kMaxTable = int64_t{1} << 27;
 
 // Several axes walked as one, in row-major order: offsets in elements.
 class Walk {
@@ -30,12 +31,15 @@ class Walk {
       return;
     }
     even_ = false;
+    if (count_ > kMaxTable) return;
     table_.reserve(static_cast<size_t>(count_));
     ForEach(nest, [&](const std::array<int64_t, 1>& at) { table_.push_back(at[0]); });
   }
 
   int64_t count() const { return count_; }
   bool even() const { return even_; }
+  // Whether it would take a table of more than a gigabyte, which only a broadcast can ask for.
+  bool TooLong() const { return !even_ && table_.empty(); }
   int64_t step() const { return step_; }
   int64_t At(int64_t i) const { return even_ ? i * step_ : table_[static_cast<size_t>(i)]; }
 
@@ -48,6 +52,7 @@ class Walk {
 // An operand's axes by their part in the contraction.
 struct Side {
   Walk batch, kept, sum;
+  bool TooLong() const { return batch.TooLong() || kept.TooLong() || sum.TooLong(); }
 };
 
 Side MakeSide(const Place& place, const std::vector<int64_t>& batch,
@@ -319,19 +324,24 @@ class ContractInstruction : public Instruction {
 };
 
 template <typename T>
-void EmitContract(Planner& planner) {
+absl::Status EmitContract(Planner& planner) {
   const auto& attributes = planner.node().As<ContractAttributes>();
   const Place lhs = planner.operand(0), rhs = planner.operand(1);
+  Side left = MakeSide(lhs, attributes.lhs_batch, attributes.lhs_sum);
+  Side right = MakeSide(rhs, attributes.rhs_batch, attributes.rhs_sum);
+  if (left.TooLong() || right.TooLong()) {
+    return NodeError(absl::StatusCode::kResourceExhausted, planner.program().graph(), planner.id(),
+                     "more than 2^27 products of broadcast axes that no single stride walks");
+  }
   auto contract = std::make_unique<ContractInstruction<T>>(
-      MakeSide(lhs, attributes.lhs_batch, attributes.lhs_sum),
-      MakeSide(rhs, attributes.rhs_batch, attributes.rhs_sum), attributes.order,
-      planner.program().wide());
+      std::move(left), std::move(right), attributes.order, planner.program().wide());
   const Place out = planner.NewValue(lhs.dtype, planner.ResultDims());
   const Address scratch = planner.Scratch(contract->scratch_bytes());
   const Address lhs_address = planner.Read(lhs), rhs_address = planner.Read(rhs);
   contract->SetAddresses(out.address, lhs_address, rhs_address, scratch);
   planner.Emit(std::move(contract), {out});
   planner.Return(out);
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -344,17 +354,13 @@ absl::Status PlanContract(Planner& planner) {
   }
   switch (planner.operand(0).dtype) {
     case kFloat32:
-      EmitContract<float>(planner);
-      return absl::OkStatus();
+      return EmitContract<float>(planner);
     case kFloat64:
-      EmitContract<double>(planner);
-      return absl::OkStatus();
+      return EmitContract<double>(planner);
     case kInt32:
-      EmitContract<int32_t>(planner);
-      return absl::OkStatus();
+      return EmitContract<int32_t>(planner);
     case kInt64:
-      EmitContract<int64_t>(planner);
-      return absl::OkStatus();
+      return EmitContract<int64_t>(planner);
     case kBool:
       break;
   }

@@ -18,8 +18,7 @@ namespace talweg {
 //
 // It is an Engine. A graph is turned once, for each value of its run-time symbols, into a flat list
 // of instructions over preplanned memory (plan.h); views cost nothing, loops swap their carried
-// buffers. Nothing is fused, so it is simple rather than fast: an update of the tutorial's network
-// takes tens of microseconds.
+// buffers. Nothing is fused: each node is an instruction of its own.
 //
 // Errors when it is made: loops nested deeper than kMaxNesting, an order of sums that no engine
 // knows. Errors of a run, each with op and user's line: an index out of range, more trips than a
@@ -30,9 +29,12 @@ absl::StatusOr<Executable> Interpret(const Graph& graph);
 // are the same, which is what it is for.
 absl::StatusOr<Executable> InterpretPortably(const Graph& graph);
 
-// The plan for these values of the symbols as text, an instruction a line, for people:
+// The plan for these values of the symbols as text, for people: an instruction a line, with the
+// buffers it writes and reads (their strides where they are not contiguous), bodies of loops below
+// their loop.
 //
-//   2  matmul     float32[32,50]  <- 0+0[2,1] 1+0[50,1]          # model.cc:13
+//    3  contract       %4 <- %0 %1  float32[32,50]  # model.cc:13
+//    4  add            %5 <- %4 %2[0,1]  float32[32,50]  # model.cc:13
 absl::StatusOr<std::string> DumpPlan(const Graph& graph, const SymbolValues& symbols);
 
 }  // namespace talweg

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 
 namespace talweg {
 namespace {
@@ -178,7 +179,7 @@ Address Planner::Read(const Place& place) {
     buffers_[static_cast<size_t>(buffer)].used.last =
         static_cast<int64_t>(plan_->instructions.size());
   }
-  if (text_ == PlanText::kWritten) reads_.push_back(place);
+  if (writes_text()) reads_.push_back(place);
   return place.address;
 }
 
@@ -200,12 +201,12 @@ Place Planner::Constant(Array array) {
 }
 
 void Planner::Emit(std::unique_ptr<Instruction> instruction, absl::Span<const Place> outputs) {
-  if (text_ == PlanText::kWritten) Describe(*instruction, outputs);
+  if (writes_text()) Describe(outputs);
   plan_->instructions.push_back(std::move(instruction));
   plan_->nodes.push_back(id_);
 }
 
-void Planner::Describe(const Instruction&, absl::Span<const Place> outputs) {
+void Planner::Describe(absl::Span<const Place> outputs) {
   const auto name = [](const Place& place) {
     std::string text = absl::StrCat("%", place.address.slot);
     if (place.address.offset != 0) absl::StrAppend(&text, "+", place.address.offset);
@@ -226,6 +227,15 @@ void Planner::Describe(const Instruction&, absl::Span<const Place> outputs) {
       absl::StrFormat("%4d  %-14s %s <- %s  %s%s%s\n", plan_->instructions.size(), node().op->name,
                       join(outputs), join(reads_), types, line.empty() ? "" : "  # ", line));
   reads_.clear();
+}
+
+void Planner::DescribeBody(const Program& body, const SymbolValues& symbols) {
+  const absl::StatusOr<std::shared_ptr<const Plan>> plan = MakePlan(body, symbols, text_);
+  // A body whose inner loops find out their own lengths can not be planned ahead.
+  const std::string text = plan.ok() ? (*plan)->text : absl::StrCat(plan.status().message(), "\n");
+  for (absl::string_view line : absl::StrSplit(text, '\n', absl::SkipEmpty())) {
+    absl::StrAppend(&plan_->text, "    | ", line, "\n");
+  }
 }
 
 void Planner::ReturnParts(std::vector<Place> parts) {

@@ -61,6 +61,10 @@ class Planner {
   void Return(Place place) { ReturnParts({std::move(place)}); }
   void ReturnParts(std::vector<Place> parts);
 
+  // For a plan as text: the plan of the loop's body that was just emitted.
+  bool writes_text() const { return text_ == PlanText::kWritten; }
+  void DescribeBody(const Program& body, const SymbolValues& symbols);
+
   absl::Status Error(absl::string_view what) const {
     return NodeError(absl::StatusCode::kInvalidArgument, program_.graph(), id_, what);
   }
@@ -70,7 +74,7 @@ class Planner {
   absl::Status CheckTypes();
   absl::Status PlanOutputs();
   absl::Status PlaceBuffers();
-  void Describe(const Instruction& instruction, absl::Span<const Place> outputs);
+  void Describe(absl::Span<const Place> outputs);
 
   // Buffers other than the inputs and constants; `used` says by which instructions.
   struct Buffer {

@@ -296,5 +296,23 @@ TEST(DumpPlan, SaysAViewCostsNothing) {
   EXPECT_NE(text->find("float32[3,2]"), std::string::npos) << *text;
 }
 
+TEST(DumpPlan, ShowsBodiesOfLoops) {
+  Tape t;
+  const Value x = t.Input("x", kFloat32, {4});
+  const LoopResult r = Loop(t,
+                            {.trips = 3,
+                             .carried = {x},
+                             .rows = t.Constant(Array::Vector<int32_t>({1, 2, 3})),
+                             .rows_limit = 3},
+                            [](LoopBody& body) -> LoopStep {
+                              return {.carried = {Tanh(body.carried[0])},
+                                      .stacked = {Sum(Square(body.tape.Iota(kRows)))}};
+                            });
+  const absl::StatusOr<std::string> text = DumpPlan(*t.Finish({r.carried[0], r.stacked[0]}), {});
+  ASSERT_TRUE(text.ok()) << text.status();
+  EXPECT_NE(text->find("    |    0  tanh"), std::string::npos) << *text;
+  EXPECT_NE(text->find("int32[3]"), std::string::npos) << *text;
+}
+
 }  // namespace
 }  // namespace talweg

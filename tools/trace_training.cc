@@ -11,6 +11,7 @@
 #include "ops/elementwise.h"
 #include "ops/loss.h"
 #include "ops/nn.h"
+#include "ops/reduce.h"
 #include "optim/adjustments.h"
 #include "optim/rules.h"
 #include "train/fit.h"
@@ -21,6 +22,15 @@ namespace {
 
 constexpr double kRateTolerance = 1e-12;
 constexpr double kWeightFactor = 1000;
+
+// Keras ran on Theano, which computes in float64 but holds a bare Python number of an expression in
+// float32. Keras makes variables, which are float64, of lr, momentum, decay, the betas and
+// RMSprop's rho; epsilon, the two clippings, Nadam's schedule_decay and Adadelta's rho stay bare.
+// Without this rounding runs part from Keras's at 1e-8 (tests/tools/trace_training_test.cc).
+double Bare(double x) { return static_cast<float>(x); }
+std::optional<double> Bare(const std::optional<double>& x) {
+  return x ? std::optional(Bare(*x)) : std::nullopt;
+}
 
 // ---- Rules and adjustments: Keras's option where the trace has one, else the default, which is
 // Keras's too. ----
@@ -33,17 +43,32 @@ void Put(T& option, const std::optional<U>& given) {
 template <typename Options>
 Options RuleOptions(const KerasOptimizer& keras) {
   Options o;
-  Put(o.clipnorm, keras.clipnorm);
-  Put(o.clipvalue, keras.clipvalue);
+  Put(o.clipnorm, Bare(keras.clipnorm));
+  Put(o.clipvalue, Bare(keras.clipvalue));
   if constexpr (requires { o.decay; }) Put(o.decay, keras.decay);
   if constexpr (requires { o.momentum; }) Put(o.momentum, keras.momentum);
   if constexpr (requires { o.nesterov; }) o.nesterov = keras.nesterov;
   if constexpr (requires { o.rho; }) Put(o.rho, keras.rho);
-  if constexpr (requires { o.epsilon; }) Put(o.epsilon, keras.epsilon);
+  if constexpr (requires { o.epsilon; }) {
+    o.epsilon = Bare(keras.epsilon.value_or(o.epsilon.number()));
+  }
   if constexpr (requires { o.beta_1; }) Put(o.beta_1, keras.beta_1);
   if constexpr (requires { o.beta_2; }) Put(o.beta_2, keras.beta_2);
   if constexpr (requires { o.amsgrad; }) o.amsgrad = keras.amsgrad;
-  if constexpr (requires { o.schedule_decay; }) Put(o.schedule_decay, keras.schedule_decay);
+  if constexpr (requires { o.schedule_decay; }) {
+    o.schedule_decay = Bare(keras.schedule_decay.value_or(o.schedule_decay.number()));
+  }
+  return o;
+}
+
+// Keras's moving means are a = r a + q g^2 with r = rho and q = 1 - rho rounded each for itself, so
+// that q is not 1 - r. They are k = q / (1 - r) times those of our rule with the rho r, and
+//     sqrt(k d + e) / sqrt(k a + e) = sqrt(d + e / k) / sqrt(a + e / k).
+AdadeltaOptions RoundedAdadelta(const KerasOptimizer& keras) {
+  AdadeltaOptions o = RuleOptions<AdadeltaOptions>(keras);
+  const double rho = o.rho.number(), r = Bare(rho), q = Bare(1 - rho);
+  o.rho = r;
+  if (q > 0) o.epsilon = o.epsilon.number() * (1 - r) / q;
   return o;
 }
 
@@ -51,7 +76,7 @@ absl::StatusOr<Rule> RuleOf(const KerasOptimizer& keras) {
   if (keras.name == "SGD") return Sgd(RuleOptions<SgdOptions>(keras));
   if (keras.name == "RMSprop") return RmsProp(RuleOptions<RmsPropOptions>(keras));
   if (keras.name == "Adagrad") return Adagrad(RuleOptions<AdagradOptions>(keras));
-  if (keras.name == "Adadelta") return Adadelta(RuleOptions<AdadeltaOptions>(keras));
+  if (keras.name == "Adadelta") return Adadelta(RoundedAdadelta(keras));
   if (keras.name == "Adam") return Adam(RuleOptions<AdamOptions>(keras));
   if (keras.name == "Adamax") return Adamax(RuleOptions<AdamaxOptions>(keras));
   if (keras.name == "Nadam") return Nadam(RuleOptions<NadamOptions>(keras));
@@ -173,8 +198,10 @@ absl::StatusOr<TraceTraining> TrainingOf(const KerasTrace& trace) {
   absl::StatusOr<Loss> loss = LossByName(trace.loss);
   if (!loss.ok()) return loss.status();
   if (trace.clip_probabilities) {
-    loss->per_sample = [epsilon = *trace.clip_probabilities](Value targets, Value outputs) {
-      return CategoricalCrossEntropy(targets, outputs, epsilon);
+    // CategoricalCrossEntropy with the bounds that Theano has. The outputs add up to 1 already.
+    loss->per_sample = [low = Bare(*trace.clip_probabilities),
+                        high = Bare(1 - *trace.clip_probabilities)](Value t, Value p) {
+      return -Sum(t * Log(Clip(p, low, high)), -1);
     };
   }
   const absl::StatusOr<Dataset> blobs = Blobs(trace.data);

@@ -23,8 +23,10 @@ std::vector<bool> DependOn(const TapeState& tape, const std::vector<Value>& xs, 
     const Node& node = tape.nodes()[i];
     const bool carries = node.kind() == Kind::kLoop || IsFloat(node.type().dtype);
     if (!carries || depends[i]) continue;
-    for (NodeId operand : node.operands) {
-      if (depends[static_cast<size_t>(operand)]) depends[i] = true;
+    for (size_t k = 0; k < node.operands.size(); k++) {
+      // A map without a derivative by this operand ends the path: a comparison, a detached value.
+      if (node.kind() == Kind::kMap && node.op->map->partials[k] == nullptr) continue;
+      if (depends[static_cast<size_t>(node.operands[k])]) depends[i] = true;
     }
   }
   return depends;

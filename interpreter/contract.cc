@@ -128,8 +128,10 @@ class ContractInstruction : public Instruction {
     const T* x = reinterpret_cast<const T*>(frame.At(x_address_));
     const T* y = reinterpret_cast<const T*>(frame.At(y_address_));
     T* scratch = reinterpret_cast<T*>(frame.At(scratch_));
-    std::fill(out, out + batches_ * out_batch_, T{0});
-    if (terms_ == 0) return true;
+    if (terms_ == 0) {
+      std::fill(out, out + batches_ * out_batch_, T{0});
+      return true;
+    }
     for (int64_t b = 0; b < batches_; b++) {
       const T* x_batch = x + x_.batch.At(b);
       const T* y_batch = y + y_.batch.At(b);
@@ -150,63 +152,69 @@ class ContractInstruction : public Instruction {
   bool IsDot() const { return order_.chains == kManyChains && order_.block == 0; }
   int64_t PaddedTerms() const { return (terms_ + kManyChains - 1) / kManyChains * kManyChains; }
 
+  // Where a kernel reads: the distances of terms, and of rows.
+  struct Panel {
+    const T* data;
+    int64_t term, row;
+  };
+
   // One chain: each element of the result is a lane. The result holds the chains between blocks of
   // terms.
   void RunTiles(T* out, const T* x, const T* y, T* scratch) const {
-    T* const tile = scratch;
-    T* const packed_x = tile + kTileRows * kTileLanes<T>;
-    T* const packed_y = packed_x + std::min(terms_, kPackedTerms) * kTileRows;
+    for (int64_t k = 0; k < terms_; k += kPackedTerms) {
+      for (int64_t lane = 0; lane < y_.kept.count(); lane += kPackedLanes) {
+        RunBlock(out, x, y, scratch, k, lane);
+      }
+    }
+  }
+
+  // Terms from k and lanes from `lane` on, as many as are packed at once.
+  void RunBlock(T* out, const T* x, const T* y, T* scratch, int64_t k, int64_t lane) const {
+    constexpr int64_t kLanes = kTileLanes<T>;
+    const int64_t terms = std::min(kPackedTerms, terms_ - k);
     const int64_t rows = x_.kept.count(), lanes = y_.kept.count();
-    const bool x_in_place = x_.sum.even() && x_.kept.even() && lanes <= 4 * kTileLanes<T>;
+    T* const tile = scratch;
+    T* const packed_x = tile + kTileRows * kLanes;
+    T* const packed_y = packed_x + std::min(terms_, kPackedTerms) * kTileRows;
+    // Packing pays where what is packed is read often enough.
+    const bool x_in_place = x_.sum.even() && x_.kept.even() && lanes <= 4 * kLanes;
     const bool y_in_place =
         y_.sum.even() && y_.kept.even() && y_.kept.step() == 1 && rows <= 8 * kTileRows;
-    for (int64_t k = 0; k < terms_; k += kPackedTerms) {
-      const int64_t terms = std::min(kPackedTerms, terms_ - k);
-      for (int64_t lane = 0; lane < lanes; lane += kPackedLanes) {
-        const int64_t lane_end = std::min(lane + kPackedLanes, lanes);
-        const int64_t full_end = lane + (lane_end - lane) / kTileLanes<T> * kTileLanes<T>;
-        const int64_t pack_from = y_in_place ? full_end : lane;
-        PackLanes(packed_y, y, k, terms, pack_from, lane_end);
-        for (int64_t row = 0; row < rows; row += kTileRows) {
-          const int64_t height = std::min(kTileRows, rows - row);
-          const T* a = x;
-          int64_t a_term = x_.sum.step(), a_row = x_.kept.step();
-          if (x_in_place) {
-            a += x_.kept.At(row) + x_.sum.At(k);
-          } else {
-            PackRows(packed_x, x, k, terms, row, height);
-            a = packed_x;
-            a_term = height;
-            a_row = 1;
-          }
-          const TileKernel<T> kernel = kernels_.tile[static_cast<size_t>(height - 1)];
-          for (int64_t at = lane; at < lane_end; at += kTileLanes<T>) {
-            const T* b = packed_y + (at - pack_from) * terms;
-            int64_t b_term = kTileLanes<T>;
-            if (at < pack_from) {
-              b = y + at + y_.sum.At(k);
-              b_term = y_.sum.step();
-            }
-            T* c = out + row * out_x_ + at * out_y_;
-            if (out_y_ == 1 && at < full_end) {
-              kernel(terms, a, a_term, a_row, b, b_term, c, out_x_);
-              continue;
-            }
-            const int64_t width = std::min(kTileLanes<T>, lane_end - at);
-            for (int64_t r = 0; r < height; r++) {
-              for (int64_t i = 0; i < width; i++) {
-                tile[r * kTileLanes<T> + i] = c[r * out_x_ + i * out_y_];
-              }
-              std::fill(tile + r * kTileLanes<T> + width, tile + (r + 1) * kTileLanes<T>, T{0});
-            }
-            kernel(terms, a, a_term, a_row, b, b_term, tile, kTileLanes<T>);
-            for (int64_t r = 0; r < height; r++) {
-              for (int64_t i = 0; i < width; i++) {
-                c[r * out_x_ + i * out_y_] = tile[r * kTileLanes<T> + i];
-              }
-            }
-          }
+    const int64_t lane_end = std::min(lane + kPackedLanes, lanes);
+    const int64_t full_end = lane + (lane_end - lane) / kLanes * kLanes;
+    const int64_t pack_from = y_in_place ? full_end : lane;
+    PackLanes(packed_y, y, k, terms, pack_from, lane_end);
+    for (int64_t row = 0; row < rows; row += kTileRows) {
+      const int64_t height = std::min(kTileRows, rows - row);
+      Panel a{packed_x, height, 1};
+      if (x_in_place) {
+        a = {x + x_.kept.At(row) + x_.sum.At(k), x_.sum.step(), x_.kept.step()};
+      } else {
+        PackRows(packed_x, x, k, terms, row, height);
+      }
+      const TileKernel<T> kernel = kernels_.tile[static_cast<size_t>(height - 1)];
+      for (int64_t at = lane; at < lane_end; at += kLanes) {
+        Panel b{packed_y + (at - pack_from) * terms, kLanes, 0};
+        if (at < pack_from) b = {y + at + y_.sum.At(k), y_.sum.step(), 0};
+        T* c = out + row * out_x_ + at * out_y_;
+        if (out_y_ == 1 && at < full_end) {
+          kernel(terms, a.data, a.term, a.row, b.data, b.term, c, out_x_, k > 0);
+          continue;
         }
+        // Fewer lanes than a tile has, or lanes that do not lie next to each other in the result.
+        const int64_t width = std::min(kLanes, lane_end - at);
+        if (k > 0) CopyTile(tile, kLanes, 1, c, out_x_, out_y_, height, width);
+        kernel(terms, a.data, a.term, a.row, b.data, b.term, tile, kLanes, k > 0);
+        CopyTile(c, out_x_, out_y_, tile, kLanes, 1, height, width);
+      }
+    }
+  }
+
+  static void CopyTile(T* to, int64_t to_row, int64_t to_lane, const T* from, int64_t from_row,
+                       int64_t from_lane, int64_t height, int64_t width) {
+    for (int64_t r = 0; r < height; r++) {
+      for (int64_t i = 0; i < width; i++) {
+        to[r * to_row + i * to_lane] = from[r * from_row + i * from_lane];
       }
     }
   }

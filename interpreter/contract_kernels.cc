@@ -20,11 +20,11 @@ T FusedMultiplyAdd(T a, T b, T acc) {
 
 template <typename T, int64_t kRows>
 void TilePortable(int64_t terms, const T* a, int64_t a_term, int64_t a_row, const T* b,
-                  int64_t b_term, T* c, int64_t c_row) {
+                  int64_t b_term, T* c, int64_t c_row, bool resume) {
   constexpr int64_t kLanes = kTileLanes<T>;
   T acc[kRows][kLanes];
   for (int64_t r = 0; r < kRows; r++) {
-    for (int64_t i = 0; i < kLanes; i++) acc[r][i] = c[r * c_row + i];
+    for (int64_t i = 0; i < kLanes; i++) acc[r][i] = resume ? c[r * c_row + i] : T{0};
   }
   for (int64_t term = 0; term < terms; term++) {
     for (int64_t r = 0; r < kRows; r++) {
@@ -95,14 +95,15 @@ void DotPortable(int64_t blocks, const T* x, const T* y, int64_t y_row, int64_t 
 
 template <typename T, int64_t kRows>
 [[gnu::target("avx2,fma")]] void TileWide(int64_t terms, const T* a, int64_t a_term, int64_t a_row,
-                                          const T* b, int64_t b_term, T* c, int64_t c_row) {
+                                          const T* b, int64_t b_term, T* c, int64_t c_row,
+                                          bool resume) {
   constexpr int64_t kHalf = kTileLanes<T> / 2;
   using Vector = decltype(Load(b));
   Vector low[kRows], high[kRows];
 #pragma GCC unroll 6
   for (int64_t r = 0; r < kRows; r++) {
-    low[r] = Load(c + r * c_row);
-    high[r] = Load(c + r * c_row + kHalf);
+    low[r] = resume ? Load(c + r * c_row) : Vector{};
+    high[r] = resume ? Load(c + r * c_row + kHalf) : Vector{};
   }
   for (int64_t term = 0; term < terms; term++) {
     const Vector b_low = Load(b), b_high = Load(b + kHalf);

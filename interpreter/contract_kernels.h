@@ -18,11 +18,11 @@ template <typename T>
 inline constexpr int64_t kTileLanes = 64 / static_cast<int64_t>(sizeof(T));
 
 // One chain. c[row][lane] = fma(a[term][row], b[term][lane], c[row][lane]), term after term, for a
-// fixed number of rows and kTileLanes lanes. `a_term` is the distance of a's terms and so on; lanes
-// lie next to each other.
+// fixed number of rows and kTileLanes lanes; c starts at 0 unless the sum is resumed. `a_term` is
+// the distance of a's terms and so on; lanes lie next to each other.
 template <typename T>
 using TileKernel = void (*)(int64_t terms, const T* a, int64_t a_term, int64_t a_row, const T* b,
-                            int64_t b_term, T* c, int64_t c_row);
+                            int64_t b_term, T* c, int64_t c_row, bool resume);
 
 // kManyChains chains. out[i] is the product of x with row i of y, both contiguous and as long as
 // `blocks` times kManyChains.

@@ -127,7 +127,7 @@ TEST(FitStop, AnotherThreadEndsATraining) {
     FitOptions options{.stop = &stop};
     if (watched) options.callbacks = {&callback};
     Training training = Small();
-    training.epochs = 100'000'000;
+    training.epochs = 1'000'000;
     std::thread other([&] {
       while (watched && !begun) std::this_thread::yield();
       std::this_thread::sleep_for(std::chrono::milliseconds(50));
@@ -137,7 +137,7 @@ TEST(FitStop, AnotherThreadEndsATraining) {
     other.join();
     ASSERT_TRUE(fitted.ok()) << fitted.status();
     EXPECT_TRUE(fitted->stopped);
-    EXPECT_LT(fitted->history.epochs(), 100'000'000u);
+    EXPECT_LT(fitted->history.epochs(), 1'000'000u);
     EXPECT_EQ(fitted->state.at("epoch").At(0), static_cast<double>(fitted->history.epochs()));
   }
 }
@@ -201,11 +201,13 @@ TEST(Fit, RefusesWrongOptions) {
   EXPECT_THAT(message({.verbose = 3}), HasSubstr("verbose is 3"));
   EXPECT_THAT(message({.verbose = -1}), HasSubstr("verbose is -1"));
   EXPECT_THAT(message({.callbacks = {nullptr}}), HasSubstr("null"));
-  EXPECT_THAT(message({.parameters = {{"output/kernel", Array(1.0f)}}}), HasSubstr("output/bias"));
   NamedArrays parameters = *InitialParameters(Interpret, Small(), Data().train);
   parameters["output/kernel"] = *Array::Zeros(kFloat32, {3, 3});
   EXPECT_THAT(message({.parameters = parameters}),
               AllOf(HasSubstr("output/kernel"), HasSubstr("[3,3]"), HasSubstr("[2,3]")));
+  parameters.erase("output/kernel");
+  EXPECT_THAT(message({.parameters = parameters}),
+              AllOf(HasSubstr("'output/kernel'"), HasSubstr("is missing")));
   parameters = *InitialParameters(Interpret, Small(), Data().train);
   parameters["hidden/kernel"] = Array(1.0f);
   EXPECT_THAT(message({.parameters = parameters}), HasSubstr("'hidden/kernel'"));

@@ -1,0 +1,130 @@
+// The C++ of README.md and docs/design.md that is not in examples/, and that it does what they say.
+
+#include <string>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "talweg.h"
+
+namespace talweg {
+namespace {
+
+using ::testing::HasSubstr;
+
+TrainTest Data() {
+  const absl::StatusOr<Dataset> blobs = Blobs({.samples = 200, .cluster_std = 2, .seed = 2});
+  return *Split(*OneHotTargets(*blobs, 3), 100);
+}
+
+Training Linear(Choice<Rule> rule) {
+  return {.model = [](Scope& s, Value x) { return Dense(s, "output", x, 3); },
+          .loss = SoftmaxCrossEntropy,
+          .rule = std::move(rule),
+          .rate = 0.01,
+          .epochs = 5};
+}
+
+absl::StatusOr<std::vector<Array>> DifferentiateTwice(const Array& x_array, const Array& w_array) {
+  Tape t;
+  Value x = t.Input("x", kFloat32, {kRows, 2}), w = t.Input("w", kFloat32, {2, 3});
+  Value loss = Mean(Square(Tanh(MatMul(x, w))));
+  Value dw = Gradient(loss, w), curvature = Sum(Square(Gradient(Sum(dw), w)));
+  absl::StatusOr<Executable> f = Compile(t, {loss, dw, curvature});
+  if (!f.ok()) return f.status();
+  return f->Run({{"x", x_array}, {"w", w_array}});
+}
+
+TEST(Readme, AGraphDifferentiatedTwiceAndRun) {
+  const absl::StatusOr<std::vector<Array>> out =
+      DifferentiateTwice(Array::Matrix<float>({{1, 2}, {3, 4}, {5, 6}}),
+                         Array::Matrix<float>({{0.1f, 0.2f, 0.3f}, {-0.1f, 0, 0.1f}}));
+  ASSERT_TRUE(out.ok()) << out.status();
+  EXPECT_GT((*out)[0].At(0), 0);
+  EXPECT_EQ((*out)[1].dims(), (Dims{2, 3}));
+  EXPECT_GT((*out)[2].At(0), 0);
+}
+
+TEST(Readme, AMistakeIsASentence) {
+  Tape t;
+  Value x = t.Input("x", kFloat32, {32, 2}), w = t.Input("w", kFloat32, {3, 50});
+  Value y = MatMul(x, w);
+  EXPECT_THAT(std::string(y.status().message()),
+              HasSubstr("matmul: float32[32,2] x float32[3,50]: inner sizes 2 and 3 differ ("));
+}
+
+// An optimizer of one's own.
+Rule HeavyBall(double momentum) {
+  return [momentum](RuleScope& s, Value, Value g, Value lr) {
+    // v = momentum v - lr g
+    Value v = s.Hyper("momentum", momentum) * s.Slot("velocity") - lr * g;
+    s.Set("velocity", v);
+    return v;  // the parameter becomes p + v
+  };
+}
+
+TEST(Readme, ARuleIsAFunction) {
+  const TrainTest data = Data();
+  const absl::StatusOr<Fitted> own = Fit(Linear(HeavyBall(0.9)), data.train, data.test);
+  const absl::StatusOr<Fitted> sgd = Fit(Linear(Sgd({.momentum = 0.9})), data.train, data.test);
+  ASSERT_TRUE(own.ok()) << own.status();
+  ASSERT_TRUE(sgd.ok()) << sgd.status();
+  EXPECT_EQ(own->history.ToCsv(), sgd->history.ToCsv());
+}
+
+// A schedule of one's own.
+Schedule InverseRoot(const Hyper& initial) {
+  return Schedule(
+      [initial](ScheduleScope& s) { return s.Hyper("initial", initial) * Rsqrt(s.update() + 1); },
+      kUpdates);
+}
+
+TEST(Readme, AScheduleIsAFunction) {
+  const TrainTest data = Data();
+  Training training = Linear("sgd");
+  training.rate = InverseRoot(0.1);
+  training.batch = 100;  // one update an epoch
+  const absl::StatusOr<Fitted> fitted = Fit(training, data.train, data.test);
+  ASSERT_TRUE(fitted.ok()) << fitted.status();
+  EXPECT_EQ(fitted->history["lr"][0], 0.1);
+  EXPECT_EQ(fitted->history["lr"][3], 0.05);
+}
+
+// An adjustment of one's own.
+Adjustment HalveEvery(int64_t epochs) {
+  return {.name = "HalveEvery", .end = [epochs](AdjustScope& s) {
+            Value count = s.State("count") + 1;
+            Value due = GreaterEqual(count, epochs);
+            s.SetRate(Select(due, s.rate() / 2, s.rate()));
+            s.Set("count", Select(due, 0, count));
+          }};
+}
+
+TEST(Readme, AnAdjustmentIsAFunction) {
+  const TrainTest data = Data();
+  Training training = Linear("sgd");
+  training.adjust = {HalveEvery(2)};
+  const absl::StatusOr<Fitted> fitted = Fit(training, data.train, data.test);
+  ASSERT_TRUE(fitted.ok()) << fitted.status();
+  const std::vector<double> rates(fitted->history["lr"].begin(), fitted->history["lr"].end());
+  EXPECT_EQ(rates, (std::vector<double>{0.01, 0.01, 0.005, 0.005, 0.0025}));
+}
+
+// An elementwise function of one's own: a composition, without a record.
+Value Mish(Arg x) {
+  UserLine line(x);
+  return x * Tanh(Softplus(x));
+}
+
+TEST(Readme, ACompositionIsAnOpToItsUser) {
+  Tape t;
+  const Value x = t.Input("x", kFloat64, {});
+  const Value y = Mish(x), dy = Gradient(y, x);
+  const absl::StatusOr<std::vector<Array>> out = Compile(t, {y, dy})->Run({{"x", Array(0.0)}});
+  ASSERT_TRUE(out.ok()) << out.status();
+  EXPECT_EQ((*out)[0].At(0), 0);
+  EXPECT_DOUBLE_EQ((*out)[1].At(0), 0.6);  // tanh(log 2)
+}
+
+}  // namespace
+}  // namespace talweg

@@ -11,7 +11,7 @@ namespace talweg::tutorial {
 // The layouts of the tutorial's nine figures. They take plain numbers: what a run was, not how it
 // was computed.
 
-// A quantity over the epochs: of one run, or its mean over seeds with a band about it.
+// A quantity over the epochs: of one run, or its mean (or median) over seeds with a band about it.
 struct Curve {
   std::vector<double> mean = {};
   std::vector<double> low = {};  // both empty without a band

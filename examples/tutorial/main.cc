@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <string>
 #include <vector>
@@ -36,7 +35,6 @@ absl::Status Conduct(const Options& options) {
   absl::StatusOr<Lab> lab = Lab::Open(options, progress);
   if (!lab.ok()) return lab.status();
 
-  const auto start = std::chrono::steady_clock::now();
   for (const Experiment& experiment : kExperiments) {
     if (!Wanted(options, experiment)) continue;
     const absl::Status status = experiment.conduct(*lab);
@@ -46,19 +44,18 @@ absl::Status Conduct(const Options& options) {
     }
   }
   progress.Clear();
-  const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
 
   const std::string csv = JoinPath(options.out, "history.csv");
   if (absl::Status s = WriteFile(csv, std::string_view(HistoryCsv(lab->trials()))); !s.ok()) {
     return s;
   }
-  absl::PrintF("%s%d fits in %.1f s, figures included. Numbers: %s\n", Table(lab->trials()),
-               lab->trials().size(), time.count(), csv);
+  absl::PrintF("%sNumbers: %s\n", Table(lab->trials()), csv);
   // Only now: the numbers are worth having without the figures.
   if (!lab->drawing().ok()) {
     const absl::string_view message = lab->drawing().message();
     return absl::Status(lab->drawing().code(), absl::StrCat("figures are left out: ", message));
   }
+  if (options.figures) absl::PrintF("Figures: %s\n", options.out);
   return absl::OkStatus();
 }
 

@@ -41,7 +41,7 @@ absl::Status Patience(Lab& lab) {
         lab.Repeat("patience", absl::StrCat("patience=", patience), training,
                    {.callbacks = {&monitor}, .after = [&] { rates.push_back(monitor.rates); }});
     if (!run.ok()) return run.status();
-    run->rate = CurveOf(rates);
+    run->rate = CurveOf(rates, Middle::kMedian);
     runs.push_back(*std::move(run));
   }
   lab.Draw("6_patience_rate", RateFigure(runs));

@@ -36,11 +36,11 @@ std::string Shown(const Average& average, size_t fits) {
   return absl::StrFormat("%.3f ± %.3f", average.mean, average.error);
 }
 
-// Seconds of one fit.
-double MeanTime(absl::Span<const Trial> fits) {
+// Seconds of all of them.
+double TimeOf(absl::Span<const Trial> fits) {
   double sum = 0;
   for (const Trial& fit : fits) sum += fit.seconds;
-  return sum / static_cast<double>(fits.size());
+  return sum;
 }
 
 // Columns on screen: bytes of UTF-8 that do not continue a letter.
@@ -78,7 +78,7 @@ double Percentile(std::vector<double> values, double fraction) {
   return (1 - part) * values[below] + part * values[above];
 }
 
-Curve CurveOf(absl::Span<const std::vector<double>> fits) {
+Curve CurveOf(absl::Span<const std::vector<double>> fits, Middle middle) {
   Curve curve;
   if (fits.empty()) return curve;
   if (fits.size() == 1) return {.mean = fits[0]};
@@ -89,7 +89,8 @@ Curve CurveOf(absl::Span<const std::vector<double>> fits) {
     for (const std::vector<double>& fit : fits) {
       if (epoch < fit.size()) values.push_back(fit[epoch]);
     }
-    curve.mean.push_back(AverageOf(values).mean);
+    curve.mean.push_back(middle == Middle::kMean ? AverageOf(values).mean
+                                                 : Percentile(values, 0.5));
     curve.low.push_back(Percentile(values, 0.1));
     curve.high.push_back(Percentile(values, 0.9));
   }
@@ -140,7 +141,7 @@ std::string Table(absl::Span<const Trial> trials) {
   for (const absl::Span<const Trial> fits : ByRun(trials)) {
     rows.push_back({fits[0].experiment, fits[0].run, Shown(Last(fits, "accuracy"), fits.size()),
                     Shown(Last(fits, "val_accuracy"), fits.size()),
-                    absl::StrFormat("%.3f s", MeanTime(fits))});
+                    absl::StrFormat("%.3f s", TimeOf(fits) / static_cast<double>(fits.size()))});
   }
   if (rows.size() == 1) return "";
   std::vector<size_t> widths(rows[0].size(), 0);
@@ -157,6 +158,7 @@ std::string Table(absl::Span<const Trial> trials) {
     }
     text += '\n';
   }
+  absl::StrAppendFormat(&text, "%d fits in %.1f s\n", trials.size(), TimeOf(trials));
   return text;
 }
 

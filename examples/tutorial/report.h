@@ -33,7 +33,11 @@ double Percentile(std::vector<double> values, double fraction);
 
 // The same quantity in several fits, epoch by epoch: the mean, and the band from the 10th to the
 // 90th percentile. One fit has no band. Fits that ended early are left out after their end.
-Curve CurveOf(absl::Span<const std::vector<double>> fits);
+//
+// The median takes the mean's place for a quantity whose values lie decades apart: the mean of
+// rates from 0.01 to 1e-97 says how many are at 0.01, and nothing of the others.
+enum class Middle : uint8_t { kMean, kMedian };
+Curve CurveOf(absl::Span<const std::vector<double>> fits, Middle middle = Middle::kMean);
 
 // The curves of one run's fits. The rate is that of the history, before each epoch's callbacks.
 RunCurves CurvesOf(absl::Span<const Trial> fits);

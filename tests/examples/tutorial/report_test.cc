@@ -55,6 +55,8 @@ TEST(CurveOf, HasABandFromTwoFitsOn) {
   EXPECT_THAT(two.mean, ElementsAre(5, 20, 7)) << "the shorter fit is left out after its end";
   EXPECT_THAT(two.low, ElementsAre(1, 12, 7));
   EXPECT_THAT(two.high, ElementsAre(9, 28, 7));
+  const Curve rates = CurveOf({{{1e-2}, {1e-9}, {1e-90}}}, Middle::kMedian);
+  EXPECT_THAT(rates.mean, ElementsAre(1e-9));
 }
 
 TEST(HistoryCsv, HoldsEachEpochInDecimalsThatReadBack) {
@@ -71,6 +73,7 @@ TEST(Table, ShowsFinalAccuraciesAndTheirErrors) {
   const Trial other = Fit("a", 2, {{0, 0.7, 0, 0.75, 0}});
   EXPECT_THAT(Table({one}), HasSubstr("momentum    a             0.500          0.750"));
   EXPECT_THAT(Table({one}), HasSubstr("0.250 s\n"));
+  EXPECT_THAT(Table({one, other}), HasSubstr("\n2 fits in 0.5 s\n"));
   EXPECT_THAT(Table({one, other}), HasSubstr("0.600 ± 0.100  0.750 ± 0.000"));
   EXPECT_EQ(Table({}), "");
 }

@@ -121,15 +121,20 @@ TEST(Callbacks, StopATraining) {
 }
 
 TEST(FitStop, AnotherThreadEndsATraining) {
-  for (const bool watched : {false, true}) {
-    std::atomic<bool> stop = false, begun = false;
-    LambdaCallback callback({.on_epoch_end = [&](const auto&) { begun = true; }});
+  enum class Watched { kNot, kEpochs, kBatches };
+  for (const Watched watched : {Watched::kNot, Watched::kEpochs, Watched::kBatches}) {
+    std::atomic<bool> stop = false, begun = watched == Watched::kNot;
+    LambdaEvents events;
+    (watched == Watched::kEpochs ? events.on_epoch_end : events.on_batch_end) = [&](const auto&) {
+      begun = true;
+    };
+    LambdaCallback callback(events);
     FitOptions options{.stop = &stop};
-    if (watched) options.callbacks = {&callback};
+    if (watched != Watched::kNot) options.callbacks = {&callback};
     Training training = Small();
     training.epochs = 1'000'000;
     std::thread other([&] {
-      while (watched && !begun) std::this_thread::yield();
+      while (!begun) std::this_thread::yield();
       std::this_thread::sleep_for(std::chrono::milliseconds(50));
       stop = true;
     });

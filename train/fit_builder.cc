@@ -10,6 +10,16 @@
 
 namespace talweg {
 
+Shape WithLeading(Dim dim, const Shape& shape) {
+  Shape out = {dim};
+  out.insert(out.end(), shape.begin(), shape.end());
+  return out;
+}
+
+Value EpochOrder(const Value& seed, const Value& epoch, int64_t samples) {
+  return Permutation(FoldIn(FoldIn(seed, "shuffle"), epoch), samples);
+}
+
 std::vector<std::string> MeasuredNames(const TrainingPlan& plan) {
   std::vector<std::string> names = {"loss"};
   for (const Metric& metric : plan.metrics) names.push_back(metric.name);

@@ -91,6 +91,9 @@ class FitBuilder {
   absl::Status status_;
 };
 
+// [dim, shape...]: the type of an array of samples.
+Shape WithLeading(Dim dim, const Shape& shape);
+
 // Names of the measured quantities: "loss" and the metrics'.
 std::vector<std::string> MeasuredNames(const TrainingPlan& plan);
 

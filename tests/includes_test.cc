@@ -44,6 +44,7 @@ const std::map<std::string, std::vector<std::string>, std::less<>>& Folders() {
       {"jit", {"jit/llvm"}},
       {"plot", {"train"}},
       {"talweg.h", {"interpreter", "jit", "plot", "train"}},
+      {"talweg.cc", {"talweg.h"}},
   };
   return folders;
 }

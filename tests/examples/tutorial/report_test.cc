@@ -4,6 +4,9 @@
 
 #include <cmath>
 #include <limits>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "examples/tutorial/lab.h"
 #include "gmock/gmock.h"
@@ -55,8 +58,8 @@ TEST(CurveOf, HasABandFromTwoFitsOn) {
   EXPECT_THAT(two.mean, ElementsAre(5, 20, 7)) << "the shorter fit is left out after its end";
   EXPECT_THAT(two.low, ElementsAre(1, 12, 7));
   EXPECT_THAT(two.high, ElementsAre(9, 28, 7));
-  const Curve rates = CurveOf({{{1e-2}, {1e-9}, {1e-90}}}, Middle::kMedian);
-  EXPECT_THAT(rates.mean, ElementsAre(1e-9));
+  const std::vector<std::vector<double>> rates = {{1e-2}, {1e-9}, {1e-90}};
+  EXPECT_THAT(CurveOf(rates, Middle::kMedian).mean, ElementsAre(1e-9));
 }
 
 TEST(HistoryCsv, HoldsEachEpochInDecimalsThatReadBack) {

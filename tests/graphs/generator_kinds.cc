@@ -399,7 +399,8 @@ std::optional<Item> Generator::MakeLoop() {
     // Long ones only take time.
     options.trips = std::min<int64_t>(scanned->value.dim(0).value(), Between(1, 4));
   } else if (depth_ == 0 && !options_.smooth && Chance(0.2)) {
-    options.trips = Max(Min(NewInput(kInt64, {}).value, 4), 0);
+    // The same number for all such loops: `trips` has one value in a graph.
+    options.trips = Max(Min(t_.Input("trips", kInt64, {}), 4), 0);
   } else {
     options.trips = Between(0, 4);
   }

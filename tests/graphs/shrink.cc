@@ -80,6 +80,11 @@ Graph Shrink(Graph graph, const std::function<bool(const Graph&)>& fails) {
   }
   for (bool smaller = true; smaller;) {
     smaller = false;
+    for (size_t i = graph.outputs().size(); i-- > 0;) {
+      std::vector<NodeId> outputs = graph.outputs();
+      outputs.erase(outputs.begin() + static_cast<std::ptrdiff_t>(i));
+      if (!outputs.empty()) smaller |= take(Trim(graph.nodes(), graph.inputs(), outputs));
+    }
     // From the outputs to the inputs; ids change with each step that is taken.
     for (auto id = static_cast<NodeId>(graph.nodes().size()); id-- > 0;) {
       if (static_cast<size_t>(id) >= graph.nodes().size()) continue;

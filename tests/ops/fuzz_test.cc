@@ -227,6 +227,7 @@ TEST(Shrink, FindsTheOneNodeThatMatters) {
     found++;
     const Graph small = Shrink(random->graph, fails);
     EXPECT_LE(small.nodes().size(), 3u) << Print(small);
+    EXPECT_EQ(small.outputs().size(), 1u);
     EXPECT_TRUE(fails(small));
     EXPECT_EQ(Verify(small), absl::OkStatus());
   }

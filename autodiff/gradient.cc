@@ -115,7 +115,7 @@ std::vector<Value> VectorJacobianProduct(const std::vector<Value>& ys,
     }
     if (!tape->IsWithin(x.tape().get())) return fail(x, "values of two tapes do not mix");
     if (!IsFloat(x.dtype())) return fail(x, "only floats have a gradient; use Cast");
-    const NodeId id = tape->Capture(x);
+    const NodeId id = tape->Capture(x, line);
     if (id < 0) return std::vector<Value>(xs.size(), Value(tape, -1));
     inner.push_back(Value(tape, id));
   }

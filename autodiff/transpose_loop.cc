@@ -130,7 +130,8 @@ Gradients TransposeLoop(const NodeView& view, const std::vector<Value>& dparts) 
       Loop(Tape(view.self.tape()), options, [&](LoopBody& body) -> LoopStep {
         std::vector<Value> arguments = {body.trip};
         for (const Value& capture : outer_captures) {
-          arguments.push_back(Value(body.tape.state(), body.tape.state()->Capture(capture)));
+          arguments.push_back(
+              Value(body.tape.state(), body.tape.state()->Capture(capture, view.node.line)));
         }
         const std::vector<Value> inner_captures = Part(arguments, 1, captures);
         const std::vector<Value> inputs = Part(body.scanned, 0, carried + scanned);

@@ -74,18 +74,19 @@ void TapeState::SetError(absl::Status status) {
   }
 }
 
-NodeId TapeState::Capture(const Value& outer) {
+NodeId TapeState::Capture(const Value& outer, const SourceLine& line) {
   if (outer.tape().get() == this) return outer.id();
   // A value from further out passes through the loops between, one by one.
-  const NodeId parent_id = parent_->Capture(outer);
+  const NodeId parent_id = parent_->Capture(outer, line);
   if (parent_id < 0) return -1;
   if (auto it = captured_.find(parent_id); it != captured_.end()) return it->second;
   const Type type = parent_->nodes_[static_cast<size_t>(parent_id)].type();
   if (HasSymbol(type, kTrips)) {
     SetError(absl::InvalidArgumentError(
         absl::StrCat("loop: ", ToString(type),
-                     ": a value with an axis `trips` is used whole inside of a loop's body; scan "
-                     "it instead")));
+                     ": a value with an axis `trips` is used whole inside of a loop's body; scan it "
+                     "instead (",
+                     ToString(LineOr(line)), ")")));
     return -1;
   }
   const NodeId id = AddInput(absl::StrCat("capture", captures_.inputs.size()), type, {});
@@ -135,8 +136,8 @@ Value MakeLeaf(const std::shared_ptr<TapeState>& tape, const Op& op, Attributes 
                const SourceLine& line) {
   absl::StatusOr<std::vector<Type>> types = op.infer(op, {}, attributes);
   if (!types.ok()) {
-    tape->SetError(absl::InvalidArgumentError(
-        absl::StrCat(op.name, ": ", types.status().message(), " (", ToString(line), ")")));
+    tape->SetError(absl::InvalidArgumentError(absl::StrCat(
+        op.name, ": ", types.status().message(), " (", ToString(tape->LineOr(line)), ")")));
     return Value(tape, -1);
   }
   Node node;

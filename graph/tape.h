@@ -74,8 +74,9 @@ class TapeState {
   // Keeps the first error only; tells the enclosing tapes too.
   void SetError(absl::Status status);
 
-  // For a value of an enclosing tape: the input of this tape that stands for it.
-  NodeId Capture(const Value& outer);
+  // For a value of an enclosing tape: the input of this tape that stands for it. `line` is for the
+  // error where it can not be captured.
+  NodeId Capture(const Value& outer, const SourceLine& line = {});
   // What was captured: the outer values (of the parent tape) and the inputs here, in order.
   struct Captures {
     std::vector<Value> outer;

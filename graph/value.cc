@@ -59,16 +59,21 @@ UserLine::~UserLine() {
 
 Value Fail(std::string_view name, absl::Span<const Value> operands, std::string_view detail,
            const SourceLine& line) {
+  // Of two tapes that do not mix, one may know the user's line.
+  const SourceLine* user = &line;
+  for (const Value& v : operands) {
+    if (v.tape() != nullptr && user == &line) user = &v.tape()->LineOr(line);
+  }
+  const std::string where = ToString(*user);
+  const absl::Status status = absl::InvalidArgumentError(
+      absl::StrCat(absl::string_view(name.data(), name.size()), ": ", Shapes(operands), ": ",
+                   absl::string_view(detail.data(), detail.size()), where.empty() ? "" : " (",
+                   where, where.empty() ? "" : ")"));
   std::shared_ptr<TapeState> tape;
   for (const Value& v : operands) {
     if (v.tape() == nullptr) continue;
     // A tape keeps its first error, so nothing is lost where an operand is itself a failure.
-    const std::string shapes = Shapes(operands);
-    const std::string where = ToString(v.tape()->LineOr(line));
-    v.tape()->SetError(absl::InvalidArgumentError(
-        absl::StrCat(absl::string_view(name.data(), name.size()), ": ", shapes, ": ",
-                     absl::string_view(detail.data(), detail.size()), where.empty() ? "" : " (",
-                     where, where.empty() ? "" : ")")));
+    v.tape()->SetError(status);
     if (tape == nullptr) tape = v.tape();
   }
   return Value(tape, -1);
@@ -92,7 +97,7 @@ Value MakeNode(const Op& op, absl::Span<const Value> operands, Attributes attrib
   node.op = &op;
   std::vector<Type> operand_types;
   for (const Value& v : operands) {
-    const NodeId id = tape->Capture(v);
+    const NodeId id = tape->Capture(v, line);
     if (id < 0) return Value(tape, -1);
     node.operands.push_back(id);
     const std::vector<Type>& types = tape->nodes()[static_cast<size_t>(id)].types;

@@ -1,6 +1,7 @@
 #include "ops/loop.h"
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
 #include <utility>
 
@@ -155,6 +156,10 @@ LoopResult Loop(const Tape& tape, const LoopOptions& options,
     attributes.length = options.rows.rank() == 1 ? options.rows.dim(0) : kTrips;
   }
   if (options.trips.is_number()) {
+    // 2^53: beyond it a double is not one number of trips.
+    if (!(std::fabs(options.trips.number()) <= 0x1p53)) {
+      return fail("the number of trips is none");
+    }
     const auto number = static_cast<int64_t>(options.trips.number());
     if (number < 0 && scanned == 0) return fail("a number of trips is needed, nothing is scanned");
     if (attributes.length == kTrips && scanned == 0) attributes.length = number;
@@ -163,6 +168,7 @@ LoopResult Loop(const Tape& tape, const LoopOptions& options,
             ? Tape(tape).Size(attributes.length, where)
             : Tape(tape).Constant(Array(number < 0 ? attributes.length.value() : number), where);
   }
+  if (trips.tape() == nullptr) return fail("the number of trips is a value of no tape");
   if (!trips.ok()) return Failed(anchor, carried, 0);
 
   // The body, built once.
@@ -200,7 +206,7 @@ LoopResult Loop(const Tape& tape, const LoopOptions& options,
     if (!result.ok() || !state->IsWithin(result.tape().get())) {
       return failed("the body yields a value that is not of the body");
     }
-    outputs.push_back(state->Capture(result));
+    outputs.push_back(state->Capture(result, line));
     if (outputs.back() < 0) return Failed(anchor, carried, step.stacked.size());
   }
   Body closed = Close(*state, outputs, 1 + carried + scanned);
@@ -212,7 +218,7 @@ LoopResult Loop(const Tape& tape, const LoopOptions& options,
   attributes.stacked = static_cast<int32_t>(step.stacked.size());
   attributes.reversed = options.reversed;
   attributes.binds_rows = options.rows.tape() != nullptr;
-  attributes.rows_limit = options.rows_limit;
+  attributes.rows_limit = attributes.binds_rows ? options.rows_limit : 0;
   std::vector<Value> operands = {trips};
   if (attributes.binds_rows) operands.push_back(options.rows);
   operands.insert(operands.end(), closed.captured.begin(), closed.captured.end());

@@ -156,7 +156,7 @@ Value RandomNormal(Arg key, DType dtype, Shape shape) {
 }
 
 Value RandomBernoulli(Arg key, Arg probability, Shape shape) {
-  const UserLine line(key);
+  const UserLine line(key), other(probability);
   return Less(RandomUniform(key, kFloat32, std::move(shape)), probability);
 }
 

@@ -189,6 +189,19 @@ TEST(Tape, ValuesOfTwoTapesDoNotMixAndBothTapesSayIt) {
   }
 }
 
+TEST(Tape, ErrorsOfACompositeOnTwoTapesNameTheUsersLineOnBoth) {
+  Tape t, u;
+  const Value x = t.Input("x", kFloat32, {2}), y = u.Input("y", kFloat32, {2});
+  const auto composite = [](Arg a, Arg b) {
+    const UserLine line(b);
+    return a.value() + b.value();
+  };
+  const int line = __LINE__ + 1;
+  EXPECT_FALSE(composite(x, y).ok());
+  EXPECT_THAT(ErrorOf(t), EndsWith(At(line)));
+  EXPECT_THAT(ErrorOf(u), EndsWith(At(line)));
+}
+
 TEST(Tape, RefusesAnImpossibleShape) {
   Tape t;
   const Dim huge = std::numeric_limits<int64_t>::max();

@@ -38,6 +38,22 @@ TEST(Compiler, RoundsAProductBeforeASum) {
   EXPECT_GT(inexact, 500);  // or the numbers above could not have told the two apart
 }
 
+// g++ 12's straight-line vectoriser takes two neighbouring round trips through float for nothing.
+TEST(Compiler, RoundsToFloatAndBack) {
+  struct Pair {
+    double first, second;
+  };
+  volatile double a = 0.1, b = 0.3;
+  const auto round_trip = [](double x, double y, Pair* pair) {
+    pair->first = static_cast<float>(x);
+    pair->second = static_cast<float>(y);
+  };
+  Pair pair;
+  round_trip(a, b, &pair);
+  EXPECT_NE(pair.first, 0.1);
+  EXPECT_NE(pair.second, 0.3);
+}
+
 TEST(Compiler, KeepsNanAndSignedZero) {
   volatile float zero = 0.0f;
   EXPECT_TRUE(std::isnan(zero / zero));

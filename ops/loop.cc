@@ -31,6 +31,10 @@ Types InferLoop(const Op&, absl::Span<const Type> operands, const Attributes& at
   if (a.body == nullptr || a.captures < 0 || a.carried < 0 || a.scanned < 0 || a.stacked < 0) {
     return absl::InvalidArgumentError("the loop has no sound body");
   }
+  if (a.length == kRows || (a.length.is_static() && a.length.value() < 0)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "a loop has a number of slices or `trips` of them, not ", a.length.ToString()));
+  }
   const Graph& body = *a.body;
   const size_t first = a.binds_rows ? 2 : 1;
   const auto captures = static_cast<size_t>(a.captures), carried = static_cast<size_t>(a.carried);

@@ -279,5 +279,13 @@ TEST(Arguments, OfAnySortGiveASoundGraphOrAStatusWithTheUsersLine) {
   EXPECT_LT(all_accepted * 2, count);
 }
 
+TEST(Loop, RefusesToScanAlongRows) {
+  Tape t;
+  const Value x = t.Input("x", kFloat32, {kRows, 3});
+  Loop(t, {.trips = 2, .scanned = {x}},
+       [](LoopBody& body) { return LoopStep{.carried = {}, .stacked = {body.scanned[0]}}; });
+  EXPECT_TRUE(absl::StrContains(t.status().message(), "not rows")) << t.status();
+}
+
 }  // namespace
 }  // namespace talweg

@@ -203,6 +203,8 @@ void AppendJsonNumber(std::string& out, double number) {
     }
   }
   AppendNumber(out, number);
+  // "-0" is an integer in JSON, and integers have no such zero.
+  if (number == 0 && std::signbit(number)) out += ".0";
 }
 
 }  // namespace talweg

@@ -93,6 +93,16 @@ TEST(KerasTrace, IsWrittenAsItWasRead) {
   EXPECT_EQ(FormatKerasTrace(*trace), Small());
 }
 
+TEST(KerasTrace, KeepsTheSignOfZero) {
+  const absl::StatusOr<KerasTrace> trace = ParseKerasTrace(With("[0.25, 1]", "[-0.0, 1]"));
+  ASSERT_TRUE(trace.ok()) << trace.status();
+  const std::string text = FormatKerasTrace(*trace);
+  const absl::StatusOr<KerasTrace> back = ParseKerasTrace(text);
+  ASSERT_TRUE(back.ok()) << back.status();
+  EXPECT_EQ(FormatKerasTrace(*back), text);
+  EXPECT_THAT(text, testing::HasSubstr("[-0.0, 1]"));
+}
+
 TEST(KerasTrace, EveryFileOfTheFolderReadsAndIsWrittenWithTheSameNumbers) {
   int files = 0;
   for (const auto& entry : std::filesystem::directory_iterator(kFolder)) {

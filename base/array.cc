@@ -28,11 +28,16 @@ std::shared_ptr<std::byte[]> Allocate(int64_t bytes) {
 template <typename F>
 auto WithType(DType dtype, F f) {
   switch (dtype) {
-    case kFloat32: return f(float{});
-    case kFloat64: return f(double{});
-    case kInt32: return f(int32_t{});
-    case kInt64: return f(int64_t{});
-    case kBool: break;
+    case kFloat32:
+      return f(float{});
+    case kFloat64:
+      return f(double{});
+    case kInt32:
+      return f(int32_t{});
+    case kInt64:
+      return f(int64_t{});
+    case kBool:
+      break;
   }
   return f(bool{});
 }
@@ -74,8 +79,8 @@ absl::StatusOr<Array> Array::Zeros(DType dtype, absl::Span<const int64_t> dims) 
   const int64_t bytes = *size * SizeOf(dtype);
   auto storage = Allocate(bytes);
   if (storage == nullptr) {
-    return absl::ResourceExhaustedError(absl::StrCat("no memory for ", bytes, " bytes of ",
-                                                     Name(dtype), talweg::ToString(dims)));
+    return absl::ResourceExhaustedError(
+        absl::StrCat("no memory for ", bytes, " bytes of ", Name(dtype), talweg::ToString(dims)));
   }
   std::memset(storage.get(), 0, static_cast<size_t>(bytes));
   return Array(dtype, Dims(dims.begin(), dims.end()), *size, std::move(storage));
@@ -86,8 +91,8 @@ absl::StatusOr<Array> Array::From(absl::Span<const int64_t> dims, absl::Span<con
   absl::StatusOr<Array> array = Zeros(DTypeOf<T>, dims);
   if (!array.ok()) return array;
   if (array->size() != static_cast<int64_t>(elements.size())) {
-    return absl::InvalidArgumentError(absl::StrCat(elements.size(), " elements do not fill shape ",
-                                                   talweg::ToString(dims)));
+    return absl::InvalidArgumentError(
+        absl::StrCat(elements.size(), " elements do not fill shape ", talweg::ToString(dims)));
   }
   if (!elements.empty()) {
     std::memcpy(array->mutable_bytes(), elements.data(), elements.size() * sizeof(T));

@@ -109,7 +109,8 @@ class Array {
 
 bool SameBits(const Array& a, const Array& b);
 
-// Arrays by name: parameters, inputs of a run, columns of a history. Iterates in order of the names.
+// Arrays by name: parameters, inputs of a run, columns of a history. Iterates in order of the
+// names.
 using NamedArrays = std::map<std::string, Array>;
 
 }  // namespace talweg

@@ -10,11 +10,16 @@ namespace talweg {
 
 const char* Name(DType dtype) {
   switch (dtype) {
-    case kFloat32: return "float32";
-    case kFloat64: return "float64";
-    case kInt32: return "int32";
-    case kInt64: return "int64";
-    case kBool: return "bool";
+    case kFloat32:
+      return "float32";
+    case kFloat64:
+      return "float64";
+    case kInt32:
+      return "int32";
+    case kInt64:
+      return "int64";
+    case kBool:
+      return "bool";
   }
   return "?";
 }
@@ -29,30 +34,35 @@ absl::StatusOr<DType> ParseDType(absl::string_view name) {
 int64_t SizeOf(DType dtype) {
   switch (dtype) {
     case kFloat32:
-    case kInt32: return 4;
+    case kInt32:
+      return 4;
     case kFloat64:
-    case kInt64: return 8;
-    case kBool: return 1;
+    case kInt64:
+      return 8;
+    case kBool:
+      return 1;
   }
   return 0;
 }
 
 std::string Dim::ToString() const {
   switch (symbol_) {
-    case Symbol::kRows: return "rows";
-    case Symbol::kTrips: return "trips";
-    case Symbol::kNone: break;
+    case Symbol::kRows:
+      return "rows";
+    case Symbol::kTrips:
+      return "trips";
+    case Symbol::kNone:
+      break;
   }
   return absl::StrCat(value_);
 }
 
 std::string ToString(absl::Span<const Dim> shape) {
-  return absl::StrCat("[",
-                      absl::StrJoin(shape, ",",
-                                    [](std::string* out, Dim dim) {
-                                      absl::StrAppend(out, dim.ToString());
-                                    }),
-                      "]");
+  return absl::StrCat(
+      "[",
+      absl::StrJoin(shape, ",",
+                    [](std::string* out, Dim dim) { absl::StrAppend(out, dim.ToString()); }),
+      "]");
 }
 
 std::string ToString(absl::Span<const int64_t> dims) {

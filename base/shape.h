@@ -85,9 +85,12 @@ struct SymbolValues {
   int64_t trips = -1;
   int64_t Of(Dim dim) const {
     switch (dim.symbol()) {
-      case Dim::Symbol::kRows: return rows;
-      case Dim::Symbol::kTrips: return trips;
-      case Dim::Symbol::kNone: break;
+      case Dim::Symbol::kRows:
+        return rows;
+      case Dim::Symbol::kTrips:
+        return trips;
+      case Dim::Symbol::kNone:
+        break;
     }
     return dim.value();
   }

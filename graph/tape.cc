@@ -82,11 +82,11 @@ NodeId TapeState::Capture(const Value& outer, const SourceLine& line) {
   if (auto it = captured_.find(parent_id); it != captured_.end()) return it->second;
   const Type type = parent_->nodes_[static_cast<size_t>(parent_id)].type();
   if (HasSymbol(type, kTrips)) {
-    SetError(absl::InvalidArgumentError(
-        absl::StrCat("loop: ", ToString(type),
-                     ": a value with an axis `trips` is used whole inside of a loop's body; scan it "
-                     "instead (",
-                     ToString(LineOr(line)), ")")));
+    SetError(absl::InvalidArgumentError(absl::StrCat(
+        "loop: ", ToString(type),
+        ": a value with an axis `trips` is used whole inside of a loop's body; scan it "
+        "instead (",
+        ToString(LineOr(line)), ")")));
     return -1;
   }
   const NodeId id = AddInput(absl::StrCat("capture", captures_.inputs.size()), type, {});

@@ -23,8 +23,8 @@ inline constexpr int32_t kMaxNesting = 32;      // graphs within graphs: loops, 
 // - the body of a loop takes and gives what LoopAttributes says, a custom gradient what
 //   CustomAttributes says; both keep these rules themselves, down to kMaxNesting;
 // - a run-time symbol is used only where something gives its value: an input that has it as an
-//   extent; for `rows` the loop around; for `trips` a loop of that length. No `trips` passes into or
-//   out of a loop's body, and no `rows` where the loop binds its own;
+//   extent; for `rows` the loop around; for `trips` a loop of that length. No `trips` passes into
+//   or out of a loop's body, and no `rows` where the loop binds its own;
 // - the indices of views fit 62 bits, so that engines need not fear overflow.
 //
 // The error names the node, its op, the types of its operands and the user's line:

@@ -211,8 +211,7 @@ Value Either(const Value& a, const Value& b) {
   return b.tape() == nullptr ? a : Or(a, b);
 }
 
-// Types of the hyper-parameters' inputs do not matter to callers; their names and numbers are in
-// the plan.
+// The first error of two statuses.
 absl::Status First(const absl::Status& a, const absl::Status& b) { return a.ok() ? b : a; }
 
 }  // namespace

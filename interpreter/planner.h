@@ -11,7 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
-#include "interpreter/arena.h"
+#include "base/arena.h"
 #include "interpreter/plan.h"
 #include "interpreter/program.h"
 

@@ -1,4 +1,4 @@
-#include "interpreter/arena.h"
+#include "base/arena.h"
 
 #include <algorithm>
 #include <iterator>

@@ -1,5 +1,5 @@
-#ifndef TALWEG_INTERPRETER_ARENA_H_
-#define TALWEG_INTERPRETER_ARENA_H_
+#ifndef TALWEG_BASE_ARENA_H_
+#define TALWEG_BASE_ARENA_H_
 
 #include <cstdint>
 #include <vector>
@@ -28,4 +28,4 @@ absl::StatusOr<ArenaLayout> LayOut(absl::Span<const Lifetime> buffers);
 
 }  // namespace talweg
 
-#endif  // TALWEG_INTERPRETER_ARENA_H_
+#endif  // TALWEG_BASE_ARENA_H_

@@ -1,0 +1,70 @@
+#ifndef TALWEG_JIT_LOOPS_RUNTIME_H_
+#define TALWEG_JIT_LOOPS_RUNTIME_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "base/array.h"
+#include "graph/engine.h"
+#include "graph/graph.h"
+#include "jit/loops/ir.h"
+
+namespace talweg::loops {
+
+class Run;
+
+// What generated code sees of a run. The fields' order is its interface (jit/llvm reads them by
+// their offsets).
+struct Context {
+  std::byte* arena = nullptr;
+  std::byte** table = nullptr;  // Program::slots() pointers
+  int64_t rows = -1, trips = -1;
+  Run* run = nullptr;
+};
+
+// A program's body as something that runs: generated code, or the evaluator. False (0) where the
+// run ended early; the context's Run has the reason then.
+using Body = std::function<bool(Context*)>;
+
+// Calls the body of `program`, lowered from `graph`, once: makes arena and outputs, and turns what
+// went wrong into a Status. Inputs and symbols are as RunFunction has them.
+absl::StatusOr<std::vector<Array>> RunProgram(const Program& program, const Graph& graph,
+                                              const Body& body, absl::Span<const Array> inputs,
+                                              const SymbolValues& symbols,
+                                              const RunOptions& options);
+
+// The functions that generated code calls, besides those of the C library. Those that return int32
+// return 0 where the run has to end.
+extern "C" {
+// `active`: a byte a lane, or null for all.
+void talweg_index_error(Context* context, int32_t site, const int64_t* indices,
+                        const uint8_t* active, int32_t lanes, int64_t extent);
+void talweg_fail(Context* context, int32_t site, int64_t a, int64_t b);
+int32_t talweg_bind_trips(Context* context, int64_t trips);
+int32_t talweg_allocate(Context* context, int32_t slot, int32_t site, int64_t elements,
+                        int32_t element_size);
+int64_t talweg_mark(Context* context);
+void talweg_release(Context* context, int64_t mark);
+void talweg_random(Context* context, int32_t which, int64_t key, int64_t stream, int64_t n,
+                   std::byte* out);
+// 1 where the caller asks to stop.
+int32_t talweg_poll(Context* context);
+}
+
+// All symbols that generated code may refer to: those above, the functions of graph/functions.h,
+// and what a machine without the instruction needs (fma, floor ...). Nothing else resolves.
+struct RuntimeSymbol {
+  const char* name;
+  void* address;
+};
+absl::Span<const RuntimeSymbol> RuntimeSymbols();
+
+}  // namespace talweg::loops
+
+#endif  // TALWEG_JIT_LOOPS_RUNTIME_H_

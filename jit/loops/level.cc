@@ -1,0 +1,356 @@
+#include "jit/loops/level.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/algorithm/container.h"
+#include "absl/strings/str_cat.h"
+#include "jit/loops/nest.h"
+
+namespace talweg::loops {
+namespace {
+
+constexpr int64_t kThin = 8;
+
+// The same elements whichever way they are laid out: a scalar, or one number again and again.
+bool IsSplat(const Array& array) {
+  const int64_t size = SizeOf(array.dtype());
+  for (int64_t i = size; i < array.bytes(); i++) {
+    if (array.raw()[i] != array.raw()[i - size]) return false;
+  }
+  return array.size() > 0;
+}
+
+int64_t RoundUp(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
+
+}  // namespace
+
+const Formula& Lowering::FormulaOf(const Op& op, absl::Span<const DType> operands, DType result) {
+  std::string key = absl::StrCat(op.name, "/", Name(result));
+  for (DType dtype : operands) absl::StrAppend(&key, "/", Name(dtype));
+  std::unique_ptr<Formula>& formula = formulas[key];
+  if (formula == nullptr) {
+    formula = std::make_unique<Formula>();
+    absl::InlinedVector<Expr, 3> inputs;
+    for (DType dtype : operands) inputs.push_back(formula->program.Input(dtype));
+    formula->result = op.map->expr(inputs.data(), result).id();
+  }
+  return *formula;
+}
+
+int32_t Lowering::RandomOf(const Op* op, DType dtype) {
+  const std::string key = absl::StrCat(op->name, "/", Name(dtype));
+  const auto [it, is_new] = randoms.try_emplace(key, 0);
+  if (is_new) it->second = builder.AddRandom(op, dtype);
+  return it->second;
+}
+
+std::vector<int32_t> BestOrder(const Level& level, const Shape& shape) {
+  std::vector<int32_t> order(shape.size());
+  for (size_t i = 0; i < shape.size(); i++) order[i] = static_cast<int32_t>(i);
+  int32_t last = -1, widest = -1;
+  int64_t most = 0;
+  for (int32_t axis : order) {
+    const Dim dim = shape[static_cast<size_t>(axis)];
+    if (dim == Dim(1)) continue;
+    const int64_t bound = level.BoundOf(dim);
+    if (bound < 0) return order;  // its strides would have to be computed
+    last = axis;
+    if (bound > most) {
+      most = bound;
+      widest = axis;
+    }
+  }
+  if (last < 0 || last == widest) return order;
+  const int64_t thin = level.BoundOf(shape[static_cast<size_t>(last)]);
+  if (thin >= kThin || most < 2 * thin || most < kThin) return order;
+  order.erase(std::find(order.begin(), order.end(), widest));
+  order.push_back(widest);
+  return order;
+}
+
+std::optional<Register> Level::RegisterOf(NodeId id) const {
+  const auto it = registers_.find(id);
+  if (it == registers_.end()) return std::nullopt;
+  return it->second;
+}
+
+Bound Level::ExtentOf(Dim dim) const {
+  if (dim.is_static()) return {.value = dim.value()};
+  return {.reg = dim == kRows ? rows_.value : trips_.value};
+}
+
+int64_t Level::BoundOf(Dim dim) const {
+  if (dim.is_static()) return dim.value();
+  return dim == kRows ? rows_.bound : trips_.bound;
+}
+
+Register Level::Extent(Dim dim) {
+  const Bound bound = ExtentOf(dim);
+  return bound.reg == kNone ? b_.Index(bound.value) : bound.reg;
+}
+
+std::string Level::Label(NodeId id) const {
+  const Node& n = node(id);
+  const std::string line = ToString(n.line);
+  return absl::StrCat(n.op->name, " %", id, line.empty() ? "" : absl::StrCat(" (", line, ")"));
+}
+
+int32_t Level::SiteOf(ErrorSite::What what, NodeId id, int64_t limit) {
+  const Node& n = node(id);
+  ErrorSite site{.what = what, .before = n.op->name, .after = "", .limit = limit};
+  const char* separator = ": ";
+  for (NodeId operand : n.operands) {
+    absl::StrAppend(&site.before, separator, ToString(node(operand).type()));
+    separator = " x ";
+  }
+  site.before += ": ";
+  const std::string line = ToString(n.line);
+  if (!line.empty()) site.after = absl::StrCat(" (", line, ")");
+  return b_.AddSite(std::move(site));
+}
+
+Tensor Level::NewTensor(const Type& type, const std::string& name, std::vector<int32_t> order) {
+  if (order.empty()) order = BestOrder(*this, type.shape);
+  Tensor tensor{.buffer = -1, .dtype = type.dtype, .shape = type.shape, .strides = {}};
+  tensor.strides.resize(type.shape.size());
+  tensor.internal = true;
+  int64_t factor = 1;
+  Register reg = kNone;
+  int32_t wide_axes = 0;
+  for (size_t i = order.size(); i-- > 0;) {
+    const auto axis = static_cast<size_t>(order[i]);
+    const Dim dim = type.shape[axis];
+    if (dim == Dim(1)) continue;
+    tensor.strides[axis] = {factor, reg};
+    if (wide_axes++ == 0) tensor.padded_axis = order[i];
+    const int64_t bound = BoundOf(dim);
+    if (bound < 0) {
+      const Register extent = Extent(dim);
+      reg = reg == kNone ? b_.Times(extent, factor) : b_.Times(b_.Mul(reg, extent), factor);
+      factor = 1;
+    } else {
+      const int64_t extent = dim.is_static() ? bound : RoundUp(bound, kRowMultiple);
+      factor = static_cast<int64_t>(
+          std::min<__int128>(static_cast<__int128>(factor) * extent, int64_t{1} << 58));
+    }
+  }
+  // Where there are other axes, the next row lies right behind, but for rounded extents.
+  if (wide_axes > 1) {
+    const Dim innermost = type.shape[static_cast<size_t>(tensor.padded_axis)];
+    if (innermost.is_static() || BoundOf(innermost) < 0) tensor.padded_axis = -1;
+  }
+  if (reg != kNone) {
+    tensor.buffer = b_.AddDynamic(name, type.dtype);
+    b_.Allocate(tensor.buffer, b_.Times(reg, factor), memory_site_);
+  } else {
+    const int64_t slack = kSlackBytes / SizeOf(type.dtype);
+    tensor.buffer = b_.AddBuffer({.name = name,
+                                  .dtype = type.dtype,
+                                  .home = Buffer::Home::kArena,
+                                  .slot = -1,
+                                  .offset = 0,
+                                  .elements = factor + slack});
+  }
+  return tensor;
+}
+
+const Tensor& Level::TensorFor(NodeId id) {
+  if (!HasTensor(id)) {
+    tensors_[At(id)] = planned_[At(id)].has_value()
+                           ? *planned_[At(id)]
+                           : NewTensor(node(id).type(), absl::StrCat(node(id).op->name, id));
+  }
+  return tensor(id);
+}
+
+std::optional<Tensor> Level::AsTensor(NodeId id) const {
+  if (HasTensor(id)) return tensor(id);
+  const Node& n = node(id);
+  if (n.kind() == Kind::kCustom) return AsTensor(n.operands[0]);
+  if (n.kind() != Kind::kView && n.kind() != Kind::kReshape) return std::nullopt;
+  const std::optional<Tensor> in = AsTensor(n.operands[0]);
+  if (!in.has_value()) return std::nullopt;
+  Tensor out = *in;
+  out.shape = n.type().shape;
+  out.strides.assign(out.shape.size(), Stride());
+  out.padded_axis = -1;
+  if (n.kind() == Kind::kReshape) {
+    if (SameElements(graph_, id) != id) {
+      size_t to = 0;
+      for (size_t axis = 0; axis < in->shape.size(); axis++) {
+        if (in->shape[axis] == Dim(1)) continue;
+        while (out.shape[to] == Dim(1)) to++;
+        out.strides[to++] = in->strides[axis];
+      }
+      return out;
+    }
+    if (!IsRowMajor(*in) || !IsStatic(out.shape)) return std::nullopt;
+    int64_t stride = 1;
+    for (size_t axis = out.shape.size(); axis-- > 0;) {
+      out.strides[axis] = {stride};
+      stride *= out.shape[axis].value();
+    }
+    return out;
+  }
+  const auto& view = n.As<ViewAttributes>();
+  for (size_t axis = 0; axis < view.axes.size(); axis++) {
+    const AxisMap& map = view.axes[axis];
+    if (!StaysInside(map, view.shape, in->shape[axis])) return std::nullopt;
+    const Stride stride = in->strides[axis];
+    if (stride.reg != kNone && (map.offset != 0 || map.terms.size() > 1)) return std::nullopt;
+    out.offset += map.offset * stride.factor;
+    for (const AxisMap::Term& term : map.terms) {
+      Stride& there = out.strides[static_cast<size_t>(term.axis)];
+      if (stride.reg != kNone || there.reg != kNone) {
+        if (there != Stride() || term.step != 1) return std::nullopt;
+        there = stride;
+      } else {
+        there.factor += term.step * stride.factor;
+      }
+    }
+  }
+  return out;
+}
+
+bool Level::StaysInside(const AxisMap& map, const Shape& shape, Dim operand) const {
+  if (map.dilation != 1) return false;
+  const bool same = map.offset == 0 && map.terms.size() == 1 && map.terms[0].step == 1 &&
+                    shape[static_cast<size_t>(map.terms[0].axis)] == operand;
+  if (same) return true;
+  if (!operand.is_static()) return false;
+  int64_t low = map.offset, high = map.offset;
+  for (const AxisMap::Term& term : map.terms) {
+    const int64_t bound = BoundOf(shape[static_cast<size_t>(term.axis)]);
+    if (bound < 0) return false;
+    if (bound == 0) return true;  // nothing is read at all
+    (term.step > 0 ? high : low) += term.step * (bound - 1);
+  }
+  return low >= 0 && high < operand.value();
+}
+
+bool Level::IsRowMajor(const Tensor& tensor) const {
+  int64_t stride = 1;
+  for (size_t axis = tensor.shape.size(); axis-- > 0;) {
+    const Dim dim = tensor.shape[axis];
+    if (dim == Dim(1)) continue;
+    if (tensor.strides[axis] != Stride{stride}) return false;
+    // A leading run-time axis may have any extent.
+    if (!dim.is_static()) {
+      for (size_t outer = 0; outer < axis; outer++) {
+        if (!(tensor.shape[outer] == Dim(1))) return false;
+      }
+      return true;
+    }
+    stride *= dim.value();
+  }
+  return true;
+}
+
+Register Level::ScalarOf(NodeId id) {
+  id = SameElements(graph_, id);
+  if (const auto reg = RegisterOf(id)) return *reg;
+  const Node& n = node(id);
+  if (n.kind() == Kind::kConstant) {
+    const Array& value = n.As<ConstantAttributes>().value;
+    uint64_t bits = 0;
+    std::memcpy(&bits, value.raw(), static_cast<size_t>(SizeOf(value.dtype())));
+    return b_.Constant(value.dtype(), bits);
+  }
+  if (n.kind() == Kind::kSize) return Extent(n.As<SizeAttributes>().dim);
+  const Tensor t = Materialize(id);
+  const Register base = t.base == kNone ? b_.Index(0) : t.base;
+  return b_.Load(t.buffer, b_.Plus(base, t.offset));
+}
+
+Tensor Level::Materialize(NodeId id) {
+  if (std::optional<Tensor> tensor = AsTensor(id)) return *tensor;
+  tensors_[At(id)] = CopyOf(id, {});
+  return tensor(id);
+}
+
+Tensor Level::CopyOf(NodeId id, std::vector<int32_t> order) {
+  Tensor copy = NewTensor(node(id).type(), absl::StrCat("copy", id), std::move(order));
+  CopyTo(id, copy);
+  return copy;
+}
+
+void Level::CopyTo(NodeId id, const Tensor& to) {
+  Nest nest(*this, absl::StrCat("copy %", id), node(id).type().shape);
+  nest.Write(id, to);
+  nest.Emit();
+}
+
+void Level::AddConstants() {
+  for (size_t i = 0; i < graph_.nodes().size(); i++) {
+    const Node& n = graph_.nodes()[i];
+    const auto id = static_cast<NodeId>(i);
+    if (n.kind() != Kind::kConstant || fusion_.readers[i] == 0 || HasTensor(id)) continue;
+    const Array& value = n.As<ConstantAttributes>().value;
+    if (IsSplat(value)) continue;
+    Tensor tensor{.buffer = b_.AddConstant(absl::StrCat("constant", id), value),
+                  .dtype = value.dtype(),
+                  .shape = n.type().shape,
+                  .strides = {}};
+    for (int64_t stride : RowMajorStrides(value.dims())) tensor.strides.push_back({stride});
+    SetTensor(id, std::move(tensor));
+  }
+}
+
+void Level::BindTrips() {
+  if (fusion_.trip_counts.empty()) return;
+  const Register zero = b_.Index(0);
+  Register first = kNone;
+  for (NodeId id : fusion_.trip_counts) {
+    const Register trips = b_.Binary(Opcode::kMax, ScalarOf(id), zero);
+    if (first == kNone) {
+      first = trips;
+      continue;
+    }
+    b_.FailIf(b_.Binary(Opcode::kNotEqual, first, trips),
+              b_.AddSite({.what = ErrorSite::What::kOneLength, .before = "loop: ", .after = ""}),
+              first, trips);
+  }
+  trips_ = {first, -1};
+  if (depth_ == 0) b_.BindTrips(first);
+}
+
+absl::Status Level::LowerGroups() {
+  memory_site_ = b_.AddSite({.what = ErrorSite::What::kMemory, .before = "", .after = ""});
+  AddConstants();
+  if (fusion_.groups_before_trips == 0) BindTrips();
+  for (size_t g = 0; g < fusion_.groups.size(); g++) {
+    if (absl::Status status = LowerGroup(fusion_.groups[g]); !status.ok()) return status;
+    if (static_cast<int32_t>(g) + 1 == fusion_.groups_before_trips) BindTrips();
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Level::LowerGroup(const Fusion::Group& group) {
+  if (group.nodes.empty()) return absl::OkStatus();
+  switch (group.what) {
+    case Fusion::Group::What::kConcat:
+      LowerConcat(group.nodes[0]);
+      break;
+    case Fusion::Group::What::kScatterAdd:
+      LowerScatterAdd(group.nodes[0]);
+      break;
+    case Fusion::Group::What::kRandom:
+      LowerRandom(group.nodes[0]);
+      break;
+    case Fusion::Group::What::kLoop:
+      return LowerLoop(group.nodes[0]);
+    case Fusion::Group::What::kNest: {
+      Nest nest(*this, Label(group.nodes.back()), group.domain);
+      for (NodeId id : group.nodes) {
+        nest.AddMember(id);
+        if (fusion_.stored[At(id)]) nest.Write(id, TensorFor(id));
+      }
+      nest.Emit();
+      break;
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace talweg::loops

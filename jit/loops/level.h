@@ -1,0 +1,142 @@
+#ifndef TALWEG_JIT_LOOPS_LEVEL_H_
+#define TALWEG_JIT_LOOPS_LEVEL_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "graph/expr.h"
+#include "graph/graph.h"
+#include "jit/loops/builder.h"
+#include "jit/loops/lower.h"
+#include "jit/loops/machine.h"
+#include "jit/loops/tensor.h"
+#include "jit/passes/fuse.h"
+
+namespace talweg::loops {
+
+// The lowering's state (private to jit/loops).
+
+// An elementwise op's formula for these element types.
+struct Formula {
+  ScalarProgram program;
+  int32_t result = -1;
+};
+
+// What all graphs of a program share.
+struct Lowering {
+  Lowering(const Machine& machine, const LowerOptions& options, int32_t inputs, int32_t outputs)
+      : builder(inputs, outputs), machine(machine), options(options) {}
+
+  const Formula& FormulaOf(const Op& op, absl::Span<const DType> operands, DType result);
+  int32_t RandomOf(const Op* op, DType dtype);
+
+  Builder builder;
+  const Machine machine;
+  const LowerOptions options;
+  absl::flat_hash_map<std::string, std::unique_ptr<Formula>> formulas;
+  absl::flat_hash_map<std::string, int32_t> randoms;
+};
+
+// A run-time symbol in a graph: its value and what it can not exceed; -1 where nothing says.
+struct Symbol {
+  Register value = kNone;
+  int64_t bound = -1;
+};
+
+// One graph, the outermost or the body of a loop, while it is lowered.
+class Level {
+ public:
+  Level(Lowering& lowering, const Graph& graph, int32_t depth)
+      : lowering_(lowering),
+        b_(lowering.builder),
+        graph_(graph),
+        depth_(depth),
+        fusion_(Fuse(graph, {.fuse = lowering.options.fuse})),
+        tensors_(graph.nodes().size()),
+        planned_(graph.nodes().size()) {}
+
+  // Given before: what the inputs are, the symbols' values, and where results are to lie.
+  void SetTensor(NodeId id, Tensor tensor) { tensors_[At(id)] = std::move(tensor); }
+  void SetRegister(NodeId id, Register value) { registers_[id] = value; }
+  void SetRows(Symbol rows) { rows_ = rows; }
+  void SetTrips(Symbol trips) { trips_ = trips; }
+  // The member `id` is to be written there, where that is possible.
+  void Plan(NodeId id, Tensor tensor) { planned_[At(id)] = std::move(tensor); }
+
+  absl::Status LowerGroups();
+
+  // Afterwards, and while groups that come later are lowered:
+  // The value in memory; copies what is not there.
+  Tensor Materialize(NodeId id);
+  void CopyTo(NodeId id, const Tensor& to);
+  // A scalar in a register, for use outside of sections.
+  Register ScalarOf(NodeId id);
+
+  Lowering& lowering() { return lowering_; }
+  Builder& b() { return b_; }
+  const Graph& graph() const { return graph_; }
+  const Node& node(NodeId id) const { return graph_.node(id); }
+  const Fusion& fusion() const { return fusion_; }
+  int32_t depth() const { return depth_; }
+
+  bool HasTensor(NodeId id) const { return tensors_[At(id)].has_value(); }
+  const Tensor& tensor(NodeId id) const { return *tensors_[At(id)]; }
+  std::optional<Register> RegisterOf(NodeId id) const;
+  // The value as a tensor without work: itself, or through views that are affine and stay inside.
+  std::optional<Tensor> AsTensor(NodeId id) const;
+
+  // Whether every index that the map gives lies in the operand's axis.
+  bool StaysInside(const AxisMap& map, const Shape& shape, Dim operand) const;
+  // Whether the elements lie close together in row-major order.
+  bool IsRowMajor(const Tensor& tensor) const;
+
+  // Extents: now, at most (-1: unbounded), and as a register.
+  Bound ExtentOf(Dim dim) const;
+  int64_t BoundOf(Dim dim) const;
+  Register Extent(Dim dim);
+
+  // A buffer for a value of this type. `order`: its axes from the outermost to the innermost in
+  // memory; empty: as is best for it.
+  Tensor NewTensor(const Type& type, const std::string& name,
+                   std::vector<int32_t> order = {});
+  // A member's tensor: the planned one or a new one.
+  const Tensor& TensorFor(NodeId id);
+  int32_t SiteOf(ErrorSite::What what, NodeId id, int64_t limit = 0);
+  std::string Label(NodeId id) const;
+
+  // A new tensor with the elements of `id`, laid out in this order.
+  Tensor CopyOf(NodeId id, std::vector<int32_t> order);
+ private:
+  static size_t At(NodeId id) { return static_cast<size_t>(id); }
+
+  absl::Status LowerGroup(const Fusion::Group& group);
+  void AddConstants();
+  void BindTrips();
+  void LowerConcat(NodeId id);
+  void LowerScatterAdd(NodeId id);
+  void LowerRandom(NodeId id);
+  absl::Status LowerLoop(NodeId id);
+
+  Lowering& lowering_;
+  Builder& b_;
+  const Graph& graph_;
+  const int32_t depth_;
+  const Fusion fusion_;
+  Symbol rows_, trips_;
+  std::vector<std::optional<Tensor>> tensors_, planned_;
+  absl::flat_hash_map<NodeId, Register> registers_;
+  int32_t memory_site_ = -1;
+};
+
+// The axes of a shape in the order in which they lie in memory, outermost first: row-major, but
+// where the last axis is thin and another is not, that other one lies innermost, ready for vectors.
+std::vector<int32_t> BestOrder(const Level& level, const Shape& shape);
+
+}  // namespace talweg::loops
+
+#endif  // TALWEG_JIT_LOOPS_LEVEL_H_

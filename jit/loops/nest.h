@@ -1,0 +1,80 @@
+#ifndef TALWEG_JIT_LOOPS_NEST_H_
+#define TALWEG_JIT_LOOPS_NEST_H_
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_set.h"
+#include "jit/loops/level.h"
+#include "jit/loops/reader.h"
+#include "jit/loops/tensor.h"
+
+namespace talweg::loops {
+
+// How a nest runs over its domain.
+struct Schedule {
+  int32_t lane_axis = -1;  // of the domain; -1: scalars
+  int32_t lanes = 1;       // of a full vector
+  int64_t vectors = 1;     // side by side along the lane axis
+  int32_t tile_axis = -1;  // another axis, of which
+  int64_t tile = 1;        // so many are worked on at once
+  friend bool operator==(const Schedule&, const Schedule&) = default;
+};
+
+// One section of the program: loops over a domain, and in them what the members of a fusion group
+// compute (private to jit/loops). Emits the nest in several schedules and keeps the cheapest.
+class Nest {
+ public:
+  Nest(Level& level, std::string label, const Shape& shape);
+  // A node that is computed here. Everything else is read from memory.
+  void AddMember(NodeId id) { members_.insert(id); order_.push_back(id); }
+  // The elements of `id`, which may also be a view or another node that is read through, go there.
+  void Write(NodeId id, Tensor to) { writes_.push_back({id, std::move(to)}); }
+  void Emit();
+
+ private:
+  struct Target {
+    NodeId id;
+    Tensor to;
+  };
+  using Indices = absl::InlinedVector<Index, 4>;
+
+  const Shape& ShapeOf(NodeId id) const { return level_.node(id).type().shape; }
+  void Flatten();
+  void PrepareTerms();
+  std::vector<Tensor> FlatTerms(NodeId id);
+  void PrepareLanes(const Schedule& schedule, std::vector<std::pair<NodeId, Tensor>>& copies);
+  std::vector<Schedule> Candidates() const;
+  bool MayOverrun(int32_t axis) const;
+
+  // Emission.
+  void EmitWith(const Schedule& schedule);
+  void LoopOver(const Schedule& schedule, size_t axis, Indices& at);
+  void LoopOverTile(const Schedule& schedule, Indices& at);
+  void LoopOverLanes(const Schedule& schedule, const std::vector<Indices>& tiles, bool clamped);
+  void Body(const std::vector<Point>& points, bool clamped);
+  Point InShape(const Shape& shape, const Point& domain_point) const;
+  int32_t AxisIn(NodeId id, int32_t domain_axis) const;
+
+  Level& level_;
+  Builder& b_;
+  const std::string label_;
+  Shape domain_;
+  bool flat_ = false;
+  std::vector<NodeId> order_;
+  absl::flat_hash_set<NodeId> members_;
+  std::vector<Target> writes_;
+  std::vector<std::pair<NodeId, std::vector<Tensor>>> terms_;
+  std::vector<std::pair<NodeId, Tensor>> copies_;
+  Reader* reader_ = nullptr;
+};
+
+// What a section costs, in cycles or so, by its instructions and the trips of its loops.
+double CostOf(const Program& program, const Section& section, const Machine& machine);
+
+}  // namespace talweg::loops
+
+#endif  // TALWEG_JIT_LOOPS_NEST_H_

@@ -1,0 +1,102 @@
+#ifndef TALWEG_JIT_LOOPS_READER_H_
+#define TALWEG_JIT_LOOPS_READER_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/types/span.h"
+#include "jit/loops/level.h"
+#include "jit/loops/tensor.h"
+
+namespace talweg::loops {
+
+// Computes elements of nodes inside of a section (private to jit/loops): asks for what it needs,
+// from the result back to what lies in memory, and keeps what it has found.
+class Reader {
+ public:
+  // `members` are computed here; other nodes' values come from memory.
+  Reader(Level& level, const absl::flat_hash_set<NodeId>& members)
+      : level_(level), b_(level.b()), members_(members), memo_(1) {}
+
+  // A register of the point's lanes, or of one where the value does not depend on the lane.
+  Register Value(NodeId id, const Point& point);
+
+  // Computes a reduction or contraction at several points in the same loops, so that what they have
+  // in common is loaded once. Value then finds the results.
+  void Reduce(NodeId id, absl::Span<const Point> points);
+
+  void Store(const Tensor& tensor, const Point& point, Register value);
+
+  // Reads a node from this tensor, whatever else is known of it.
+  void Override(NodeId id, Tensor tensor) { overrides_[id] = std::move(tensor); }
+  // Reads the terms of a reduction or contraction from these: the kept axes of an operand in their
+  // order, then one axis of all terms.
+  void SetTerms(NodeId id, std::vector<Tensor> operands) { terms_[id] = std::move(operands); }
+
+  // What is found between Open and Close is forgotten then: it was computed in an inner block.
+  void Open() { memo_.emplace_back(); }
+  void Close() { memo_.pop_back(); }
+
+ private:
+  using Key = absl::InlinedVector<int64_t, 14>;
+
+  Key KeyOf(NodeId id, const Point& point) const;
+  const Register* Find(const Key& key) const;
+  void Remember(NodeId id, const Point& point, Register value) {
+    memo_.back()[KeyOf(id, point)] = value;
+  }
+
+  Register Compute(NodeId id, const Point& point);
+  Register Load(const Tensor& tensor, const Point& point);
+  Index Flat(const Tensor& tensor, const Point& point);
+  Register ComputeMap(NodeId id, const Point& point);
+  Register ComputeView(NodeId id, const Point& point);
+  Register ComputeReshape(NodeId id, const Point& point);
+  Register ComputeGather(NodeId id, const Point& point);
+
+  Index Add(const Index& a, const Index& b);
+  Index Times(const Index& a, int64_t factor);
+  Index Times(const Index& a, Register factor, int32_t lanes);
+  // All lanes of an index; a scalar where it is uniform.
+  Register AllLanes(const Index& index, int32_t lanes);
+  // Where a condition on such an index goes: the scalar one or that of the lanes.
+  void AddGuard(Point& point, Register condition);
+  Register Both(Register a, Register b);
+
+  // ---- reduce.cc
+  struct Terms;
+  using Sum = absl::InlinedVector<Index, 4>;
+
+  Terms TermsOf(NodeId id);
+  Register Identity(const Terms& terms, int32_t lanes);
+  Register Combine(const Terms& terms, Register a, Register b);
+  Register TermValue(const Terms& terms, size_t operand, const Point& point, const Sum& sum);
+  Register Step(const Terms& terms, const Point& point, const Sum& sum, Register acc);
+  // One term after another, at several points at once.
+  Registers InOrder(const Terms& terms, absl::Span<const Point> points);
+  void StepAll(const Terms& terms, absl::Span<const Point> points, size_t axis, Sum& sum,
+               Registers& acc);
+  void StepRange(const Terms& terms, absl::Span<const Point> points, Bound begin, Bound end,
+                 Sum& sum, Registers& acc);
+  // The terms in the lanes, many chains at once.
+  Register ByLanes(const Terms& terms, const Point& point);
+  Registers ChainsOf(const Terms& terms, absl::Span<const Point> points, Bound begin, Bound end);
+  Register Join(const Terms& terms, Registers chains);
+  // A sum in blocks: that of each block, by `sum_block`, joined in order.
+  template <typename F>
+  Registers InBlocks(const Terms& terms, const Registers& identity, F&& sum_block);
+  void FindPlaces(const Terms& terms, absl::Span<const Point> points, Registers& best);
+
+  Level& level_;
+  Builder& b_;
+  const absl::flat_hash_set<NodeId>& members_;
+  std::vector<absl::flat_hash_map<Key, Register>> memo_;
+  absl::flat_hash_map<NodeId, Tensor> overrides_;
+  absl::flat_hash_map<NodeId, std::vector<Tensor>> terms_;
+};
+
+}  // namespace talweg::loops
+
+#endif  // TALWEG_JIT_LOOPS_READER_H_

@@ -1,0 +1,447 @@
+// Reductions and contractions inside of a nest, in the order that the node states (graph/order.h).
+// Two schedules keep it:
+//
+//   in order   one chain a result; results lie in the lanes, and a tile of them is summed at once;
+//   by lanes   sixteen chains a result, one in each lane; neighbouring results are joined by the
+//              same shuffles, which leave one result in each lane.
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+#include <utility>
+
+#include "absl/algorithm/container.h"
+#include "jit/loops/reader.h"
+
+namespace talweg::loops {
+namespace {
+
+// Loops of so few trips are written out.
+constexpr int64_t kWrittenOut = 4;
+// Terms of a longer loop that one trip takes, and the most instructions of a kind for that.
+constexpr int64_t kUnrolled = 4;
+constexpr size_t kMostUnrolled = 64;
+
+}  // namespace
+
+struct Reader::Terms {
+  NodeId id = -1;
+  const Node* node = nullptr;
+  DType dtype = kFloat32;  // of the terms
+  Order order;
+  // The summed axes: extents, the most they can be (-1: unbounded), and their places in the
+  // operands. One axis where the terms were laid side by side.
+  std::vector<Bound> extents;
+  std::vector<int64_t> most;
+  const std::vector<Tensor>* flat = nullptr;
+
+  bool is_contract() const { return node->kind() == Kind::kContract; }
+  bool in_blocks() const {
+    if (order.block == 0) return false;
+    int64_t terms = 1;
+    for (int64_t m : most) terms = m < 0 || terms < 0 ? -1 : terms * m;
+    return terms < 0 || terms > order.block;
+  }
+};
+
+Reader::Terms Reader::TermsOf(NodeId id) {
+  Terms terms;
+  terms.id = id;
+  terms.node = &level_.node(id);
+  const Node& node = *terms.node;
+  const Node& operand = level_.node(node.operands[0]);
+  terms.dtype = operand.type().dtype;
+  terms.order = terms.is_contract() ? node.As<ContractAttributes>().order
+                                    : node.As<ReduceAttributes>().order;
+  if (const auto it = terms_.find(id); it != terms_.end()) {
+    terms.flat = &it->second;
+    const Dim last = it->second[0].shape.back();
+    terms.extents.push_back(level_.ExtentOf(last));
+    terms.most.push_back(level_.BoundOf(last));
+  }
+  const std::vector<int64_t>& axes = terms.is_contract() ? node.As<ContractAttributes>().lhs_sum
+                                                         : node.As<ReduceAttributes>().axes;
+  if (terms.flat == nullptr) {
+    for (int64_t axis : axes) {
+      const Dim dim = operand.type().shape[static_cast<size_t>(axis)];
+      terms.extents.push_back(level_.ExtentOf(dim));
+      terms.most.push_back(level_.BoundOf(dim));
+    }
+    return terms;
+  }
+  // Several run-time extents have no name together.
+  int64_t most = 1;
+  Register extent = b_.Index(1);
+  for (int64_t axis : axes) {
+    const Dim dim = operand.type().shape[static_cast<size_t>(axis)];
+    extent = b_.Mul(extent, level_.Extent(dim));
+    most = most < 0 || level_.BoundOf(dim) < 0 ? -1 : most * level_.BoundOf(dim);
+  }
+  int64_t known = 0;
+  terms.extents[0] = b_.IsConstant(extent, &known) ? Bound{.value = known} : Bound{.reg = extent};
+  terms.most[0] = most;
+  return terms;
+}
+
+Register Reader::Identity(const Terms& terms, int32_t lanes) {
+  const double identity = terms.is_contract() ? 0 : terms.node->op->reduce->identity(terms.dtype);
+  const Array element = *Array(identity).Cast(terms.dtype);
+  uint64_t bits = 0;
+  std::memcpy(&bits, element.raw(), static_cast<size_t>(SizeOf(terms.dtype)));
+  return b_.Constant(terms.dtype, bits, lanes);
+}
+
+Register Reader::Combine(const Terms& terms, Register a, Register b) {
+  if (terms.is_contract()) return b_.Add(a, b);
+  const DType dtype = terms.dtype;
+  const Formula& formula =
+      level_.lowering().FormulaOf(*terms.node->op->reduce->combine, {dtype, dtype}, dtype);
+  return b_.Inline(formula.program, formula.result, {a, b});
+}
+
+// An operand where the result is `point` and the term is `sum`.
+Register Reader::TermValue(const Terms& terms, size_t operand, const Point& point,
+                           const Sum& sum) {
+  const Node& node = *terms.node;
+  const NodeId id = node.operands[operand];
+  const size_t rank = level_.node(id).type().shape.size();
+  Point at = point;
+  at.at.clear();
+  if (!terms.is_contract()) {
+    const std::vector<int64_t>& axes = node.As<ReduceAttributes>().axes;
+    if (terms.flat != nullptr) {
+      at.at = point.at;
+      at.at.push_back(sum[0]);
+      return Load((*terms.flat)[0], at);
+    }
+    size_t kept = 0, summed = 0;
+    for (size_t axis = 0; axis < rank; axis++) {
+      const bool is_summed = summed < axes.size() && axes[summed] == static_cast<int64_t>(axis);
+      at.at.push_back(is_summed ? sum[summed++] : point.at[kept++]);
+    }
+    return Value(id, at);
+  }
+  const auto& contract = node.As<ContractAttributes>();
+  const std::vector<int64_t>& batch = operand == 0 ? contract.lhs_batch : contract.rhs_batch;
+  const std::vector<int64_t>& summed = operand == 0 ? contract.lhs_sum : contract.rhs_sum;
+  // The result has the batch axes, then what lhs keeps, then what rhs keeps.
+  size_t kept = batch.size();
+  if (operand == 1) {
+    kept += level_.node(node.operands[0]).type().shape.size() - batch.size() - summed.size();
+  }
+  const size_t first_kept = kept;
+  if (terms.flat != nullptr) {
+    for (size_t i = 0; i < batch.size(); i++) at.at.push_back(point.at[i]);
+    for (size_t i = 0; i < rank - batch.size() - summed.size(); i++) {
+      at.at.push_back(point.at[first_kept + i]);
+    }
+    at.at.push_back(sum[0]);
+    return Load((*terms.flat)[operand], at);
+  }
+  for (size_t axis = 0; axis < rank; axis++) {
+    const auto is = [&](const std::vector<int64_t>& axes) {
+      return absl::c_find(axes, static_cast<int64_t>(axis)) - axes.begin();
+    };
+    const auto in_batch = static_cast<size_t>(is(batch)), in_sum = static_cast<size_t>(is(summed));
+    if (in_batch < batch.size()) {
+      at.at.push_back(point.at[in_batch]);
+    } else if (in_sum < summed.size()) {
+      at.at.push_back(sum[in_sum]);
+    } else {
+      at.at.push_back(point.at[kept++]);
+    }
+  }
+  return Value(id, at);
+}
+
+Register Reader::Step(const Terms& terms, const Point& point, const Sum& sum, Register acc) {
+  const Register x = TermValue(terms, 0, point, sum);
+  if (!terms.is_contract()) return Combine(terms, acc, x);
+  return b_.Fma(x, TermValue(terms, 1, point, sum), acc);
+}
+
+void Reader::Reduce(NodeId id, absl::Span<const Point> points) {
+  const Terms terms = TermsOf(id);
+  Registers results;
+  if (terms.order.chains == 1) {
+    results = InOrder(terms, points);
+  } else {
+    for (const Point& point : points) results.push_back(ByLanes(terms, point));
+  }
+  if (terms.node->kind() == Kind::kReduce && terms.node->op->reduce->place) {
+    FindPlaces(terms, points, results);
+  }
+  for (size_t i = 0; i < points.size(); i++) Remember(id, points[i], results[i]);
+}
+
+// ---- One chain
+
+Registers Reader::InOrder(const Terms& terms, absl::Span<const Point> points) {
+  Registers identity;
+  for (const Point& point : points) identity.push_back(Identity(terms, point.lanes));
+  if (terms.in_blocks()) {
+    return InBlocks(terms, identity, [&](Bound begin, Bound end) {
+      Registers acc = identity;
+      Sum sum;
+      StepRange(terms, points, begin, end, sum, acc);
+      return acc;
+    });
+  }
+  Sum sum;
+  Registers acc = identity;
+  StepAll(terms, points, 0, sum, acc);
+  return acc;
+}
+
+// The summed axes from `axis` on, row-major.
+void Reader::StepAll(const Terms& terms, absl::Span<const Point> points, size_t axis, Sum& sum,
+                     Registers& acc) {
+  if (axis == terms.extents.size()) {
+    for (size_t i = 0; i < points.size(); i++) acc[i] = Step(terms, points[i], sum, acc[i]);
+    return;
+  }
+  const Bound extent = terms.extents[axis];
+  if (axis + 1 == terms.extents.size()) {
+    StepRange(terms, points, {.value = 0}, extent, sum, acc);
+    return;
+  }
+  if (extent.reg == kNone && extent.value <= kWrittenOut) {
+    for (int64_t i = 0; i < extent.value; i++) {
+      sum.push_back({b_.Index(i)});
+      StepAll(terms, points, axis + 1, sum, acc);
+      sum.pop_back();
+    }
+    return;
+  }
+  const Builder::Loop loop = b_.OpenFor({.value = 0}, extent, 1, acc);
+  Open();
+  Registers inside = loop.carried;
+  sum.push_back({loop.variable});
+  StepAll(terms, points, axis + 1, sum, inside);
+  sum.pop_back();
+  Close();
+  acc = b_.CloseFor(inside);
+}
+
+// Terms begin .. end - 1 of the last axis.
+void Reader::StepRange(const Terms& terms, absl::Span<const Point> points, Bound begin, Bound end,
+                       Sum& sum, Registers& acc) {
+  const auto step = [&](Register at, Registers& sums) {
+    sum.push_back({at});
+    for (size_t i = 0; i < points.size(); i++) sums[i] = Step(terms, points[i], sum, sums[i]);
+    sum.pop_back();
+  };
+  const bool known = begin.reg == kNone && end.reg == kNone;
+  const int64_t trips = known ? end.value - begin.value : -1;
+  if (known && trips <= kWrittenOut) {
+    for (int64_t i = begin.value; i < end.value; i++) step(b_.Index(i), acc);
+    return;
+  }
+  const int64_t unroll = known && points.size() * kUnrolled <= kMostUnrolled ? kUnrolled : 1;
+  const Bound whole = known ? Bound{.value = begin.value + trips / unroll * unroll} : end;
+  const Builder::Loop loop = b_.OpenFor(begin, whole, unroll, acc);
+  Open();
+  Registers inside = loop.carried;
+  for (int64_t i = 0; i < unroll; i++) step(b_.Plus(loop.variable, i), inside);
+  Close();
+  acc = b_.CloseFor(inside);
+  for (int64_t i = whole.value; known && i < end.value; i++) step(b_.Index(i), acc);
+}
+
+template <typename F>
+Registers Reader::InBlocks(const Terms& terms, const Registers& identity, F&& sum_block) {
+  const Bound end = terms.extents[0];
+  const Register last = end.reg == kNone ? b_.Index(end.value) : end.reg;
+  const Builder::Loop loop = b_.OpenFor({.value = 0}, end, terms.order.block, identity);
+  Open();
+  const Register stop =
+      b_.Binary(Opcode::kMin, b_.Plus(loop.variable, terms.order.block), last);
+  const Registers block = sum_block({.reg = loop.variable}, {.reg = stop});
+  const Register first = b_.Binary(Opcode::kEqual, loop.variable, b_.Index(0));
+  Registers next;
+  for (size_t i = 0; i < block.size(); i++) {
+    next.push_back(b_.Select(first, block[i], Combine(terms, loop.carried[i], block[i])));
+  }
+  Close();
+  return b_.CloseFor(next);
+}
+
+// ---- Sixteen chains
+
+// One register with a result in each of the point's lanes.
+Register Reader::ByLanes(const Terms& terms, const Point& point) {
+  // Each result by itself.
+  std::vector<Point> results;
+  for (int32_t lane = 0; lane < point.lanes; lane++) {
+    Point at = point;
+    at.lanes = 1;
+    at.active = at.count = at.guard_each = kNone;
+    for (Index& index : at.at) {
+      Register number = b_.Index(lane);
+      if (point.count != kNone) {
+        number = b_.Binary(Opcode::kMin, number, b_.Plus(point.count, -1));
+      }
+      Register here = b_.Add(index.at, b_.Times(number, index.lane));
+      if (index.each != kNone) here = b_.Add(here, b_.Shuffle(index.each, kNone, {lane}));
+      index = {here};
+    }
+    results.push_back(std::move(at));
+  }
+  // As many at once as half of the registers hold.
+  const Machine& machine = level_.lowering().machine;
+  const int64_t registers =
+      std::max<int64_t>(1, terms.order.chains / machine.Lanes(terms.dtype));
+  int32_t at_once = 1;
+  while (at_once < point.lanes && 2 * at_once <= terms.order.chains &&
+         4 * at_once * registers <= machine.vector_registers) {
+    at_once *= 2;
+  }
+  Registers parts;
+  for (int32_t first = 0; first < point.lanes; first += at_once) {
+    const auto some = absl::MakeConstSpan(results).subspan(static_cast<size_t>(first),
+                                                           static_cast<size_t>(at_once));
+    if (terms.in_blocks()) {
+      parts.push_back(InBlocks(terms, {Identity(terms, at_once)}, [&](Bound begin, Bound end) {
+        return Registers{Join(terms, ChainsOf(terms, some, begin, end))};
+      })[0]);
+    } else {
+      parts.push_back(Join(terms, ChainsOf(terms, some, {.value = 0}, terms.extents[0])));
+    }
+  }
+  while (parts.size() > 1) {
+    Registers joined;
+    for (size_t i = 0; i < parts.size(); i += 2) {
+      std::vector<int32_t> lanes(static_cast<size_t>(2 * b_.lanes(parts[i])));
+      for (size_t l = 0; l < lanes.size(); l++) lanes[l] = static_cast<int32_t>(l);
+      joined.push_back(b_.Shuffle(parts[i], parts[i + 1], std::move(lanes)));
+    }
+    parts = std::move(joined);
+  }
+  return parts[0];
+}
+
+Registers Reader::ChainsOf(const Terms& terms, absl::Span<const Point> points, Bound begin,
+                           Bound end) {
+  const int32_t chains = terms.order.chains;
+  Registers acc(points.size(), Identity(terms, chains));
+  const auto step = [&](Register at, Register active, Registers& sums) {
+    const Sum sum = {{at, 1, kNone}};
+    for (size_t i = 0; i < points.size(); i++) {
+      Point wide = points[i];
+      wide.lanes = chains;
+      wide.active = active;
+      const Register next = b_.Splat(Step(terms, wide, sum, sums[i]), chains);
+      sums[i] = active == kNone ? next : b_.Select(active, next, sums[i]);
+    }
+  };
+  const auto loop_over = [&](Bound from, Bound to, bool masked) {
+    const Builder::Loop loop = b_.OpenFor(from, to, chains, acc);
+    Open();
+    Registers inside = loop.carried;
+    Register active = kNone;
+    if (masked) {
+      const Register last = to.reg == kNone ? b_.Index(to.value) : to.reg;
+      active = b_.Below(b_.Sub(last, loop.variable), chains);
+    }
+    step(loop.variable, active, inside);
+    Close();
+    acc = b_.CloseFor(inside);
+  };
+  if (begin.reg != kNone || end.reg != kNone) {
+    loop_over(begin, end, true);
+    return acc;
+  }
+  const int64_t whole = begin.value + (end.value - begin.value) / chains * chains;
+  const int64_t trips = (whole - begin.value) / chains;
+  if (trips * static_cast<int64_t>(points.size()) <= kWrittenOut) {
+    for (int64_t at = begin.value; at < whole; at += chains) step(b_.Index(at), kNone, acc);
+  } else {
+    loop_over(begin, {.value = whole}, false);
+  }
+  if (whole < end.value) {
+    step(b_.Index(whole), b_.Below(b_.Index(end.value - whole), chains), acc);
+  }
+  return acc;
+}
+
+// The halving tree over each register's lanes. Two registers' halves come together in one: after
+// the last level there is a result in each lane, in the order of the registers. (There are 1, 2, 4
+// ... of them, not more than chains.)
+Register Reader::Join(const Terms& terms, Registers chains) {
+  // `parts` results in each register, `size` chains of each.
+  int32_t parts = 1;
+  for (int32_t size = terms.order.chains; size > 1; size /= 2) {
+    const int32_t half = size / 2;
+    Registers next;
+    const bool pairs = chains.size() > 1;
+    for (size_t i = 0; i < chains.size(); i += pairs ? 2 : 1) {
+      std::vector<int32_t> low, high;
+      for (int32_t part = 0; part < (pairs ? 2 : 1) * parts; part++) {
+        for (int32_t c = 0; c < half; c++) {
+          low.push_back(part * size + c);
+          high.push_back(part * size + half + c);
+        }
+      }
+      const Register a = chains[i], b = pairs ? chains[i + 1] : kNone;
+      next.push_back(Combine(terms, b_.Shuffle(a, b, std::move(low)),
+                             b_.Shuffle(a, b, std::move(high))));
+    }
+    if (pairs) parts *= 2;
+    chains = std::move(next);
+  }
+  return chains[0];
+}
+
+// ---- Places
+
+// The place of the first term that equals the best one; a NaN equals a NaN.
+void Reader::FindPlaces(const Terms& terms, absl::Span<const Point> points, Registers& best) {
+  Registers places;
+  for (const Point& point : points) {
+    places.push_back(b_.Constant(kInt64, static_cast<uint64_t>(int64_t{-1}), point.lanes));
+  }
+  const auto look = [&](const Sum& sum, Register place, Registers& found) {
+    for (size_t i = 0; i < points.size(); i++) {
+      const Register x = TermValue(terms, 0, points[i], sum);
+      Register same = b_.Binary(Opcode::kEqual, x, best[i]);
+      if (IsFloat(terms.dtype)) {
+        const Register both = b_.Binary(Opcode::kAnd, b_.Binary(Opcode::kNotEqual, x, x),
+                                        b_.Binary(Opcode::kNotEqual, best[i], best[i]));
+        same = b_.Binary(Opcode::kOr, same, both);
+      }
+      const Register none = b_.Binary(Opcode::kLess, found[i], b_.Index(0));
+      found[i] = b_.Select(b_.Binary(Opcode::kAnd, same, none), place, found[i]);
+    }
+  };
+  // Loops over the axes, with the place counted row-major.
+  const auto visit = [&](auto&& self, size_t axis, Sum& sum, Register place,
+                         Registers& found) -> void {
+    if (axis == terms.extents.size()) return look(sum, place, found);
+    const Bound extent = terms.extents[axis];
+    const Register count = extent.reg == kNone ? b_.Index(extent.value) : extent.reg;
+    const Register before = b_.Mul(place, count);
+    if (extent.reg == kNone && extent.value <= kWrittenOut) {
+      for (int64_t i = 0; i < extent.value; i++) {
+        sum.push_back({b_.Index(i)});
+        self(self, axis + 1, sum, b_.Plus(before, i), found);
+        sum.pop_back();
+      }
+      return;
+    }
+    const Builder::Loop loop = b_.OpenFor({.value = 0}, extent, 1, found);
+    Open();
+    Registers inside = loop.carried;
+    sum.push_back({loop.variable});
+    self(self, axis + 1, sum, b_.Add(before, loop.variable), inside);
+    sum.pop_back();
+    Close();
+    found = b_.CloseFor(inside);
+  };
+  Sum sum;
+  visit(visit, 0, sum, b_.Index(0), places);
+  for (size_t i = 0; i < points.size(); i++) {
+    best[i] = b_.Binary(Opcode::kMax, places[i], b_.Index(0));
+  }
+}
+
+}  // namespace talweg::loops

@@ -1,0 +1,350 @@
+#include "jit/passes/fuse.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "absl/algorithm/container.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/str_cat.h"
+
+namespace talweg {
+namespace {
+
+size_t At(NodeId id) { return static_cast<size_t>(id); }
+
+bool IsReadThrough(Kind kind) {
+  switch (kind) {
+    case Kind::kInput:
+    case Kind::kConstant:
+    case Kind::kIota:
+    case Kind::kSize:
+    case Kind::kView:
+    case Kind::kReshape:
+    case Kind::kCustom:
+    case Kind::kPart:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// The operands that are read when the graph runs; a custom's others are for derivatives.
+absl::Span<const NodeId> Read(const Node& node) {
+  const absl::Span<const NodeId> all(node.operands);
+  return node.kind() == Kind::kCustom ? all.subspan(0, 1) : all;
+}
+
+// A view that reads axis after axis in order, at the same place, but for axes of extent 1.
+bool OnlyMovesOnes(const Node& node, const Shape& operand) {
+  const auto& view = node.As<ViewAttributes>();
+  if (DomainOf(view.shape) != DomainOf(operand)) return false;
+  size_t next = 0;
+  for (size_t axis = 0; axis < operand.size(); axis++) {
+    const AxisMap& map = view.axes[axis];
+    if (operand[axis] == Dim(1)) {
+      if (map.offset != 0) return false;
+      for (const AxisMap::Term& term : map.terms) {
+        if (!(view.shape[static_cast<size_t>(term.axis)] == Dim(1))) return false;
+      }
+      continue;
+    }
+    while (next < view.shape.size() && view.shape[next] == Dim(1)) next++;
+    if (map.offset != 0 || map.dilation != 1 || map.terms.size() != 1 ||
+        map.terms[0].step != 1 || map.terms[0].axis != static_cast<int64_t>(next)) {
+      return false;
+    }
+    next++;
+  }
+  return true;
+}
+
+bool HasTripsLength(const Node& node) {
+  const auto& loop = node.As<LoopAttributes>();
+  return loop.length == kTrips && (loop.scanned > 0 || loop.stacked > 0 || loop.binds_rows);
+}
+
+bool UsesTrips(const Node& node) {
+  if (node.kind() == Kind::kSize) return node.As<SizeAttributes>().dim == kTrips;
+  if (node.kind() == Kind::kLoop && HasTripsLength(node)) return true;
+  return absl::c_any_of(node.types, [](const Type& type) {
+    return absl::c_linear_search(type.shape, kTrips);
+  });
+}
+
+class Fuser {
+ public:
+  Fuser(const Graph& graph, const FuseOptions& options) : graph_(graph), options_(options) {
+    const size_t n = graph.nodes().size();
+    plan_.group.assign(n, -1);
+    plan_.stored.assign(n, false);
+    plan_.prologue.assign(n, false);
+    plan_.readers.assign(n, 0);
+    here_.assign(n, 0);
+    anywhere_.assign(n, 0);
+  }
+
+  Fusion Run() {
+    CountReaders();
+    FindPrologues();
+    FindTripCounts();
+    std::vector<bool> first(graph_.nodes().size(), false);
+    for (NodeId id : plan_.trip_counts) first[At(id)] = true;
+    for (size_t i = first.size(); i-- > 0;) {
+      if (!first[i]) continue;
+      for (NodeId operand : Read(graph_.nodes()[i])) first[At(operand)] = true;
+    }
+    for (size_t i = 0; i < first.size(); i++) {
+      if (first[i]) Place(static_cast<NodeId>(i));
+    }
+    plan_.groups_before_trips = static_cast<int32_t>(plan_.groups.size());
+    barrier_ = plan_.groups_before_trips;
+    for (size_t i = 0; i < first.size(); i++) {
+      if (!first[i] && plan_.readers[i] > 0) Place(static_cast<NodeId>(i));
+    }
+    if (options_.fuse) Sink();
+    FindStored();
+    return std::move(plan_);
+  }
+
+ private:
+  const Node& node(NodeId id) const { return graph_.node(id); }
+
+  void CountReaders() {
+    for (NodeId id : graph_.outputs()) plan_.readers[At(id)]++;
+    for (size_t i = graph_.nodes().size(); i-- > 0;) {
+      if (plan_.readers[i] == 0) continue;
+      for (NodeId operand : Read(graph_.nodes()[i])) plan_.readers[At(operand)]++;
+    }
+  }
+
+  // From the last node to the first, so that whole expressions become a prologue.
+  void FindPrologues() {
+    if (!options_.fuse) return;
+    std::vector<int32_t> size(graph_.nodes().size(), 0);
+    constexpr int32_t kMost = 16;
+    const auto take = [&](NodeId id, int32_t so_far) {
+      if (node(id).kind() != Kind::kMap || plan_.readers[At(id)] != 1) return;
+      if (so_far >= kMost) return;
+      plan_.prologue[At(id)] = true;
+      size[At(id)] = so_far + 1;
+    };
+    for (size_t i = graph_.nodes().size(); i-- > 0;) {
+      const Node& node = graph_.nodes()[i];
+      if (plan_.readers[i] == 0) continue;
+      if (node.kind() == Kind::kReduce && !node.op->reduce->place) take(node.operands[0], 0);
+      if (plan_.prologue[i]) {
+        for (NodeId operand : node.operands) take(operand, size[i]);
+      }
+    }
+    // Outputs are stored whatever reads them.
+    for (NodeId id : graph_.outputs()) plan_.prologue[At(id)] = false;
+  }
+
+  void FindTripCounts() {
+    for (NodeId id : graph_.inputs()) {
+      if (absl::c_linear_search(node(id).type().shape, kTrips)) return;
+    }
+    std::vector<bool> uses(graph_.nodes().size(), false);
+    for (size_t i = 0; i < uses.size(); i++) {
+      const Node& node = graph_.nodes()[i];
+      uses[i] = UsesTrips(node);
+      for (NodeId id : Read(node)) uses[i] = uses[i] || uses[At(id)];
+      if (plan_.readers[i] == 0 || node.kind() != Kind::kLoop || !HasTripsLength(node)) continue;
+      const NodeId count = node.operands[0];
+      // A count that uses the symbol itself can not be what binds it.
+      if (!uses[At(count)] && !absl::c_linear_search(plan_.trip_counts, count)) {
+        plan_.trip_counts.push_back(count);
+      }
+    }
+  }
+
+  // The first group that may read it at the same point, and the first that may read it anywhere.
+  void SetFrom(NodeId id, int32_t here, int32_t anywhere) {
+    here_[At(id)] = here;
+    anywhere_[At(id)] = anywhere;
+  }
+
+  void Place(NodeId id) {
+    const Node& n = node(id);
+    if (IsReadThrough(n.kind()) || plan_.prologue[At(id)]) {
+      const bool same = SameElements(graph_, id) != id || n.kind() == Kind::kPart;
+      int32_t here = barrier_, anywhere = barrier_;
+      for (NodeId operand : Read(n)) {
+        anywhere = std::max(anywhere, anywhere_[At(operand)]);
+        here = std::max(here, same || plan_.prologue[At(id)] ? here_[At(operand)]
+                                                             : anywhere_[At(operand)]);
+      }
+      // A prologue is read by its reduction only, whose terms lie anywhere.
+      SetFrom(id, here, anywhere);
+      return;
+    }
+    int32_t earliest = barrier_;
+    for (NodeId operand : Read(n)) {
+      earliest = std::max(earliest,
+                          n.kind() == Kind::kMap ? here_[At(operand)] : anywhere_[At(operand)]);
+    }
+    const int32_t group = GroupFor(id, earliest);
+    plan_.groups[static_cast<size_t>(group)].nodes.push_back(id);
+    plan_.group[At(id)] = group;
+    SetFrom(id, plan_.groups[static_cast<size_t>(group)].what == Fusion::Group::What::kNest
+                    ? group
+                    : group + 1,
+            group + 1);
+  }
+
+  int32_t GroupFor(NodeId id, int32_t earliest) {
+    const Node& n = node(id);
+    using What = Fusion::Group::What;
+    What what = What::kNest;
+    if (n.kind() == Kind::kConcat) what = What::kConcat;
+    if (n.kind() == Kind::kScatterAdd) what = What::kScatterAdd;
+    if (n.kind() == Kind::kRandom) what = What::kRandom;
+    if (n.kind() == Kind::kLoop) what = What::kLoop;
+    const Shape domain = what == What::kLoop ? Shape() : DomainOf(n.type().shape);
+    const std::string key = ToString(absl::MakeConstSpan(domain));
+    const bool opens = what != What::kNest || n.kind() == Kind::kContract || !options_.fuse;
+    if (!opens) {
+      // The first group of this domain that is late enough and not full.
+      std::vector<int32_t>& candidates = open_[key];
+      for (auto it = absl::c_lower_bound(candidates, earliest); it != candidates.end(); ++it) {
+        const Fusion::Group& group = plan_.groups[static_cast<size_t>(*it)];
+        if (static_cast<int32_t>(group.nodes.size()) < options_.most_nodes) return *it;
+      }
+    }
+    const auto made = static_cast<int32_t>(plan_.groups.size());
+    plan_.groups.push_back({what, domain, {}});
+    if (what == What::kNest && options_.fuse) open_[key].push_back(made);
+    return made;
+  }
+
+  // Moves maps down to the only group that reads them, where that saves a trip through memory: what
+  // they read is in memory anyway, or is not read by others.
+  void Sink() {
+    std::vector<std::vector<NodeId>> readers(graph_.nodes().size());
+    for (size_t i = 0; i < graph_.nodes().size(); i++) {
+      if (plan_.readers[i] == 0) continue;
+      for (NodeId operand : Read(graph_.nodes()[i])) {
+        readers[At(operand)].push_back(static_cast<NodeId>(i));
+      }
+    }
+    std::vector<bool> is_output(graph_.nodes().size(), false);
+    for (NodeId id : graph_.outputs()) is_output[At(id)] = true;
+    std::vector<bool> moved(graph_.nodes().size(), false);
+    for (size_t i = graph_.nodes().size(); i-- > 0;) {
+      const Node& n = graph_.nodes()[i];
+      const int32_t from = plan_.group[i];
+      if (from < 0 || n.kind() != Kind::kMap || is_output[i] || readers[i].empty()) continue;
+      int32_t to = -1;
+      bool one = true;
+      for (NodeId reader : readers[i]) {
+        const int32_t group = plan_.group[At(reader)];
+        if (group < 0 || node(reader).kind() != Kind::kMap || (to >= 0 && group != to)) {
+          one = false;
+          break;
+        }
+        to = group;
+      }
+      if (!one || to == from || (to < barrier_) != (from < barrier_)) continue;
+      if (static_cast<int32_t>(plan_.groups[static_cast<size_t>(to)].nodes.size()) >=
+          options_.most_nodes) {
+        continue;
+      }
+      // Operands that would have to be stored for it alone.
+      int64_t more = 0, less = SizeOf(n.type().dtype);
+      for (NodeId operand : n.operands) {
+        const NodeId base = SameElements(graph_, operand);
+        if (plan_.group[At(base)] != from) continue;
+        const bool is_stored =
+            is_output[At(base)] || absl::c_any_of(readers[At(base)], [&](NodeId reader) {
+              return reader != static_cast<NodeId>(i) && plan_.group[At(reader)] != from;
+            });
+        if (!is_stored) more += SizeOf(node(base).type().dtype);
+      }
+      if (more > less) continue;
+      plan_.group[i] = to;
+      moved[i] = true;
+    }
+    for (size_t g = 0; g < plan_.groups.size(); g++) {
+      auto& nodes = plan_.groups[g].nodes;
+      nodes.erase(std::remove_if(nodes.begin(), nodes.end(),
+                                 [&](NodeId id) { return plan_.group[At(id)] != static_cast<int32_t>(g); }),
+                  nodes.end());
+    }
+    for (size_t i = 0; i < moved.size(); i++) {
+      if (moved[i]) {
+        plan_.groups[static_cast<size_t>(plan_.group[i])].nodes.push_back(static_cast<NodeId>(i));
+      }
+    }
+    for (Fusion::Group& group : plan_.groups) absl::c_sort(group.nodes);
+  }
+
+  // A member is stored where something else than a map of its own group reads it.
+  void FindStored() {
+    const auto store = [&](NodeId id) {
+      // Through what is read through, down to members.
+      std::vector<NodeId> rest = {id};
+      while (!rest.empty()) {
+        const NodeId next = rest.back();
+        rest.pop_back();
+        if (plan_.group[At(next)] >= 0) {
+          plan_.stored[At(next)] = true;
+        } else if (!visited_[At(next)]) {
+          visited_[At(next)] = true;
+          for (NodeId operand : Read(node(next))) rest.push_back(operand);
+        }
+      }
+    };
+    visited_.assign(graph_.nodes().size(), false);
+    for (size_t i = 0; i < graph_.nodes().size(); i++) {
+      if (plan_.readers[i] == 0 || plan_.group[i] < 0) continue;
+      const Node& n = graph_.nodes()[i];
+      for (NodeId operand : Read(n)) {
+        const NodeId base = SameElements(graph_, operand);
+        if (n.kind() == Kind::kMap && plan_.group[At(base)] == plan_.group[i]) continue;
+        store(operand);
+      }
+    }
+    for (NodeId id : graph_.outputs()) store(id);
+    for (NodeId id : plan_.trip_counts) store(id);
+  }
+
+  const Graph& graph_;
+  const FuseOptions options_;
+  Fusion plan_;
+  std::vector<int32_t> here_, anywhere_;
+  std::vector<bool> visited_;
+  std::map<std::string, std::vector<int32_t>> open_;
+  int32_t barrier_ = 0;
+};
+
+}  // namespace
+
+Shape DomainOf(const Shape& shape) {
+  Shape domain;
+  absl::c_copy_if(shape, std::back_inserter(domain), [](Dim dim) { return !(dim == Dim(1)); });
+  return domain;
+}
+
+NodeId SameElements(const Graph& graph, NodeId id) {
+  for (;;) {
+    const Node& node = graph.node(id);
+    if (node.kind() == Kind::kCustom) {
+      id = node.operands[0];
+    } else if (node.kind() == Kind::kReshape) {
+      if (DomainOf(node.type().shape) != DomainOf(graph.node(node.operands[0]).type().shape)) {
+        return id;
+      }
+      id = node.operands[0];
+    } else if (node.kind() == Kind::kView) {
+      if (!OnlyMovesOnes(node, graph.node(node.operands[0]).type().shape)) return id;
+      id = node.operands[0];
+    } else {
+      return id;
+    }
+  }
+}
+
+Fusion Fuse(const Graph& graph, const FuseOptions& options) { return Fuser(graph, options).Run(); }
+
+}  // namespace talweg

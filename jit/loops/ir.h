@@ -118,7 +118,7 @@ struct Instruction {
   int32_t buffer = -1;
   int32_t site = -1;
   int32_t which = -1;
-  std::vector<int32_t> shuffle;
+  std::vector<int32_t> shuffle = {};
   friend bool operator==(const Instruction&, const Instruction&) = default;
 };
 

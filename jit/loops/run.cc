@@ -81,10 +81,9 @@ bool Run::Prepare() {
   const int64_t bytes = std::max<int64_t>(program_.arena_bytes, 64);
   arena_ = NewMemory(bytes);
   if (arena_ == nullptr) {
-    SetError(absl::ResourceExhaustedError(
-        absl::StrCat("no memory for ", bytes, " bytes of intermediate values",
-                     program_.largest.empty() ? "" : ", of which this is the largest: ",
-                     program_.largest)));
+    SetError(absl::ResourceExhaustedError(absl::StrCat(
+        "no memory for ", bytes, " bytes of intermediate values",
+        program_.largest.empty() ? "" : ", of which this is the largest: ", program_.largest)));
     return false;
   }
   context_.arena = arena_.get();
@@ -156,10 +155,9 @@ bool Run::Allocate(int32_t slot, int32_t site, int64_t elements, int64_t element
   }
   if (block.memory == nullptr) {
     const ErrorSite& where = program_.sites[static_cast<size_t>(site)];
-    const std::string what =
-        countable ? absl::StrCat("no memory for ", bytes, " bytes")
-                  : absl::StrCat("no memory for ", elements, " elements of ", element_size,
-                                 " bytes");
+    const std::string what = countable ? absl::StrCat("no memory for ", bytes, " bytes")
+                                       : absl::StrCat("no memory for ", elements, " elements of ",
+                                                      element_size, " bytes");
     SetError(absl::ResourceExhaustedError(absl::StrCat(where.before, what, where.after)));
     return false;
   }

@@ -1,6 +1,7 @@
 #ifndef TALWEG_JIT_LOOPS_IR_H_
 #define TALWEG_JIT_LOOPS_IR_H_
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <variant>
@@ -117,7 +118,7 @@ struct Instruction {
   int32_t buffer = -1;
   int32_t site = -1;
   int32_t which = -1;
-  std::vector<int32_t> shuffle;
+  std::vector<int32_t> shuffle = {};
   friend bool operator==(const Instruction&, const Instruction&) = default;
 };
 
@@ -179,11 +180,18 @@ struct ErrorSite {
   int64_t limit = 0;   // of kRows
 };
 
+// What kRandom draws: the rule of an op, for elements of a type.
+struct Random {
+  const Op* op = nullptr;
+  DType dtype = kFloat32;
+  friend bool operator==(const Random&, const Random&) = default;
+};
+
 struct Program {
   std::vector<RegisterType> registers;
   std::vector<Buffer> buffers;
   std::vector<Array> constants;
-  std::vector<const Op*> randoms;
+  std::vector<Random> randoms;
   std::vector<ErrorSite> sites;
   Block body;
   int64_t arena_bytes = 0;

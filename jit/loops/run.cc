@@ -1,0 +1,177 @@
+#include "jit/loops/run.h"
+
+#include <algorithm>
+#include <limits>
+#include <new>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace talweg::loops {
+namespace {
+
+constexpr std::align_val_t kAlignment{64};
+
+// What stands in for memory that nobody has, and that nobody may write.
+alignas(64) constexpr std::byte kZeros[64] = {};
+
+bool Uses(const Type& type, Dim symbol) {
+  return std::find(type.shape.begin(), type.shape.end(), symbol) != type.shape.end();
+}
+
+// "gather: float32[5,2] x int32[3]: what (model.cc:14)", as the interpreter words it.
+absl::Status OutputError(const Graph& graph, size_t k, absl::string_view what) {
+  const Node* node = &graph.node(graph.outputs()[k]);
+  if (node->kind() == Kind::kPart) node = &graph.node(node->operands[0]);
+  std::string text = node->op->name;
+  const char* separator = ": ";
+  for (NodeId operand : node->operands) {
+    absl::StrAppend(&text, separator, ToString(graph.node(operand).type()));
+    separator = " x ";
+  }
+  const std::string line = ToString(node->line);
+  return absl::InvalidArgumentError(
+      absl::StrCat(text, ": ", what, line.empty() ? "" : absl::StrCat(" (", line, ")")));
+}
+
+}  // namespace
+
+void Run::Free::operator()(std::byte* memory) const { ::operator delete(memory, kAlignment); }
+
+std::unique_ptr<std::byte[], Run::Free> Run::NewMemory(int64_t bytes) {
+  return std::unique_ptr<std::byte[], Free>(static_cast<std::byte*>(
+      ::operator new(static_cast<size_t>(bytes), kAlignment, std::nothrow)));
+}
+
+Run::Run(const Program& program, const Graph& graph, absl::Span<const Array> inputs,
+         const SymbolValues& symbols, const RunOptions& options)
+    : program_(program),
+      graph_(graph),
+      inputs_(inputs),
+      options_(options),
+      table_(static_cast<size_t>(program.slots())),
+      elements_(static_cast<size_t>(program.slots())) {
+  for (int32_t slot = 0; slot < program.slots(); slot++) SetSlot(slot, nullptr, 0);
+  for (size_t i = 0; i < inputs.size(); i++) {
+    SetSlot(static_cast<int32_t>(i), inputs[i].raw(), inputs[i].size());
+  }
+  for (size_t i = 0; i < program.constants.size(); i++) {
+    const Array& constant = program.constants[i];
+    SetSlot(program.constant_slot() + static_cast<int32_t>(i), constant.raw(), constant.size());
+  }
+  context_.table = table_.data();
+  context_.rows = symbols.rows;
+  context_.trips = symbols.trips;
+  context_.run = this;
+}
+
+void Run::SetSlot(int32_t slot, const std::byte* memory, int64_t elements) {
+  const auto i = static_cast<size_t>(slot);
+  // Inputs and constants are never written.
+  table_[i] = const_cast<std::byte*>(memory == nullptr || elements == 0 ? kZeros : memory);
+  elements_[i] = elements;
+}
+
+void Run::SetError(absl::Status status) {
+  if (status_.ok()) status_ = std::move(status);
+}
+
+bool Run::Prepare() {
+  // A little even for a program that needs none, so that no pointer into it is null.
+  const int64_t bytes = std::max<int64_t>(program_.arena_bytes, 64);
+  arena_ = NewMemory(bytes);
+  if (arena_ == nullptr) {
+    SetError(absl::ResourceExhaustedError(absl::StrCat(
+        "no memory for ", bytes, " bytes of intermediate values",
+        program_.largest.empty() ? "" : ", of which this is the largest: ", program_.largest)));
+    return false;
+  }
+  context_.arena = arena_.get();
+  return !OutputsAreKnown() || MakeOutputs();
+}
+
+bool Run::OutputsAreKnown() const {
+  for (size_t k = 0; k < graph_.outputs().size(); k++) {
+    if (context_.rows < 0 && Uses(graph_.output_type(k), kRows)) return false;
+    if (context_.trips < 0 && Uses(graph_.output_type(k), kTrips)) return false;
+  }
+  return true;
+}
+
+bool Run::MakeOutputs() {
+  if (!outputs_.empty()) return true;
+  const SymbolValues symbols{context_.rows, context_.trips};
+  const size_t count = graph_.outputs().size();
+  outputs_.reserve(count);
+  for (size_t k = 0; k < count; k++) {
+    const int32_t passed = k < program_.passed_through.size() ? program_.passed_through[k] : -1;
+    if (passed >= 0) {
+      outputs_.push_back(inputs_[static_cast<size_t>(passed)]);
+      continue;
+    }
+    const Type& type = graph_.output_type(k);
+    for (Dim dim : type.shape) {
+      if (symbols.Of(dim) >= 0) continue;
+      SetError(OutputError(graph_, k,
+                           absl::StrCat("nothing binds the run-time symbol `", dim.ToString(),
+                                        "`: no input has it in its shape")));
+      return false;
+    }
+    absl::StatusOr<Array> output = Array::Zeros(type.dtype, Resolve(type.shape, symbols));
+    if (!output.ok()) {
+      SetError(absl::IsResourceExhausted(output.status())
+                   ? output.status()
+                   : OutputError(graph_, k, output.status().message()));
+      return false;
+    }
+    outputs_.push_back(*std::move(output));
+    Array& made = outputs_.back();
+    SetSlot(program_.output_slot() + static_cast<int32_t>(k), made.mutable_bytes(), made.size());
+  }
+  return true;
+}
+
+absl::StatusOr<std::vector<Array>> Run::Finish(bool finished) {
+  if (!status_.ok()) return status_;
+  if (!finished) return absl::InternalError("the run ended without saying why");
+  // Where the program never bound the symbols of its outputs, this says which.
+  if (!MakeOutputs()) return status_;
+  return std::move(outputs_);
+}
+
+bool Run::Allocate(int32_t slot, int32_t site, int64_t elements, int64_t element_size) {
+  // Some lanes more than there are elements may be written.
+  constexpr int64_t kSlack = 64;
+  constexpr int64_t kMost = std::numeric_limits<int64_t>::max() / 2;
+  const size_t height = live_.size();
+  if (height == blocks_.size()) blocks_.emplace_back();
+  Block& block = blocks_[height];
+  const bool countable = elements >= 0 && elements <= (kMost - kSlack) / element_size;
+  const int64_t bytes = countable ? elements * element_size + kSlack : kMost;
+  if (block.memory == nullptr || block.bytes < bytes) {
+    block.memory = nullptr;  // first, so that both need not exist at once
+    block.memory = countable ? NewMemory(bytes) : nullptr;
+    block.bytes = bytes;
+  }
+  if (block.memory == nullptr) {
+    const ErrorSite& where = program_.sites[static_cast<size_t>(site)];
+    const std::string what = countable ? absl::StrCat("no memory for ", bytes, " bytes")
+                                       : absl::StrCat("no memory for ", elements, " elements of ",
+                                                      element_size, " bytes");
+    SetError(absl::ResourceExhaustedError(absl::StrCat(where.before, what, where.after)));
+    return false;
+  }
+  live_.push_back(slot);
+  table_[static_cast<size_t>(slot)] = block.memory.get();
+  elements_[static_cast<size_t>(slot)] = elements;
+  return true;
+}
+
+void Run::Release(int64_t mark) {
+  while (static_cast<int64_t>(live_.size()) > std::max<int64_t>(mark, 0)) {
+    SetSlot(live_.back(), nullptr, 0);
+    live_.pop_back();
+  }
+}
+
+}  // namespace talweg::loops

@@ -1,0 +1,78 @@
+#ifndef TALWEG_JIT_LOOPS_RUN_H_
+#define TALWEG_JIT_LOOPS_RUN_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/container/inlined_vector.h"
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "jit/loops/runtime.h"
+
+namespace talweg::loops {
+
+// One call of a program: its memory, its outputs, and the first thing that went wrong. Generated
+// code knows it by the functions of runtime.h only; the evaluator also asks for sizes.
+class Run {
+ public:
+  Run(const Program& program, const Graph& graph, absl::Span<const Array> inputs,
+      const SymbolValues& symbols, const RunOptions& options);
+  Run(const Run&) = delete;
+  Run& operator=(const Run&) = delete;
+
+  // Allocates the arena, and the outputs if their shapes are known. False on an error.
+  bool Prepare();
+  // What the caller gets after the body returned `finished`.
+  absl::StatusOr<std::vector<Array>> Finish(bool finished);
+
+  Context* context() { return &context_; }
+  const Program& program() const { return program_; }
+  const RunOptions& options() const { return options_; }
+  const absl::Status& status() const { return status_; }
+  // The elements behind a slot of the table; 0 where there is no memory yet or any more.
+  int64_t elements(int32_t slot) const { return elements_[static_cast<size_t>(slot)]; }
+
+  // Later errors are not kept.
+  void SetError(absl::Status status);
+  // Allocates the outputs. False on an error.
+  bool MakeOutputs();
+  bool Allocate(int32_t slot, int32_t site, int64_t elements, int64_t element_size);
+  int64_t Mark() const { return static_cast<int64_t>(live_.size()); }
+  void Release(int64_t mark);
+
+ private:
+  struct Free {
+    void operator()(std::byte* memory) const;
+  };
+  struct Block {
+    std::unique_ptr<std::byte[], Free> memory;
+    int64_t bytes = 0;
+  };
+  static std::unique_ptr<std::byte[], Free> NewMemory(int64_t bytes);
+  bool OutputsAreKnown() const;
+  void SetSlot(int32_t slot, const std::byte* memory, int64_t elements);
+
+  const Program& program_;
+  const Graph& graph_;
+  const absl::Span<const Array> inputs_;
+  const RunOptions& options_;
+  Context context_;
+  absl::Status status_;
+  absl::InlinedVector<std::byte*, 32> table_;
+  absl::InlinedVector<int64_t, 32> elements_;
+  std::vector<Array> outputs_;
+  std::unique_ptr<std::byte[], Free> arena_;
+  // The dynamic buffers by age: their slots, and their memory. There may be more memory than
+  // buffers: what a release frees waits for the next allocation at the same height of the stack,
+  // which in a loop is the same one of the trip before.
+  std::vector<int32_t> live_;
+  std::vector<Block> blocks_;
+};
+
+}  // namespace talweg::loops
+
+#endif  // TALWEG_JIT_LOOPS_RUN_H_

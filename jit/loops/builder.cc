@@ -482,4 +482,20 @@ void Builder::CloseSection() {
   Append(open_.back().block, Section{std::move(open.label), std::move(open.block)});
 }
 
+std::vector<Section> Builder::TakeSections(size_t since) {
+  std::vector<Section> sections;
+  Block& block = open_.back().block;
+  Block rest;
+  for (size_t i = since; i < block.size(); i++) {
+    if (auto* section = std::get_if<Section>(&block[i].node)) {
+      sections.push_back(std::move(*section));
+    } else {
+      rest.push_back(std::move(block[i]));
+    }
+  }
+  block.resize(since);
+  for (Statement& statement : rest) block.push_back(std::move(statement));
+  return sections;
+}
+
 }  // namespace talweg::loops

@@ -161,6 +161,10 @@ class Builder {
   // A section that stays empty vanishes.
   void OpenSection(std::string label);
   void CloseSection();
+  // For trying something out: where the innermost open block ends now, and the sections that came
+  // since, which are taken out again.
+  size_t Position() const { return open_.back().block.size(); }
+  std::vector<Section> TakeSections(size_t since);
 
  private:
   // What makes two pure instructions equal.

@@ -94,7 +94,7 @@ enum class Code : uint8_t {
   // Tells the caller the number of trips, args[0], where no input has it in its shape. Outputs are
   // there only afterwards. The run may end with an error. No result.
   kBindTrips,
-  // A new dynamic `buffer` of args[0] elements (and memory for 64 bytes more); `site` says for
+  // A new dynamic `buffer` of args[0] elements (and memory for 128 bytes more); `site` says for
   // what,
   // should there be no memory. No result.
   kAllocate,

@@ -1,6 +1,7 @@
 #include "jit/loops/level.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "absl/algorithm/container.h"
@@ -19,6 +20,11 @@ bool IsSplat(const Array& array) {
     if (array.raw()[i] != array.raw()[i - size]) return false;
   }
   return array.size() > 0;
+}
+
+// Far below what would overflow; no such memory can be had.
+int64_t Product(int64_t a, int64_t b) {
+  return static_cast<int64_t>(std::min<__int128>(static_cast<__int128>(a) * b, int64_t{1} << 58));
 }
 
 int64_t RoundUp(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
@@ -97,6 +103,8 @@ std::string Level::Label(NodeId id) const {
 }
 
 int32_t Level::SiteOf(ErrorSite::What what, NodeId id, int64_t limit) {
+  const auto [it, is_new] = sites_.try_emplace({id, static_cast<int64_t>(what)}, 0);
+  if (!is_new) return it->second;
   const Node& n = node(id);
   ErrorSite site{.what = what, .before = n.op->name, .after = "", .limit = limit};
   const char* separator = ": ";
@@ -107,16 +115,42 @@ int32_t Level::SiteOf(ErrorSite::What what, NodeId id, int64_t limit) {
   site.before += ": ";
   const std::string line = ToString(n.line);
   if (!line.empty()) site.after = absl::StrCat(" (", line, ")");
-  return b_.AddSite(std::move(site));
+  return it->second = b_.AddSite(std::move(site));
 }
 
-Tensor Level::NewTensor(const Type& type, const std::string& name, std::vector<int32_t> order) {
+Tensor Level::RowMajor(const Type& type, int32_t buffer) {
+  Tensor tensor{.buffer = buffer, .dtype = type.dtype, .shape = type.shape, .strides = {}};
+  tensor.strides.resize(type.shape.size());
+  int64_t factor = 1;
+  Register reg = kNone;
+  for (size_t axis = type.shape.size(); axis-- > 0;) {
+    const Dim dim = type.shape[axis];
+    if (dim == Dim(1)) continue;
+    tensor.strides[axis] = {factor, reg};
+    if (dim.is_static()) {
+      factor = Product(factor, dim.value());
+      continue;
+    }
+    bool outermost = true;
+    for (size_t outer = 0; outer < axis; outer++) outermost = outermost && type.shape[outer] == Dim(1);
+    if (outermost) break;
+    const Register extent = Extent(dim);
+    reg = reg == kNone ? b_.Times(extent, factor) : b_.Times(b_.Mul(reg, extent), factor);
+    factor = 1;
+  }
+  return tensor;
+}
+
+Tensor Level::NewTensor(const Type& type, const std::string& name, std::vector<int32_t> order,
+                        bool exact) {
   if (order.empty()) order = BestOrder(*this, type.shape);
   Tensor tensor{.buffer = -1, .dtype = type.dtype, .shape = type.shape, .strides = {}};
   tensor.strides.resize(type.shape.size());
   tensor.internal = true;
-  int64_t factor = 1;
+  // The next axis' stride, and the elements up to here.
+  int64_t factor = 1, elements = 1;
   Register reg = kNone;
+  bool dynamic = false;
   int32_t wide_axes = 0;
   for (size_t i = order.size(); i-- > 0;) {
     const auto axis = static_cast<size_t>(order[i]);
@@ -125,22 +159,25 @@ Tensor Level::NewTensor(const Type& type, const std::string& name, std::vector<i
     tensor.strides[axis] = {factor, reg};
     if (wide_axes++ == 0) tensor.padded_axis = order[i];
     const int64_t bound = BoundOf(dim);
-    if (bound < 0) {
-      const Register extent = Extent(dim);
-      reg = reg == kNone ? b_.Times(extent, factor) : b_.Times(b_.Mul(reg, extent), factor);
-      factor = 1;
-    } else {
+    if (bound >= 0) {
       const int64_t extent = dim.is_static() ? bound : RoundUp(bound, kRowMultiple);
-      factor = static_cast<int64_t>(
-          std::min<__int128>(static_cast<__int128>(factor) * extent, int64_t{1} << 58));
+      elements = Product(elements, extent);
+      if (dim.is_static() || !exact) {
+        factor = Product(factor, extent);
+        continue;
+      }
     }
+    dynamic = dynamic || bound < 0;
+    const Register extent = Extent(dim);
+    reg = reg == kNone ? b_.Times(extent, factor) : b_.Times(b_.Mul(reg, extent), factor);
+    factor = 1;
   }
   // Where there are other axes, the next row lies right behind, but for rounded extents.
   if (wide_axes > 1) {
     const Dim innermost = type.shape[static_cast<size_t>(tensor.padded_axis)];
-    if (innermost.is_static() || BoundOf(innermost) < 0) tensor.padded_axis = -1;
+    if (exact || innermost.is_static() || BoundOf(innermost) < 0) tensor.padded_axis = -1;
   }
-  if (reg != kNone) {
+  if (dynamic) {
     tensor.buffer = b_.AddDynamic(name, type.dtype);
     b_.Allocate(tensor.buffer, b_.Times(reg, factor), memory_site_);
   } else {
@@ -150,7 +187,7 @@ Tensor Level::NewTensor(const Type& type, const std::string& name, std::vector<i
                                   .home = Buffer::Home::kArena,
                                   .slot = -1,
                                   .offset = 0,
-                                  .elements = factor + slack});
+                                  .elements = elements + slack});
   }
   return tensor;
 }
@@ -269,8 +306,8 @@ Tensor Level::Materialize(NodeId id) {
   return tensor(id);
 }
 
-Tensor Level::CopyOf(NodeId id, std::vector<int32_t> order) {
-  Tensor copy = NewTensor(node(id).type(), absl::StrCat("copy", id), std::move(order));
+Tensor Level::CopyOf(NodeId id, std::vector<int32_t> order, bool exact) {
+  Tensor copy = NewTensor(node(id).type(), absl::StrCat("copy", id), std::move(order), exact);
   CopyTo(id, copy);
   return copy;
 }
@@ -316,7 +353,6 @@ void Level::BindTrips() {
 }
 
 absl::Status Level::LowerGroups() {
-  memory_site_ = b_.AddSite({.what = ErrorSite::What::kMemory, .before = "", .after = ""});
   AddConstants();
   if (fusion_.groups_before_trips == 0) BindTrips();
   for (size_t g = 0; g < fusion_.groups.size(); g++) {

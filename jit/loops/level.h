@@ -58,7 +58,8 @@ class Level {
         depth_(depth),
         fusion_(Fuse(graph, {.fuse = lowering.options.fuse})),
         tensors_(graph.nodes().size()),
-        planned_(graph.nodes().size()) {}
+        planned_(graph.nodes().size()),
+        memory_site_(b_.AddSite({.what = ErrorSite::What::kMemory, .before = "", .after = ""})) {}
 
   // Given before: what the inputs are, the symbols' values, and where results are to lie.
   void SetTensor(NodeId id, Tensor tensor) { tensors_[At(id)] = std::move(tensor); }
@@ -67,6 +68,7 @@ class Level {
   void SetTrips(Symbol trips) { trips_ = trips; }
   // The member `id` is to be written there, where that is possible.
   void Plan(NodeId id, Tensor tensor) { planned_[At(id)] = std::move(tensor); }
+  const std::optional<Tensor>& PlannedFor(NodeId id) const { return planned_[At(id)]; }
 
   absl::Status LowerGroups();
 
@@ -102,15 +104,18 @@ class Level {
 
   // A buffer for a value of this type. `order`: its axes from the outermost to the innermost in
   // memory; empty: as is best for it.
-  Tensor NewTensor(const Type& type, const std::string& name,
-                   std::vector<int32_t> order = {});
+  // `exact`: rows lie as close to each other as the run-time extents allow.
+  Tensor NewTensor(const Type& type, const std::string& name, std::vector<int32_t> order = {},
+                   bool exact = false);
+  // The same over a buffer that exists: row-major.
+  Tensor RowMajor(const Type& type, int32_t buffer);
   // A member's tensor: the planned one or a new one.
   const Tensor& TensorFor(NodeId id);
   int32_t SiteOf(ErrorSite::What what, NodeId id, int64_t limit = 0);
   std::string Label(NodeId id) const;
 
   // A new tensor with the elements of `id`, laid out in this order.
-  Tensor CopyOf(NodeId id, std::vector<int32_t> order);
+  Tensor CopyOf(NodeId id, std::vector<int32_t> order, bool exact = false);
  private:
   static size_t At(NodeId id) { return static_cast<size_t>(id); }
 
@@ -121,6 +126,7 @@ class Level {
   void LowerScatterAdd(NodeId id);
   void LowerRandom(NodeId id);
   absl::Status LowerLoop(NodeId id);
+  friend class LoopLowering;
 
   Lowering& lowering_;
   Builder& b_;
@@ -130,7 +136,8 @@ class Level {
   Symbol rows_, trips_;
   std::vector<std::optional<Tensor>> tensors_, planned_;
   absl::flat_hash_map<NodeId, Register> registers_;
-  int32_t memory_site_ = -1;
+  const int32_t memory_site_;
+  absl::flat_hash_map<std::pair<NodeId, int64_t>, int32_t> sites_;
 };
 
 // The axes of a shape in the order in which they lie in memory, outermost first: row-major, but

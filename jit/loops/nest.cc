@@ -250,7 +250,7 @@ bool Nest::MayOverrun(int32_t axis) const {
     rest.insert(rest.end(), node.operands.begin(), node.operands.end());
   }
   for (const Target& target : writes_) {
-    if (!members_.contains(target.id)) rest.push_back(target.id);
+    if (target.id >= 0 && !members_.contains(target.id)) rest.push_back(target.id);
     if (!target.to.internal) return false;
   }
   while (!rest.empty()) {
@@ -279,7 +279,7 @@ bool Nest::MayOverrun(int32_t axis) const {
 std::vector<Schedule> Nest::Candidates() const {
   const Machine& machine = level_.lowering().machine;
   int64_t element = 8;
-  bool has_chain = false, has_contract = false;
+  bool has_chain = false;
   const auto see = [&](DType dtype) {
     if (dtype != kBool) element = std::min(element, SizeOf(dtype));
   };
@@ -287,7 +287,6 @@ std::vector<Schedule> Nest::Candidates() const {
     const Node& node = level_.node(id);
     see(node.type().dtype);
     if (node.kind() == Kind::kContract) {
-      has_contract = true;
       has_chain = has_chain || node.As<ContractAttributes>().order.chains == 1;
     }
   }
@@ -340,15 +339,14 @@ void Nest::Emit() {
   size_t best = 0;
   if (candidates.size() > 1) {
     double least = std::numeric_limits<double>::infinity();
-    std::optional<Section> cheapest;
     for (size_t i = 0; i < candidates.size(); i++) {
       copies_.clear();
-      const size_t before = b_.Sections();
+      const size_t before = b_.Position();
       PrepareLanes(candidates[i], copies_);
       EmitWith(candidates[i]);
       double cost = 0;
-      while (b_.Sections() > before) {
-        cost += CostOf(b_.program(), b_.TakeSection(), level_.lowering().machine);
+      for (const Section& section : b_.TakeSections(before)) {
+        cost += CostOf(b_.program(), section, level_.lowering().machine);
       }
       if (cost < least) {
         least = cost;
@@ -366,6 +364,7 @@ void Nest::Emit() {
 void Nest::EmitWith(const Schedule& schedule) {
   Reader reader(level_, members_);
   for (const auto& [id, tensor] : copies_) reader.Override(id, tensor);
+  for (const auto& [id, tensor] : from_) reader.Override(id, tensor);
   for (const auto& [id, tensors] : terms_) reader.SetTerms(id, tensors);
   reader_ = &reader;
   b_.OpenSection(label_);
@@ -527,8 +526,10 @@ void Nest::Body(const std::vector<Point>& points, bool clamped) {
   std::vector<Done> done;
   for (const Point& point : points) {
     for (const Target& target : writes_) {
-      const Point at = InShape(ShapeOf(target.id), point);
-      done.push_back({&target, at, reader_->Value(target.id, at)});
+      const Point at = InShape(target.to.shape, point);
+      const Register value = target.id >= 0 ? reader_->Value(target.id, at)
+                                            : b_.Constant(target.to.dtype, 0);
+      done.push_back({&target, at, value});
     }
     if (clamped) continue;
     for (const Done& d : done) reader_->Store(d.target->to, d.at, d.value);

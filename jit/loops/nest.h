@@ -33,11 +33,17 @@ class Nest {
   void AddMember(NodeId id) { members_.insert(id); order_.push_back(id); }
   // The elements of `id`, which may also be a view or another node that is read through, go there.
   void Write(NodeId id, Tensor to) { writes_.push_back({id, std::move(to)}); }
+  // The same, read from a tensor that stands for the node.
+  void WriteFrom(NodeId id, Tensor from, Tensor to) {
+    from_.push_back({id, std::move(from)});
+    Write(id, std::move(to));
+  }
+  void WriteZeros(Tensor to) { writes_.push_back({-1, std::move(to)}); }
   void Emit();
 
  private:
   struct Target {
-    NodeId id;
+    NodeId id;  // -1: zeros
     Tensor to;
   };
   using Indices = absl::InlinedVector<Index, 4>;
@@ -68,7 +74,7 @@ class Nest {
   absl::flat_hash_set<NodeId> members_;
   std::vector<Target> writes_;
   std::vector<std::pair<NodeId, std::vector<Tensor>>> terms_;
-  std::vector<std::pair<NodeId, Tensor>> copies_;
+  std::vector<std::pair<NodeId, Tensor>> copies_, from_;
   Reader* reader_ = nullptr;
 };
 

@@ -27,6 +27,7 @@ class Reader {
   // in common is loaded once. Value then finds the results.
   void Reduce(NodeId id, absl::Span<const Point> points);
 
+  Register LoadFrom(const Tensor& tensor, const Point& point) { return Load(tensor, point); }
   void Store(const Tensor& tensor, const Point& point, Register value);
 
   // Reads a node from this tensor, whatever else is known of it.

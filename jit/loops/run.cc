@@ -141,7 +141,7 @@ absl::StatusOr<std::vector<Array>> Run::Finish(bool finished) {
 
 bool Run::Allocate(int32_t slot, int32_t site, int64_t elements, int64_t element_size) {
   // Some lanes more than there are elements may be written.
-  constexpr int64_t kSlack = 64;
+  constexpr int64_t kSlack = 128;
   constexpr int64_t kMost = std::numeric_limits<int64_t>::max() / 2;
   const size_t height = live_.size();
   if (height == blocks_.size()) blocks_.emplace_back();

@@ -1,0 +1,81 @@
+#include <algorithm>
+
+#include "jit/loops/nest.h"
+
+namespace talweg::loops {
+namespace {
+
+// Trips of a loop whose bounds are not known.
+constexpr double kTypicalTrips = 4;
+// A trip's own work.
+constexpr double kPerTrip = 1;
+constexpr double kPerLaneAlone = 1.5;
+constexpr double kCall = 20;
+
+double CostOf(const Program& program, const Instruction& instruction, const Machine& machine) {
+  const Register typed =
+      instruction.code == Code::kStore ? instruction.args[2] : instruction.result;
+  if (typed == kNone) return kCall;
+  const RegisterType type = program.type(typed);
+  const double registers =
+      std::max<double>(1, static_cast<double>(type.lanes * SizeOf(type.dtype)) /
+                              static_cast<double>(machine.vector_bytes));
+  switch (instruction.code) {
+    case Code::kScalar:
+      switch (instruction.opcode) {
+        case Opcode::kConstant:
+          return 0;
+        case Opcode::kDiv:
+        case Opcode::kSqrt:
+          return 8 * registers;
+        case Opcode::kCall:
+          return kCall * type.lanes;
+        default:
+          return registers;
+      }
+    case Code::kSplat:
+    case Code::kLanes:
+      return 0.5;
+    case Code::kLoad:
+    case Code::kStore:
+      if (type.lanes == 1) return 0.5;
+      if (instruction.stride != 1) return kPerLaneAlone * type.lanes;
+      return registers * (instruction.args[1] == kNone ? 0.6 : 1);
+    case Code::kLoadEach:
+    case Code::kCheckIndex:
+      return kPerLaneAlone * type.lanes;
+    default:
+      return registers;
+  }
+}
+
+double CostOf(const Program& program, const Block& block, const Machine& machine) {
+  double cost = 0;
+  for (const Statement& statement : block) {
+    if (const auto* instruction = std::get_if<Instruction>(&statement.node)) {
+      cost += CostOf(program, *instruction, machine);
+    } else if (const auto* loop = std::get_if<For>(&statement.node)) {
+      double trips = kTypicalTrips;
+      if (loop->begin.reg == kNone && loop->end.reg == kNone) {
+        trips = static_cast<double>((loop->end.value - loop->begin.value + loop->step - 1) /
+                                    loop->step);
+      } else {
+        trips = std::max(1.0, 32.0 / static_cast<double>(loop->step));
+      }
+      cost += trips * (CostOf(program, loop->body, machine) + kPerTrip);
+    } else if (const auto* branch = std::get_if<If>(&statement.node)) {
+      cost += CostOf(program, branch->body, machine);
+    } else {
+      cost += CostOf(program, std::get<Section>(statement.node).body, machine);
+    }
+  }
+  return cost;
+}
+
+}  // namespace
+
+double CostOf(const Program& program, const Section& section, const Machine& machine) {
+  return CostOf(program, section.body, machine);
+}
+
+}  // namespace talweg::loops

@@ -1,0 +1,400 @@
+// A loop of the graph: a loop around the sections of its body. Carried values live in one place, from
+// where the body reads them and, if nobody needs the old value any more, into which it writes the
+// next one.
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/algorithm/container.h"
+#include "absl/strings/str_cat.h"
+#include "graph/verify.h"
+#include "jit/loops/level.h"
+#include "jit/loops/nest.h"
+
+namespace talweg::loops {
+namespace {
+
+bool SamePlace(const Tensor& a, const Tensor& b) {
+  return a.buffer == b.buffer && a.base == b.base && a.offset == b.offset &&
+         a.strides == b.strides;
+}
+
+}  // namespace
+
+class LoopLowering {
+ public:
+  LoopLowering(Level& outer, NodeId id)
+      : outer_(outer),
+        b_(outer.b()),
+        id_(id),
+        node_(outer.node(id)),
+        loop_(node_.As<LoopAttributes>()),
+        graph_(*loop_.body),
+        first_(loop_.binds_rows ? 2 : 1),
+        parts_(node_.types.size(), -1) {
+    for (size_t i = 0; i < outer.graph().nodes().size(); i++) {
+      const Node& node = outer.graph().nodes()[i];
+      if (node.kind() != Kind::kPart || node.operands[0] != id) continue;
+      parts_[static_cast<size_t>(node.As<PartAttributes>().index)] = static_cast<NodeId>(i);
+    }
+  }
+
+  absl::Status Run() {
+    trips_ = b_.Binary(Opcode::kMax, outer_.ScalarOf(node_.operands[0]), b_.Index(0));
+    const bool has_length = loop_.scanned + loop_.stacked > 0 || loop_.binds_rows;
+    if (has_length) {
+      length_ = outer_.Extent(loop_.length);
+      b_.FailIf(b_.Binary(Opcode::kLess, length_, trips_),
+                outer_.SiteOf(ErrorSite::What::kTrips, id_), trips_, length_);
+    }
+    Level body(outer_.lowering(), graph_, outer_.depth() + 1);
+    Enter(body);
+    const Builder::Loop loop = b_.OpenFor({.value = 0}, {.reg = trips_}, 1, {b_.Index(0)});
+    const Register trip =
+        loop_.reversed ? b_.Sub(b_.Plus(trips_, -1), loop.variable) : loop.variable;
+    body.SetRegister(graph_.inputs()[0], trip);
+    BindRows(body, trip);
+    const Register mark = MayAllocate(body) ? b_.Mark() : kNone;
+    Slice(body, trip);
+    PlanCarried(body);
+    if (absl::Status status = body.LowerGroups(); !status.ok()) return status;
+    CopyResults(body);
+    Register stop = kNone;
+    if (loop_.stops) stop = body.ScalarOf(graph_.outputs().back());
+    if (outer_.depth() == 0) {
+      const Register asked = b_.Poll();
+      stop = stop == kNone ? asked : b_.Binary(Opcode::kOr, stop, asked);
+    }
+    if (mark != kNone) b_.Release(mark);
+    const Register ran = b_.CloseFor({b_.Plus(loop.variable, 1)}, stop)[0];
+    Leave(ran);
+    return absl::OkStatus();
+  }
+
+ private:
+  NodeId Operand(size_t i) const { return node_.operands[first_ + i]; }
+  NodeId Input(size_t i) const { return graph_.inputs()[1 + i]; }
+  size_t captures() const { return static_cast<size_t>(loop_.captures); }
+  size_t carried() const { return static_cast<size_t>(loop_.carried); }
+  size_t scanned() const { return static_cast<size_t>(loop_.scanned); }
+  size_t stacked() const { return static_cast<size_t>(loop_.stacked); }
+
+  // Whether any part of carried value k lies still: its next value is itself.
+  bool Stays(size_t k) const { return graph_.outputs()[k] == Input(captures() + k); }
+
+  // Where the values outside lie that the body reads, and the carried values' homes.
+  void Enter(Level& body) {
+    for (size_t i = 0; i < captures(); i++) {
+      const NodeId inside = Input(i);
+      if (body.fusion().readers[static_cast<size_t>(inside)] == 0) continue;
+      body.SetTensor(inside, outer_.Materialize(Operand(i)));
+    }
+    for (size_t i = 0; i < scanned(); i++) {
+      scanned_.push_back(outer_.Materialize(Operand(captures() + carried() + i)));
+    }
+    // All starts are found before the first home is written, since a start may be a home.
+    std::vector<Tensor> starts;
+    for (size_t k = 0; k < carried(); k++) {
+      starts.push_back(outer_.Materialize(Operand(captures() + k)));
+    }
+    for (size_t k = 0; k < carried(); k++) {
+      const NodeId inside = Input(captures() + k);
+      if (Stays(k)) {
+        homes_.push_back(starts[k]);
+        body.SetTensor(inside, starts[k]);
+        continue;
+      }
+      const NodeId part = parts_[k];
+      std::optional<Tensor> home;
+      if (part >= 0) home = outer_.PlannedFor(part);
+      if (!home.has_value()) {
+        home = outer_.NewTensor(outer_.node(Operand(captures() + k)).type(),
+                                absl::StrCat("carried", k, "_", id_));
+      }
+      if (!SamePlace(*home, starts[k])) outer_.CopyTo(Operand(captures() + k), *home);
+      homes_.push_back(*home);
+      body.SetTensor(inside, *home);
+    }
+    for (size_t i = 0; i < stacked(); i++) {
+      const size_t index = carried() + i;
+      std::optional<Tensor> all;
+      if (parts_[index] >= 0) all = outer_.PlannedFor(parts_[index]);
+      if (!all.has_value()) {
+        std::vector<int32_t> order(node_.types[index].shape.size());
+        for (size_t axis = 0; axis < order.size(); axis++) order[axis] = static_cast<int32_t>(axis);
+        all = outer_.NewTensor(node_.types[index], absl::StrCat("stacked", i, "_", id_), order);
+        all->padded_axis = -1;
+      }
+      stacked_.push_back(*all);
+    }
+    if (loop_.binds_rows) rows_ = outer_.Materialize(node_.operands[1]);
+  }
+
+  void BindRows(Level& body, Register trip) {
+    if (!loop_.binds_rows) {
+      body.SetRows(outer_.rows_);
+      return;
+    }
+    const Tensor& t = rows_;
+    const Register at = t.base == kNone ? b_.Index(0) : t.base;
+    const Stride stride = t.strides[0];
+    Register place = b_.Times(trip, stride.factor);
+    if (stride.reg != kNone) place = b_.Mul(place, stride.reg);
+    const Register rows =
+        b_.Convert(kInt64, b_.Load(t.buffer, b_.Plus(b_.Add(at, place), t.offset)));
+    const Register wrong =
+        b_.Binary(Opcode::kOr, b_.Binary(Opcode::kLess, rows, b_.Index(0)),
+                  b_.Binary(Opcode::kLess, b_.Index(loop_.rows_limit), rows));
+    b_.FailIf(wrong, outer_.SiteOf(ErrorSite::What::kRows, id_, loop_.rows_limit), rows, trip);
+    body.SetRows({rows, loop_.rows_limit});
+  }
+
+  // A slice of something with the trips along its first axis.
+  Tensor SliceOf(const Tensor& all, Register trip) {
+    Tensor slice = all;
+    const Stride stride = all.strides[0];
+    Register place = b_.Times(trip, stride.factor);
+    if (stride.reg != kNone) place = b_.Mul(place, stride.reg);
+    slice.base = all.base == kNone ? place : b_.Add(all.base, place);
+    slice.shape.erase(slice.shape.begin());
+    slice.strides.erase(slice.strides.begin());
+    slice.padded_axis = -1;
+    return slice;
+  }
+
+  void Slice(Level& body, Register trip) {
+    for (size_t i = 0; i < scanned(); i++) {
+      Tensor slice = SliceOf(scanned_[i], trip);
+      // Inside, extents may go by other names.
+      const NodeId inside = Input(captures() + carried() + i);
+      slice.shape = body.node(inside).type().shape;
+      body.SetTensor(inside, std::move(slice));
+    }
+    for (size_t i = 0; i < stacked(); i++) {
+      slices_.push_back(SliceOf(stacked_[i], trip));
+      slices_.back().shape = body.node(graph_.outputs()[carried() + i]).type().shape;
+    }
+  }
+
+  bool MayAllocate(const Level& body) const {
+    return absl::c_any_of(graph_.nodes(), [&](const Node& node) {
+      return absl::c_any_of(node.types, [&](const Type& type) {
+        return absl::c_any_of(type.shape, [&](Dim dim) {
+          return !dim.is_static() && body.BoundOf(dim) < 0;
+        });
+      });
+    });
+  }
+
+  // ---- What is written in place
+
+  // Next values are written to their homes at once where that overwrites nothing that is read
+  // later; stacked values to their slices.
+  void PlanCarried(Level& body) {
+    in_place_.assign(carried(), false);
+    for (size_t k = 0; k < carried(); k++) {
+      if (Stays(k)) continue;
+      const NodeId next = graph_.outputs()[k];
+      if (!body.PlannedFor(next).has_value() && MayOverwrite(body, k)) {
+        body.Plan(next, homes_[k]);
+        in_place_[k] = true;
+        continue;
+      }
+      // A carried value that becomes another one is taken before anything is overwritten.
+      if (DependsOnHome(body, next)) snapshots_.push_back({k, body.CopyOf(next, {})});
+    }
+    for (size_t i = 0; i < stacked(); i++) {
+      const NodeId next = graph_.outputs()[carried() + i];
+      slice_in_place_.push_back(false);
+      if (body.fusion().group[static_cast<size_t>(next)] < 0 ||
+          body.PlannedFor(next).has_value()) {
+        if (body.fusion().group[static_cast<size_t>(next)] < 0 && DependsOnHome(body, next)) {
+          slice_snapshots_.push_back({i, body.CopyOf(next, {})});
+        }
+        continue;
+      }
+      body.Plan(next, slices_[i]);
+      slice_in_place_.back() = true;
+    }
+  }
+
+  // Whether a value that is only read through goes back to a carried one.
+  bool DependsOnHome(const Level& body, NodeId id) const {
+    std::vector<NodeId> rest = {id};
+    while (!rest.empty()) {
+      const NodeId next = rest.back();
+      rest.pop_back();
+      if (body.fusion().group[static_cast<size_t>(next)] >= 0) continue;
+      for (size_t k = 0; k < carried(); k++) {
+        if (next == Input(captures() + k) && !Stays(k)) return true;
+      }
+      const Node& node = body.node(next);
+      if (node.kind() == Kind::kPart) continue;
+      const size_t read = node.kind() == Kind::kCustom ? 1 : node.operands.size();
+      for (size_t i = 0; i < read; i++) rest.push_back(node.operands[i]);
+    }
+    return false;
+  }
+
+  bool MayOverwrite(const Level& body, size_t k) const {
+    const Fusion& fusion = body.fusion();
+    const NodeId old = Input(captures() + k);
+    const NodeId next = graph_.outputs()[k];
+    const Node& node = body.node(next);
+    const bool is_part = node.kind() == Kind::kPart;
+    const int32_t writer = fusion.group[static_cast<size_t>(is_part ? node.operands[0] : next)];
+    if (writer < 0) return false;
+    using What = Fusion::Group::What;
+    const What what = fusion.groups[static_cast<size_t>(writer)].what;
+    if (what != What::kNest && what != What::kLoop) return false;
+    if (is_part) {
+      const auto& inner = body.node(node.operands[0]).As<LoopAttributes>();
+      const int32_t index = node.As<PartAttributes>().index;
+      if (index >= inner.carried) return false;
+      // What an inner loop does not change stays where it is.
+      const Graph& graph = *inner.body;
+      if (graph.outputs()[static_cast<size_t>(index)] ==
+          graph.inputs()[static_cast<size_t>(1 + inner.captures + index)]) {
+        return false;
+      }
+    }
+    for (NodeId output : graph_.outputs()) {
+      if (ReadsThrough(body, output, old)) return false;
+    }
+    for (size_t i = 0; i < graph_.nodes().size(); i++) {
+      const int32_t group = fusion.group[i];
+      if (fusion.readers[i] == 0 || group < writer) continue;
+      const Node& reader = graph_.nodes()[i];
+      for (size_t o = 0; o < reader.operands.size(); o++) {
+        const NodeId operand = reader.operands[o];
+        if (!ReadsThrough(body, operand, old)) continue;
+        if (group > writer) return false;
+        if (what == What::kNest) {
+          // At the same point, before it is overwritten.
+          if (reader.kind() != Kind::kMap || SameElements(graph_, operand) != old) return false;
+          continue;
+        }
+        // An inner loop that goes on with it.
+        const auto& inner = reader.As<LoopAttributes>();
+        const size_t first = inner.binds_rows ? 2 : 1;
+        if (!is_part || operand != old ||
+            o != first + static_cast<size_t>(inner.captures) +
+                     static_cast<size_t>(node.As<PartAttributes>().index)) {
+          return false;
+        }
+      }
+    }
+    return true;
+  }
+
+  // Whether reading `id` means reading the memory of `old`.
+  static bool ReadsThrough(const Level& body, NodeId id, NodeId old) {
+    std::vector<NodeId> rest = {id};
+    while (!rest.empty()) {
+      const NodeId next = rest.back();
+      rest.pop_back();
+      if (next == old) return true;
+      if (body.fusion().group[static_cast<size_t>(next)] >= 0) continue;
+      const Node& node = body.node(next);
+      if (node.kind() == Kind::kPart) continue;
+      const size_t read = node.kind() == Kind::kCustom ? 1 : node.operands.size();
+      for (size_t i = 0; i < read; i++) rest.push_back(node.operands[i]);
+    }
+    return false;
+  }
+
+  // ---- The end of a trip, and of the loop
+
+  void CopyTensor(Level& body, const Tensor& from, NodeId like, const Tensor& to) {
+    // Under its own name for once.
+    Nest nest(body, absl::StrCat("next %", like), to.shape);
+    nest.WriteFrom(like, from, to);
+    nest.Emit();
+  }
+
+  void CopyResults(Level& body) {
+    // Values that are read through are computed here, before homes change.
+    std::vector<std::pair<size_t, Tensor>> values = snapshots_;
+    for (size_t k = 0; k < carried(); k++) {
+      if (Stays(k) || in_place_[k]) continue;
+      const bool taken = absl::c_any_of(values, [&](const auto& v) { return v.first == k; });
+      if (!taken) values.push_back({k, body.Materialize(graph_.outputs()[k])});
+    }
+    for (const auto& [k, from] : values) CopyTensor(body, from, graph_.outputs()[k], homes_[k]);
+    for (size_t i = 0; i < stacked(); i++) {
+      if (slice_in_place_[i]) continue;
+      const NodeId next = graph_.outputs()[carried() + i];
+      const auto taken =
+          absl::c_find_if(slice_snapshots_, [&](const auto& s) { return s.first == i; });
+      if (taken != slice_snapshots_.end()) {
+        CopyTensor(body, taken->second, next, slices_[i]);
+      } else {
+        CopyTensor(body, body.Materialize(next), next, slices_[i]);
+      }
+    }
+  }
+
+  void Leave(Register ran) {
+    const Register first = loop_.reversed ? b_.Sub(trips_, ran) : b_.Index(0);
+    for (size_t i = 0; i < stacked(); i++) {
+      const size_t index = carried() + i;
+      const Tensor& all = stacked_[i];
+      // The caller's outputs are zero from the start.
+      if (b_.program().buffers[static_cast<size_t>(all.buffer)].home != Buffer::Home::kOutput) {
+        Clear(all, b_.Index(0), first);
+        Clear(all, b_.Add(first, ran), length_);
+      }
+      if (parts_[index] >= 0) outer_.SetTensor(parts_[index], all);
+    }
+    for (size_t k = 0; k < carried(); k++) {
+      if (parts_[k] >= 0) outer_.SetTensor(parts_[k], homes_[k]);
+    }
+    if (parts_.back() >= 0) outer_.SetRegister(parts_.back(), ran);
+  }
+
+  // Zeros to the slices begin .. end - 1; what lies between rows is cleared, too.
+  void Clear(const Tensor& all, Register begin, Register end) {
+    const Stride stride = all.strides.empty() ? Stride{1} : all.strides[0];
+    if (stride == Stride()) return;
+    const auto place = [&](Register slice) {
+      Register at = b_.Times(slice, stride.factor);
+      if (stride.reg != kNone) at = b_.Mul(at, stride.reg);
+      return at;
+    };
+    constexpr int32_t kLanes = 8;
+    b_.OpenSection(absl::StrCat("zeros of ", outer_.Label(id_)));
+    const Register from = place(begin), to = place(end);
+    const Builder::Loop loop = b_.OpenFor({.reg = from}, {.reg = to}, kLanes);
+    const Register base = all.base == kNone ? b_.Index(0) : all.base;
+    b_.Store(all.buffer, b_.Add(base, loop.variable), b_.Constant(all.dtype, 0, kLanes),
+             {.offset = all.offset, .mask = b_.Below(b_.Sub(to, loop.variable), kLanes)});
+    b_.CloseFor();
+    b_.CloseSection();
+  }
+
+  Level& outer_;
+  Builder& b_;
+  const NodeId id_;
+  const Node& node_;
+  const LoopAttributes& loop_;
+  const Graph& graph_;
+  const size_t first_;           // operand of the captures
+  std::vector<NodeId> parts_;    // by their number; -1: nobody reads it
+  Register trips_ = kNone, length_ = kNone;
+  Tensor rows_;
+  std::vector<Tensor> homes_, scanned_, stacked_, slices_;
+  std::vector<bool> in_place_, slice_in_place_;
+  std::vector<std::pair<size_t, Tensor>> snapshots_, slice_snapshots_;
+};
+
+absl::Status Level::LowerLoop(NodeId id) {
+  if (depth_ >= kMaxNesting) {
+    const ErrorSite& site =
+        b_.program().sites[static_cast<size_t>(SiteOf(ErrorSite::What::kTrips, id))];
+    return absl::InvalidArgumentError(absl::StrCat(
+        site.before, "loops are nested deeper than ", kMaxNesting, site.after));
+  }
+  return LoopLowering(*this, id).Run();
+}
+
+}  // namespace talweg::loops

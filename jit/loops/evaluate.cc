@@ -68,6 +68,8 @@ class Compiler {
       if (const auto* i = std::get_if<Instruction>(&statement.node)) {
         if (IsConstant(*i)) PlaceConstant(*i);
       } else if (const auto* loop = std::get_if<For>(&statement.node)) {
+        PlaceOf(loop->begin);
+        PlaceOf(loop->end);
         PlaceConstants(loop->body);
       } else if (const auto* branch = std::get_if<If>(&statement.node)) {
         PlaceConstants(branch->body);

@@ -91,9 +91,8 @@ Register Builder::FoldSum(Register a, Register b) {
     if (of_b.value == 0) return a;
     const Register base = of_a.kind == Fact::Kind::kSum ? of_a.base : a;
     if (rest == 0) return base;
-    const Register sum = Numbered({.opcode = Opcode::kAdd, .args = {base, Like(a, rest), kNone,
-                                                                    kNone}},
-                                  type(a));
+    const Register sum =
+        Numbered({.opcode = Opcode::kAdd, .args = {base, Like(a, rest), kNone, kNone}}, type(a));
     facts_[static_cast<size_t>(sum)] = {Fact::Kind::kSum, base, rest};
     return sum;
   }

@@ -44,7 +44,7 @@ std::string Name(const Bound& bound) {
 std::string Readable(const std::string& name) {
   const auto plain = [](char c) {
     return absl::ascii_isalnum(static_cast<unsigned char>(c)) ||
- absl::string_view("_.-/%").find(c) != absl::string_view::npos;
+           absl::string_view("_.-/%").find(c) != absl::string_view::npos;
   };
   return std::all_of(name.begin(), name.end(), plain) ? name : Quoted(name);
 }
@@ -121,8 +121,8 @@ class Printer {
   void Print(const For& loop) {
     AddLine(Line(loop));
     for (const For::Carried& c : loop.carried) {
-      AddLine(absl::StrCat("    with ", Name(c.inside), " ", TypeOf(c.inside), " = ",
-                           Name(c.start), ", next ", Name(c.next), ", after ", Name(c.after)));
+      AddLine(absl::StrCat("    with ", Name(c.inside), " ", TypeOf(c.inside), " = ", Name(c.start),
+                           ", next ", Name(c.next), ", after ", Name(c.after)));
     }
     PrintInner(loop.body);
   }

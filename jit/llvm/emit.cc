@@ -165,7 +165,7 @@ void Emitter::EmitInstruction(const loops::Instruction& i) {
     case Code::kLoad:
       return Set(i.result, EmitLoad(i));
     case Code::kLoadEach:
-      return Set(i.result, EmitLoadEach(i));
+      return Set(i.result, LoadLanes(i, Get(i.args[1])));
     case Code::kStore:
       return EmitStore(i);
     case Code::kSymbol:
@@ -175,8 +175,7 @@ void Emitter::EmitInstruction(const loops::Instruction& i) {
     case Code::kFailIf:
       return EmitFailIf(i);
     case Code::kBindTrips:
-      return FailIfZero(
-          CallRuntime("talweg_bind_trips", int32_, {frame_.context, Get(i.args[0])}));
+      return FailIfZero(CallRuntime("talweg_bind_trips", int32_, {frame_.context, Get(i.args[0])}));
     case Code::kAllocate:
       return EmitAllocate(i);
     case Code::kMark:
@@ -187,8 +186,8 @@ void Emitter::EmitInstruction(const loops::Instruction& i) {
     case Code::kRandom:
       return EmitRandom(i);
     case Code::kPoll:
-      return Set(i.result, builder_.CreateIsNotNull(
-                               CallRuntime("talweg_poll", int32_, {frame_.context})));
+      return Set(i.result,
+                 builder_.CreateIsNotNull(CallRuntime("talweg_poll", int32_, {frame_.context})));
   }
 }
 

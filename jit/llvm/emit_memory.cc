@@ -114,24 +114,71 @@ bool Emitter::HasMaskedMove(DType dtype) const {
   return target_.avx512 || (target_.avx && dtype != kBool);
 }
 
-// Lanes that the mask leaves out read a zero that lies in the function's frame, without a branch.
-Emitter::Value* Emitter::LoadLanes(const loops::Instruction& i,
-                                   absl::Span<Value* const> addresses, Value* mask) {
-  const auto lanes = static_cast<int32_t>(addresses.size());
+// The addresses of a vector's elements, each on its own. Those that the mask leaves out are
+// `instead`, memory of the function's frame, so that no branch is needed. The choice is made among
+// vectors of offsets, as LLVM would make branches of choices between pointers.
+std::vector<Emitter::Value*> Emitter::LaneAddresses(const loops::Instruction& i, Value* mask,
+                                                    int32_t lanes, Value* instead) {
+  const Buffer& buffer = program_.buffers[Index(i.buffer)];
+  const auto offset = static_cast<int64_t>(i.immediate);
+  const bool each = i.code == Code::kLoadEach;
+  Value* index = Get(i.args[0]);
+  std::vector<Value*> addresses;
+  if (mask == nullptr || lanes == 1) {
+    for (int32_t lane = 0; lane < lanes; lane++) {
+      Value* address = each ? Address(i.buffer, Lane(index, lane, lanes), offset)
+                            : Address(i.buffer, index, offset + lane * i.stride);
+      if (mask != nullptr) address = builder_.CreateSelect(mask, address, instead);
+      addresses.push_back(address);
+    }
+    return addresses;
+  }
+  Value* base = Address(i.buffer, each ? nullptr : index, offset);
+  Value* offsets = builder_.CreateMul(
+      each ? index : EmitLanes({kInt64, lanes}),
+      Constant({kInt64, lanes},
+               static_cast<uint64_t>((each ? 1 : i.stride) * SizeOf(buffer.dtype))));
+  Value* away = builder_.CreateSub(builder_.CreatePtrToInt(instead, int64_),
+                                   builder_.CreatePtrToInt(base, int64_));
+  offsets = builder_.CreateSelect(mask, offsets, Splat(away, lanes));
+  for (int32_t lane = 0; lane < lanes; lane++) {
+    addresses.push_back(builder_.CreatePtrAdd(base, Lane(offsets, lane, lanes)));
+  }
+  return addresses;
+}
+
+Emitter::Value* Emitter::LoadLanes(const loops::Instruction& i, Value* mask) {
+  const int32_t lanes = TypeOf(i.result).lanes;
   const Buffer& buffer = program_.buffers[Index(i.buffer)];
   llvm::Type* element = MemoryType(buffer.dtype);
   const llvm::Align align(static_cast<uint64_t>(SizeOf(buffer.dtype)));
+  llvm::Type* type = TypeWithLanes(element, lanes);
+  if (mask != nullptr && HasGather(buffer.dtype, lanes)) {
+    return builder_.CreateMaskedGather(type, LaneAddressVector(i, lanes), align, mask,
+                                       llvm::Constant::getNullValue(type));
+  }
   Value* zero = mask == nullptr ? nullptr : FrameMemory(frame_.zero, int64_, true);
-  Value* result = llvm::PoisonValue::get(TypeWithLanes(element, lanes));
-  for (int32_t lane = 0; lane < lanes; lane++) {
-    Value* address = addresses[Index(lane)];
-    if (mask != nullptr) {
-      address = builder_.CreateSelect(Lane(mask, lane, lanes), address, zero);
-    }
-    llvm::LoadInst* load = builder_.CreateAlignedLoad(element, address, align);
-    result = WithLane(result, load, lane, lanes);
+  Value* result = llvm::PoisonValue::get(type);
+  int32_t lane = 0;
+  for (Value* address : LaneAddresses(i, mask, lanes, zero)) {
+    result = WithLane(result, builder_.CreateAlignedLoad(element, address, align), lane++, lanes);
   }
   return FromMemory(result, buffer.dtype);
+}
+
+Emitter::Value* Emitter::LaneAddressVector(const loops::Instruction& i, int32_t lanes) {
+  const auto offset = static_cast<int64_t>(i.immediate);
+  llvm::Type* element = MemoryType(program_.buffers[Index(i.buffer)].dtype);
+  if (i.code == Code::kLoadEach) {
+    return builder_.CreateGEP(element, Address(i.buffer, nullptr, offset), Get(i.args[0]));
+  }
+  Value* steps = builder_.CreateMul(EmitLanes({kInt64, lanes}),
+                                    Constant({kInt64, lanes}, static_cast<uint64_t>(i.stride)));
+  return builder_.CreateGEP(element, Address(i.buffer, Get(i.args[0]), offset), steps);
+}
+
+bool Emitter::HasGather(DType dtype, int32_t lanes) const {
+  return target_.avx512 && dtype != kBool && lanes > 1;
 }
 
 Emitter::Value* Emitter::EmitLoad(const loops::Instruction& i) {
@@ -156,8 +203,8 @@ Emitter::Value* Emitter::EmitLoad(const loops::Instruction& i) {
       }
     } else {
       if (reversed) mask = builder_.CreateVectorReverse(mask);
-      load = builder_.CreateMaskedLoad(type, address, align, mask,
-                                       llvm::Constant::getNullValue(type));
+      load =
+          builder_.CreateMaskedLoad(type, address, align, mask, llvm::Constant::getNullValue(type));
     }
     Value* result = reversed ? builder_.CreateVectorReverse(load) : load;
     return FromMemory(result, buffer.dtype);
@@ -170,21 +217,7 @@ Emitter::Value* Emitter::EmitLoad(const loops::Instruction& i) {
     }
     return Splat(FromMemory(load, buffer.dtype), lanes);
   }
-  std::vector<Value*> addresses;
-  for (int32_t lane = 0; lane < lanes; lane++) {
-    addresses.push_back(Address(i.buffer, index, offset + lane * i.stride));
-  }
-  return LoadLanes(i, addresses, mask);
-}
-
-Emitter::Value* Emitter::EmitLoadEach(const loops::Instruction& i) {
-  const int32_t lanes = TypeOf(i.result).lanes;
-  std::vector<Value*> addresses;
-  for (int32_t lane = 0; lane < lanes; lane++) {
-    addresses.push_back(Address(i.buffer, Lane(Get(i.args[0]), lane, lanes),
-                                static_cast<int64_t>(i.immediate)));
-  }
-  return LoadLanes(i, addresses, Get(i.args[1]));
+  return LoadLanes(i, mask);
 }
 
 void Emitter::EmitStore(const loops::Instruction& i) {
@@ -209,13 +242,14 @@ void Emitter::EmitStore(const loops::Instruction& i) {
     }
     return;
   }
+  if (mask != nullptr && HasGather(buffer.dtype, lanes)) {
+    builder_.CreateMaskedScatter(value, LaneAddressVector(i, lanes), align, mask);
+    return;
+  }
   Value* sink = mask == nullptr ? nullptr : FrameMemory(frame_.sink, int64_, false);
-  for (int32_t lane = 0; lane < lanes; lane++) {
-    Value* address = Address(i.buffer, index, offset + lane * i.stride);
-    if (mask != nullptr) {
-      address = builder_.CreateSelect(Lane(mask, lane, lanes), address, sink);
-    }
-    builder_.CreateAlignedStore(Lane(value, lane, lanes), address, align);
+  int32_t lane = 0;
+  for (Value* address : LaneAddresses(i, mask, lanes, sink)) {
+    builder_.CreateAlignedStore(Lane(value, lane++, lanes), address, align);
   }
 }
 

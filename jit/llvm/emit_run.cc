@@ -18,9 +18,8 @@ static_assert(offsetof(loops::Context, arena) == 0 && offsetof(loops::Context, t
 
 // Each field has eight bytes.
 Emitter::Value* Emitter::ContextField(int32_t field, llvm::Type* type) {
-  return builder_.CreateLoad(
-      type, builder_.CreateConstInBoundsGEP1_64(int64_, frame_.context,
-                                                static_cast<uint64_t>(field)));
+  return builder_.CreateLoad(type, builder_.CreateConstInBoundsGEP1_64(
+                                       int64_, frame_.context, static_cast<uint64_t>(field)));
 }
 
 Emitter::Value* Emitter::ContextPointer(Value*& cached, int32_t field) {
@@ -102,9 +101,7 @@ void Emitter::EmitFailIf(const loops::Instruction& i) {
   llvm::BasicBlock* fail = NewBlock("fail");
   llvm::BasicBlock* next = BranchToCold(Get(i.args[0]), fail);
   Start(fail);
-  const auto number = [&](Register r) {
-    return r == kNone ? builder_.getInt64(0) : Get(r);
-  };
+  const auto number = [&](Register r) { return r == kNone ? builder_.getInt64(0) : Get(r); };
   CallRuntime("talweg_fail", builder_.getVoidTy(),
               {frame_.context, builder_.getInt32(static_cast<uint32_t>(i.site)), number(i.args[1]),
                number(i.args[2])});
@@ -114,11 +111,10 @@ void Emitter::EmitFailIf(const loops::Instruction& i) {
 
 void Emitter::EmitAllocate(const loops::Instruction& i) {
   const loops::Buffer& buffer = program_.buffers[Index(i.buffer)];
-  FailIfZero(CallRuntime(
-      "talweg_allocate", int32_,
-      {frame_.context, builder_.getInt32(static_cast<uint32_t>(buffer.slot)),
-       builder_.getInt32(static_cast<uint32_t>(i.site)), Get(i.args[0]),
-       builder_.getInt32(static_cast<uint32_t>(SizeOf(buffer.dtype)))}));
+  FailIfZero(CallRuntime("talweg_allocate", int32_,
+                         {frame_.context, builder_.getInt32(static_cast<uint32_t>(buffer.slot)),
+                          builder_.getInt32(static_cast<uint32_t>(i.site)), Get(i.args[0]),
+                          builder_.getInt32(static_cast<uint32_t>(SizeOf(buffer.dtype)))}));
 }
 
 void Emitter::EmitRandom(const loops::Instruction& i) {

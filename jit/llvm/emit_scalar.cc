@@ -1,4 +1,6 @@
+#include <cmath>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "graph/functions.h"
@@ -111,8 +113,7 @@ Emitter::Value* Emitter::EmitFloat(const loops::Instruction& i, Value* a, Value*
     case Opcode::kNeg:
       return builder_.CreateFNeg(a);
     case Opcode::kFma:
-      return builder_.CreateIntrinsic(llvm::Intrinsic::fma, {a->getType()},
-                                      {a, b, Get(i.args[2])});
+      return builder_.CreateIntrinsic(llvm::Intrinsic::fma, {a->getType()}, {a, b, Get(i.args[2])});
     case Opcode::kSqrt:
       return Unary(llvm::Intrinsic::sqrt, a);
     case Opcode::kAbs:
@@ -125,9 +126,9 @@ Emitter::Value* Emitter::EmitFloat(const loops::Instruction& i, Value* a, Value*
       // The rounding mode is never changed, and the C library of any age has rint.
       return Unary(llvm::Intrinsic::rint, a);
     case Opcode::kMin:
-      return Binary(llvm::Intrinsic::minimum, a, b);
+      return EmitExtreme(/*greatest=*/false, a, b);
     case Opcode::kMax:
-      return Binary(llvm::Intrinsic::maximum, a, b);
+      return EmitExtreme(/*greatest=*/true, a, b);
     case Opcode::kLess:
       return builder_.CreateFCmpOLT(a, b);
     case Opcode::kLessEqual:
@@ -140,6 +141,46 @@ Emitter::Value* Emitter::EmitFloat(const loops::Instruction& i, Value* a, Value*
       break;
   }
   llvm_unreachable("the verifier lets no other opcode of floats through");
+}
+
+// llvm.minimum and llvm.maximum mean the right thing. LLVM 19 makes six instructions of them for
+// vectors, where five do, and where one operand is known, one or two.
+Emitter::Value* Emitter::EmitExtreme(bool greatest, Value* a, Value* b) {
+  if (llvm::isa<llvm::Constant>(a)) std::swap(a, b);
+  const auto* constant = llvm::dyn_cast<llvm::Constant>(b);
+  const llvm::Constant* element = constant;
+  if (constant != nullptr && a->getType()->isVectorTy()) element = constant->getSplatValue();
+  if (const auto* number = llvm::dyn_cast_or_null<llvm::ConstantFP>(element)) {
+    if (number->isNaN()) return b;
+    // The one zero that loses against the other, and so must not be taken for equal to it.
+    const bool wins = number->isZero() && number->isNegative() != greatest;
+    const auto beyond = greatest ? (wins ? llvm::FCmpInst::FCMP_UGT : llvm::FCmpInst::FCMP_OGT)
+                                 : (wins ? llvm::FCmpInst::FCMP_ULT : llvm::FCmpInst::FCMP_OLT);
+    // Where a is NaN, either form gives a.
+    if (wins) return builder_.CreateSelect(builder_.CreateFCmp(beyond, a, b), a, b);
+    return builder_.CreateSelect(builder_.CreateFCmp(beyond, b, a), b, a);
+  }
+  if (!a->getType()->isVectorTy()) {
+    return Binary(greatest ? llvm::Intrinsic::maximum : llvm::Intrinsic::minimum, a, b);
+  }
+  // The processor's instruction gives its second operand where neither is beyond the other: so of
+  // two zeros, each of these has one, and the bits decide.
+  const auto beyond = greatest ? llvm::FCmpInst::FCMP_OGT : llvm::FCmpInst::FCMP_OLT;
+  llvm::Type* type = a->getType();
+  llvm::Type* bits = type->getWithNewBitWidth(type->getScalarSizeInBits());
+  Value* one = builder_.CreateSelect(builder_.CreateFCmp(beyond, a, b), a, b);
+  Value* other = builder_.CreateSelect(builder_.CreateFCmp(beyond, b, a), b, a);
+  one = builder_.CreateBitCast(one, bits);
+  other = builder_.CreateBitCast(other, bits);
+  Value* number = greatest ? builder_.CreateAnd(one, other) : builder_.CreateOr(one, other);
+  Value* unordered = builder_.CreateFCmpUNO(a, b);
+  if (target_.avx512) {
+    return builder_.CreateSelect(unordered, llvm::ConstantFP::getNaN(type),
+                                 builder_.CreateBitCast(number, type));
+  }
+  // All ones are a NaN.
+  number = builder_.CreateOr(number, builder_.CreateSExt(unordered, bits));
+  return builder_.CreateBitCast(number, type);
 }
 
 Emitter::Value* Emitter::EmitInteger(const loops::Instruction& i, Value* a, Value* b) {
@@ -237,10 +278,29 @@ Emitter::Value* Emitter::EmitConvert(Value* a, DType from, DType to, llvm::Type*
     if (IsFloat(from)) return builder_.CreateFPCast(a, type);
     return from == kBool ? builder_.CreateUIToFP(a, type) : builder_.CreateSIToFP(a, type);
   }
-  if (IsFloat(from)) {
-    return builder_.CreateIntrinsic(llvm::Intrinsic::fptosi_sat, {type, a->getType()}, {a});
-  }
+  if (IsFloat(from)) return EmitToInteger(a, type);
   return from == kBool ? builder_.CreateZExt(a, type) : builder_.CreateSExtOrTrunc(a, type);
+}
+
+// llvm.fptosi.sat means the right thing, and LLVM 19 does it lane by lane. Its operand is brought
+// into range first: outside of it, fptosi is undefined.
+Emitter::Value* Emitter::EmitToInteger(Value* a, llvm::Type* type) {
+  llvm::Type* from = a->getType();
+  if (!type->isVectorTy()) {
+    return builder_.CreateIntrinsic(llvm::Intrinsic::fptosi_sat, {type, from}, {a});
+  }
+  const unsigned width = type->getScalarSizeInBits();
+  Value* least = llvm::ConstantFP::get(from, -std::ldexp(1.0, static_cast<int>(width) - 1));
+  Value* end = llvm::ConstantFP::get(from, std::ldexp(1.0, static_cast<int>(width) - 1));
+  // A NaN is the least for now.
+  Value* inside = builder_.CreateSelect(builder_.CreateFCmpOGT(a, least), a, least);
+  Value* beyond = builder_.CreateFCmpOGE(a, end);
+  inside = builder_.CreateSelect(beyond, llvm::Constant::getNullValue(from), inside);
+  Value* result = builder_.CreateFPToSI(inside, type);
+  Value* most = llvm::ConstantInt::get(type, llvm::APInt::getSignedMaxValue(width));
+  result = builder_.CreateSelect(beyond, most, result);
+  return builder_.CreateSelect(builder_.CreateFCmpUNO(a, a), llvm::Constant::getNullValue(type),
+                               result);
 }
 
 // Lane by lane, and out of the sight of whoever might know what the function computes.

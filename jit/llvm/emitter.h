@@ -61,7 +61,9 @@ class Emitter {
   Value* EmitFloat(const loops::Instruction& i, Value* a, Value* b);
   Value* EmitBool(const loops::Instruction& i, Value* a, Value* b);
   Value* EmitDivision(Value* a, Value* b);
+  Value* EmitExtreme(bool greatest, Value* a, Value* b);
   Value* EmitConvert(Value* a, DType from, DType to, llvm::Type* type);
+  Value* EmitToInteger(Value* a, llvm::Type* type);
   Value* EmitCall(const loops::Instruction& i, Value* a, Value* b);
   Value* EmitShuffle(const loops::Instruction& i);
   Value* EmitLanes(const loops::RegisterType& type);
@@ -72,7 +74,6 @@ class Emitter {
   // emit_memory.cc
   void EmitSection(const loops::Section& section);
   Value* EmitLoad(const loops::Instruction& i);
-  Value* EmitLoadEach(const loops::Instruction& i);
   void EmitStore(const loops::Instruction& i);
   // The address of element `index` (null: 0) + `offset` of a buffer.
   Value* Address(int32_t buffer, Value* index, int64_t offset);
@@ -80,8 +81,12 @@ class Emitter {
   // Lanes of memory's type -> lanes of the register's, and back: they differ for bools.
   Value* FromMemory(Value* v, DType dtype);
   Value* ToMemory(Value* v, DType dtype);
-  Value* LoadLanes(const loops::Instruction& i, absl::Span<Value* const> addresses, Value* mask);
+  Value* LoadLanes(const loops::Instruction& i, Value* mask);
+  std::vector<Value*> LaneAddresses(const loops::Instruction& i, Value* mask, int32_t lanes,
+                                    Value* instead);
+  Value* LaneAddressVector(const loops::Instruction& i, int32_t lanes);
   bool HasMaskedMove(DType dtype) const;
+  bool HasGather(DType dtype, int32_t lanes) const;
 
   // emit_run.cc
   Value* EmitCheckIndex(const loops::Instruction& i);

@@ -52,11 +52,10 @@ struct Diagnostics : llvm::DiagnosticHandler {
 // A program as LLVM IR, and what it takes to go on with it.
 class Lowering {
  public:
-  absl::Status Emit(const loops::Program& program, const CompileOptions& options,
-                    bool keep_names, Timings* timings) {
+  absl::Status Emit(const loops::Program& program, const CompileOptions& options, bool keep_names,
+                    Timings* timings) {
     Clock clock;
-    absl::StatusOr<TargetMachine> machine =
-        BorrowTargetMachine(options.target.spec, options.level);
+    absl::StatusOr<TargetMachine> machine = BorrowTargetMachine(options.target.spec, options.level);
     if (!machine.ok()) return machine.status();
     machine_ = *std::move(machine);
     timings->target += clock.Lap();
@@ -109,8 +108,7 @@ absl::StatusOr<std::string> Generate(const loops::Program& program, const Compil
   Timings unused;
   if (timings == nullptr) timings = &unused;
   Lowering lowering;
-  const absl::Status emitted =
-      lowering.Emit(program, options, /*keep_names=*/false, timings);
+  const absl::Status emitted = lowering.Emit(program, options, /*keep_names=*/false, timings);
   if (!emitted.ok()) return emitted;
   return lowering.Generate(type, timings);
 }

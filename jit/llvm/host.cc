@@ -61,8 +61,7 @@ int64_t Bytes(absl::string_view text) {
 // What the kernel says; where it says nothing (containers), the defaults stay.
 void ReadCaches(loops::Machine& machine) {
   for (int index = 0; index < 8; index++) {
-    const std::string folder =
-        absl::StrCat("/sys/devices/system/cpu/cpu0/cache/index", index, "/");
+    const std::string folder = absl::StrCat("/sys/devices/system/cpu/cpu0/cache/index", index, "/");
     const std::string level = FirstLine(folder + "level");
     if (level.empty()) break;
     if (FirstLine(folder + "type") == "Instruction") continue;

@@ -94,8 +94,8 @@ absl::StatusOr<void*> CompiledProgram::Session::Load(absl::string_view object) {
   if (llvm::Error error = library.define(orc::absoluteSymbols(std::move(symbols)))) {
     return ToStatus(std::move(error), "the runtime's symbols");
   }
-  auto buffer = llvm::MemoryBuffer::getMemBufferCopy(
-      llvm::StringRef(object.data(), object.size()), "program");
+  auto buffer = llvm::MemoryBuffer::getMemBufferCopy(llvm::StringRef(object.data(), object.size()),
+                                                     "program");
   auto interface = orc::getObjectFileInterface(*execution, buffer->getMemBufferRef());
   if (!interface) return ToStatus(interface.takeError(), "this is no object");
   // A program's one symbol is its entry.
@@ -122,8 +122,8 @@ CompiledProgram::~CompiledProgram() = default;
 
 class Linker {
  public:
-  static absl::StatusOr<std::shared_ptr<const CompiledProgram>> Link(absl::string_view object,
-                                                                     const CompileOptions& options) {
+  static absl::StatusOr<std::shared_ptr<const CompiledProgram>> Link(
+      absl::string_view object, const CompileOptions& options) {
     std::shared_ptr<CompiledProgram> program(new CompiledProgram);
     program->session_ = std::make_unique<CompiledProgram::Session>();
     CompiledProgram::Session& session = *program->session_;

@@ -47,7 +47,8 @@ int64_t SizeOfInstruction(const loops::Program& program, const loops::Instructio
 
 }  // namespace
 
-void ForEachRegister(const Statement& statement, const std::function<void(loops::Register)>& defines,
+void ForEachRegister(const Statement& statement,
+                     const std::function<void(loops::Register)>& defines,
                      const std::function<void(loops::Register)>& uses) {
   const auto use = [&](loops::Register r) {
     if (r != kNone) uses(r);

@@ -163,7 +163,7 @@ bool Run::Allocate(int32_t slot, int32_t site, int64_t elements, int64_t element
   }
   live_.push_back(slot);
   table_[static_cast<size_t>(slot)] = block.memory.get();
-  bytes_[static_cast<size_t>(slot)] = elements * element_size;
+  bytes_[static_cast<size_t>(slot)] = bytes;
   return true;
 }
 

@@ -9,6 +9,7 @@
 #include "graph/print.h"
 #include "graph/tape.h"
 #include "interpreter/interpreter.h"
+#include "jit/jit.h"
 
 namespace talweg {
 namespace {
@@ -16,6 +17,8 @@ namespace {
 constexpr NamedEngine kEngines[] = {
     {"the interpreter", Interpret},
     {"the interpreter without vectors", InterpretPortably},
+    {"the loop evaluator", [](const Graph& graph) { return Jit(graph, {.evaluate = true}); }},
+    {"the JIT", [](const Graph& graph) { return Jit(graph, {}); }},
 };
 
 using Outputs = absl::StatusOr<std::vector<Array>>;

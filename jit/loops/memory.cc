@@ -12,11 +12,12 @@ namespace talweg::loops {
 namespace {
 
 // The program's statements in order have numbers; a buffer that lives when a loop outside of
-// sections begins, and is touched in it, lives until that loop ends.
+// sections begins, and is touched in it, lives until that loop ends; one that is touched in it, and
+// later outside, lives from where it begins.
 class Lifetimes {
  public:
   explicit Lifetimes(const Program& program)
-      : used_(program.buffers.size(), {0, -1, -1}) {
+      : used_(program.buffers.size(), {0, -1, -1}), first_in_(program.buffers.size()) {
     Visit(program.body, false);
   }
 
@@ -25,8 +26,17 @@ class Lifetimes {
  private:
   void Touch(int32_t buffer) {
     Lifetime& used = used_[static_cast<size_t>(buffer)];
-    if (used.first < 0) used.first = now_;
+    std::vector<std::pair<int32_t, int64_t>>& in = first_in_[static_cast<size_t>(buffer)];
+    if (used.first < 0) {
+      used.first = now_;
+      for (const Loop& loop : loops_) in.push_back({loop.number, loop.begin});
+    }
     used.last = now_;
+    for (size_t i = 0; i < in.size(); i++) {
+      if (i < loops_.size() && loops_[i].number == in[i].first) continue;
+      used.first = std::min(used.first, in[i].second);
+      in.resize(i);
+    }
     // It has to stay for the next trip of each loop that it entered from outside.
     for (Loop& loop : loops_) {
       if (used.first < loop.begin) {
@@ -51,7 +61,7 @@ class Lifetimes {
           Visit(loop.body, true);
           continue;
         }
-        loops_.push_back({now_, {}});
+        loops_.push_back({now_, loop_count_++, {}});
         Visit(loop.body, false);
         now_++;
         for (int32_t buffer : loops_.back().entered) {
@@ -64,10 +74,14 @@ class Lifetimes {
 
   struct Loop {
     int64_t begin;
+    int32_t number;
     std::vector<int32_t> entered;
   };
   std::vector<Lifetime> used_;
+  // The loops around each buffer's first use, those that have ended since taken off: number, begin.
+  std::vector<std::vector<std::pair<int32_t, int64_t>>> first_in_;
   std::vector<Loop> loops_;  // that are open, outermost first
+  int32_t loop_count_ = 0;
   int64_t now_ = 0;
 };
 

@@ -171,9 +171,8 @@ std::vector<Tensor> Nest::FlatTerms(NodeId id) {
   return flat;
 }
 
-int32_t Nest::AxisIn(NodeId id, int32_t domain_axis) const {
+int32_t Nest::AxisIn(const Shape& shape, int32_t domain_axis) {
   int32_t count = 0;
-  const Shape& shape = ShapeOf(id);
   for (size_t axis = 0; axis < shape.size(); axis++) {
     if (shape[axis] == Dim(1)) continue;
     if (count++ == domain_axis) return static_cast<int32_t>(axis);
@@ -191,7 +190,7 @@ void Nest::PrepareLanes(const Schedule& schedule,
     if (node.kind() != Kind::kContract) continue;
     const auto& contract = node.As<ContractAttributes>();
     if (contract.order.chains != 1) continue;
-    const int32_t axis = AxisIn(id, schedule.lane_axis);
+    const int32_t axis = AxisIn(node.type().shape, schedule.lane_axis);
     const size_t batch = contract.lhs_batch.size();
     if (axis < static_cast<int32_t>(batch)) continue;
     // Which axis of which operand that is.
@@ -299,6 +298,12 @@ std::vector<Schedule> Nest::Candidates() const {
   std::vector<Schedule> candidates;
   for (size_t axis = 0; axis < domain_.size(); axis++) {
     if (extent(axis) < 2) continue;
+    // Lanes are stored at distances that are known.
+    const bool even = absl::c_all_of(writes_, [&](const Target& target) {
+      const auto at = static_cast<size_t>(AxisIn(target.to.shape, static_cast<int32_t>(axis)));
+      return flat_ || target.to.strides[at].reg == kNone;
+    });
+    if (!even) continue;
     Schedule schedule{.lane_axis = static_cast<int32_t>(axis), .lanes = lanes};
     const int64_t vectors = (extent(axis) + lanes - 1) / lanes;
     const bool known = domain_[axis].is_static();

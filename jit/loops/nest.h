@@ -63,7 +63,8 @@ class Nest {
   void LoopOverLanes(const Schedule& schedule, const std::vector<Indices>& tiles, bool clamped);
   void Body(const std::vector<Point>& points, bool clamped);
   Point InShape(const Shape& shape, const Point& domain_point) const;
-  int32_t AxisIn(NodeId id, int32_t domain_axis) const;
+  // Which axis of a value's shape an axis of the domain is.
+  static int32_t AxisIn(const Shape& shape, int32_t domain_axis);
 
   Level& level_;
   Builder& b_;

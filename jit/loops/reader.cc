@@ -156,7 +156,7 @@ Register Reader::Load(const Tensor& tensor, const Point& point) {
   Register mask = point.guard_each;
   if (point.guard != kNone) mask = Both(mask, b_.Splat(point.guard, point.lanes));
   // Past the last lane there is memory of our own: slack behind vectors, rows up to a multiple.
-  bool free = tensor.internal && flat.each == kNone;
+  bool free = tensor.internal && flat.each == kNone && (!point.flat || flat.lane == 1);
   for (size_t axis = 0; !point.flat && axis < tensor.strides.size(); axis++) {
     if (point.at[axis].lane == 0 || tensor.strides[axis] == Stride()) continue;
     const Dim dim = tensor.shape[axis];

@@ -6,13 +6,14 @@ namespace talweg {
 
 absl::StatusOr<Engine> EngineByName(std::string_view name) {
   if (name == "interpreter") return Engine(Interpret);
+  if (name == "jit") return Engine([](const Graph& graph) { return Jit(graph); });
   return absl::InvalidArgumentError(absl::StrCat("there is no engine '",
                                                  absl::string_view(name.data(), name.size()),
-                                                 "'; there is interpreter"));
+                                                 "'; there are jit and interpreter"));
 }
 
 const Engine& DefaultEngine() {
-  static const Engine* const engine = new Engine(Interpret);
+  static const Engine* const engine = new Engine([](const Graph& graph) { return Jit(graph); });
   return *engine;
 }
 

@@ -31,6 +31,7 @@
 #include "graph/value.h"
 #include "graph/verify.h"
 #include "interpreter/interpreter.h"
+#include "jit/jit.h"
 #include "ops/contract.h"
 #include "ops/custom.h"
 #include "ops/elementwise.h"
@@ -58,7 +59,7 @@
 
 namespace talweg {
 
-// An engine by its name: "interpreter". An unknown name is an error that lists the known ones.
+// An engine by its name: "jit" or "interpreter". An unknown name is an error that lists the known ones.
 absl::StatusOr<Engine> EngineByName(std::string_view name);
 
 // What runs a graph where no engine is named: the fastest one there is.

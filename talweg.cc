@@ -1,14 +1,14 @@
 #include "talweg.h"
 
 #include "absl/strings/str_cat.h"
+#include "base/text.h"
 
 namespace talweg {
 
 absl::StatusOr<Engine> EngineByName(std::string_view name) {
   if (name == "interpreter") return Engine(Interpret);
-  return absl::InvalidArgumentError(absl::StrCat("there is no engine '",
-                                                 absl::string_view(name.data(), name.size()),
-                                                 "'; there is interpreter"));
+  return absl::InvalidArgumentError(
+      absl::StrCat("there is no engine '", AbslView(name), "'; there is interpreter"));
 }
 
 const Engine& DefaultEngine() {

@@ -90,7 +90,7 @@ std::vector<Value> PullBack(const std::vector<Value>& ys, const std::vector<Valu
 std::vector<Value> VectorJacobianProduct(const std::vector<Value>& ys,
                                          const std::vector<Value>& dys,
                                          const std::vector<Value>& xs, std::source_location where) {
-  const SourceLine line{where.file_name(), where.line()};
+  const SourceLine line = LineOf(where);
   const auto fail = [&](const Value& at, std::string_view detail) {
     return std::vector<Value>(xs.size(), Fail("gradient", {at}, detail, line));
   };
@@ -128,7 +128,7 @@ std::vector<Value> VectorJacobianProduct(const std::vector<Value>& ys,
 
 std::vector<Value> Gradient(const Value& y, const std::vector<Value>& xs,
                             std::source_location where) {
-  const SourceLine line{where.file_name(), where.line()};
+  const SourceLine line = LineOf(where);
   if (y.ok() && y.rank() != 0) {
     return std::vector<Value>(
         xs.size(), Fail("gradient", {y}, "a gradient is that of a scalar; Sum makes one", line));

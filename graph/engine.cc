@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/text.h"
 
 namespace talweg {
 namespace {
@@ -19,9 +20,8 @@ absl::Status Check(std::string_view name, const Type& type, const Array& array,
                    SymbolValues& symbols) {
   const auto fail = [&](std::string_view what) {
     return absl::InvalidArgumentError(
-        absl::StrCat("input '", absl::string_view(name.data(), name.size()), "': ", ToString(type),
-                     " expected, ", Name(array.dtype()), ToString(array.dims()), " given",
-                     absl::string_view(what.data(), what.size())));
+        absl::StrCat("input '", AbslView(name), "': ", ToString(type), " expected, ",
+                     Name(array.dtype()), ToString(array.dims()), " given", AbslView(what)));
   };
   if (array.dtype() != type.dtype) return fail("; Array::Cast converts");
   if (array.dims().size() != type.shape.size()) return fail("");

@@ -5,12 +5,11 @@
 
 #include "absl/hash/hash.h"
 #include "absl/strings/str_cat.h"
+#include "base/text.h"
 #include "graph/core_ops.h"
 
 namespace talweg {
 namespace {
-
-SourceLine LineOf(const std::source_location& where) { return {where.file_name(), where.line()}; }
 
 size_t HashOf(const Node& node) {
   return absl::HashOf(node.op, node.operands, HashOf(node.attributes));
@@ -112,9 +111,8 @@ Tape::Tape() : state_(std::make_shared<TapeState>()) {}
 Value Tape::Input(std::string_view name, DType dtype, Shape shape, std::source_location where) {
   const SourceLine line = LineOf(where);
   if (absl::Status status = CheckShape(shape); !status.ok()) {
-    state_->SetError(absl::InvalidArgumentError(
-        absl::StrCat("input '", absl::string_view(name.data(), name.size()),
-                     "': ", status.message(), " (", ToString(line), ")")));
+    state_->SetError(absl::InvalidArgumentError(absl::StrCat(
+        "input '", AbslView(name), "': ", status.message(), " (", ToString(line), ")")));
     return Value(state_, -1);
   }
   return Value(state_, state_->AddInput(std::string(name), {dtype, std::move(shape)}, line));

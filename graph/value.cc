@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/text.h"
 #include "graph/tape.h"
 
 namespace talweg {
@@ -66,9 +67,8 @@ Value Fail(std::string_view name, absl::Span<const Value> operands, std::string_
   }
   const std::string where = ToString(*user);
   const absl::Status status = absl::InvalidArgumentError(
-      absl::StrCat(absl::string_view(name.data(), name.size()), ": ", Shapes(operands), ": ",
-                   absl::string_view(detail.data(), detail.size()), where.empty() ? "" : " (",
-                   where, where.empty() ? "" : ")"));
+      absl::StrCat(AbslView(name), ": ", Shapes(operands), ": ", AbslView(detail),
+                   where.empty() ? "" : " (", where, where.empty() ? "" : ")"));
   std::shared_ptr<TapeState> tape;
   for (const Value& v : operands) {
     if (v.tape() == nullptr) continue;
@@ -105,8 +105,7 @@ Value MakeNode(const Op& op, absl::Span<const Value> operands, Attributes attrib
   }
   absl::StatusOr<std::vector<Type>> types = op.infer(op, operand_types, attributes);
   if (!types.ok()) {
-    const absl::string_view detail = types.status().message();
-    return Fail(op.name, operands, std::string_view(detail.data(), detail.size()), line);
+    return Fail(op.name, operands, StdView(types.status().message()), line);
   }
   node.attributes = std::move(attributes);
   node.types = *std::move(types);

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/text.h"
 #include "graph/core_ops.h"
 #include "ops/view.h"
 
@@ -14,16 +15,13 @@ namespace {
 
 using Types = absl::StatusOr<std::vector<Type>>;
 
-SourceLine LineOf(const std::source_location& where) { return {where.file_name(), where.line()}; }
-
 bool Has(const Type& type, Dim symbol) {
   return std::find(type.shape.begin(), type.shape.end(), symbol) != type.shape.end();
 }
 
 absl::Status Differ(std::string_view what, size_t i, const Type& given, const Type& wanted) {
-  return absl::InvalidArgumentError(absl::StrCat(absl::string_view(what.data(), what.size()), " ",
-                                                 i, " is ", ToString(given), " in the body, ",
-                                                 ToString(wanted), " outside"));
+  return absl::InvalidArgumentError(absl::StrCat(AbslView(what), " ", i, " is ", ToString(given),
+                                                 " in the body, ", ToString(wanted), " outside"));
 }
 
 Types InferLoop(const Op&, absl::Span<const Type> operands, const Attributes& attributes) {

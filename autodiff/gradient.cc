@@ -61,6 +61,8 @@ std::vector<Value> PullBack(const std::vector<Value>& ys, const std::vector<Valu
     const Node node = tape->nodes()[i];  // a copy: the rules append to the tape
     const bool is_loop = node.kind() == Kind::kLoop;
     if (is_loop ? !loop_adjoints.contains(id) : adjoints[i].tape() == nullptr) continue;
+    // The rules look at shapes, which a failed value does not have.
+    if (!is_loop && !adjoints[i].ok()) return std::vector<Value>(xs.size(), adjoints[i]);
     const UserLine line(Value(tape, id), node.line);
     if (node.kind() == Kind::kPart) {
       std::vector<Value>& parts = loop_adjoints[node.operands[0]];

@@ -68,8 +68,11 @@ NodeId TapeState::AddInput(std::string name, Type type, const SourceLine& line) 
 }
 
 void TapeState::SetError(absl::Status status) {
+  for (const TapeState* tape = this; tape != nullptr; tape = tape->parent_.get()) {
+    if (!tape->status_.ok()) status = tape->status_;  // what failed around a body came before
+  }
   for (TapeState* tape = this; tape != nullptr; tape = tape->parent_.get()) {
-    if (tape->status_.ok()) tape->status_ = status;
+    tape->status_.Update(status);
   }
 }
 
@@ -119,11 +122,17 @@ Value Tape::Input(std::string_view name, DType dtype, Shape shape, std::source_l
 }
 
 Value Tape::Constant(const Array& array, std::source_location where) {
+  const SourceLine line = LineOf(where);
+  if (array.raw() == nullptr) {
+    state_->SetError(absl::ResourceExhaustedError(absl::StrCat(
+        "constant: there was no memory for the array (", ToString(state_->LineOr(line)), ")")));
+    return Value(state_, -1);
+  }
   Node node;
   node.op = &kConstantOp;
   node.attributes = ConstantAttributes{array};
   node.types = {{array.dtype(), ToShape(array.dims())}};
-  node.line = state_->LineOr(LineOf(where));
+  node.line = state_->LineOr(line);
   return Value(state_, state_->Append(std::move(node)));
 }
 

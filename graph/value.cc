@@ -4,7 +4,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/convert.h"
 #include "base/text.h"
+#include "base/with_type.h"
 #include "graph/tape.h"
 
 namespace talweg {
@@ -125,9 +127,10 @@ std::vector<Value> OnOneTape(absl::Span<const Value> operands) {
 }
 
 Value Scalar(const Value& like, DType dtype, double number) {
-  const Array value = *Array(number).Cast(dtype);
+  const Array value =
+      WithType(dtype, [&]<typename T>(T) { return Array(ConvertElement<T>(number)); });
   // A number that the type can not hold would become another number without a word.
-  if (!IsFloat(dtype) && value.At(0) != number) {
+  if (!IsFloat(dtype) && value.size() == 1 && value.At(0) != number) {
     return Fail(Name(dtype), {like}, absl::StrCat("the number ", number, " does not fit"), {});
   }
   return Tape(like.tape()).Constant(value);

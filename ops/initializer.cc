@@ -65,7 +65,7 @@ std::optional<Value> Refuse(const std::string& name, const Value& key, DType dty
 
 Initializer Filled(std::string name, double value) {
   return {std::move(name), [value](Tape& tape, Value, DType dtype, Shape shape) {
-            return BroadcastTo(tape.Constant(*Array(value).Cast(dtype)), shape);
+            return BroadcastTo(Scalar(Value(tape.state(), -1), dtype, value), shape);
           }};
 }
 

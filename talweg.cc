@@ -1,15 +1,15 @@
 #include "talweg.h"
 
 #include "absl/strings/str_cat.h"
+#include "base/text.h"
 
 namespace talweg {
 
 absl::StatusOr<Engine> EngineByName(std::string_view name) {
   if (name == "interpreter") return Engine(Interpret);
   if (name == "jit") return Engine([](const Graph& graph) { return Jit(graph); });
-  return absl::InvalidArgumentError(absl::StrCat("there is no engine '",
-                                                 absl::string_view(name.data(), name.size()),
-                                                 "'; there are jit and interpreter"));
+  return absl::InvalidArgumentError(
+      absl::StrCat("there is no engine '", AbslView(name), "'; there are jit and interpreter"));
 }
 
 const Engine& DefaultEngine() {

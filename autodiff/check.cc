@@ -16,9 +16,10 @@ namespace talweg {
 namespace {
 
 // Evenly spread over [-1, 1), away from 0 so that no element goes unseen.
-Array RandomDirection(const Dims& dims, uint64_t seed, uint32_t stream) {
-  Array direction = *Array::Zeros(kFloat64, dims);
-  const absl::Span<double> elements = direction.mutable_data<double>();
+absl::StatusOr<Array> RandomDirection(const Dims& dims, uint64_t seed, uint32_t stream) {
+  absl::StatusOr<Array> direction = Array::Zeros(kFloat64, dims);
+  if (!direction.ok()) return direction;
+  const absl::Span<double> elements = direction->mutable_data<double>();
   for (size_t i = 0; i < elements.size(); i++) {
     const auto words = Philox({static_cast<uint32_t>(i), stream, 0, 0},
                               {static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)});
@@ -88,8 +89,12 @@ absl::Status Checker::Build(
       point_[i] = *std::move(wide);
     }
     const auto stream = static_cast<uint32_t>(2 * i + 1);
-    u_.push_back(RandomDirection(point_[i].dims(), options_.seed, stream));
-    v_.push_back(RandomDirection(point_[i].dims(), options_.seed, stream + 1));
+    for (std::vector<Array>* directions : {&u_, &v_}) {
+      absl::StatusOr<Array> direction =
+          RandomDirection(point_[i].dims(), options_.seed, directions == &u_ ? stream : stream + 1);
+      if (!direction.ok()) return direction.status();
+      directions->push_back(*std::move(direction));
+    }
     inputs.push_back(
         tape.Input(absl::StrCat("x", i), point_[i].dtype(), ToShape(point_[i].dims())));
     if (!IsFloat(point_[i].dtype())) continue;
@@ -101,7 +106,9 @@ absl::Status Checker::Build(
     if (!IsStatic(y.shape())) {
       return absl::InvalidArgumentError("the function's result has a run-time extent");
     }
-    y = Sum(y * tape.Constant(RandomDirection(Resolve(y.shape(), {}), options_.seed, 0)));
+    const absl::StatusOr<Array> weights = RandomDirection(Resolve(y.shape(), {}), options_.seed, 0);
+    if (!weights.ok()) return weights.status();
+    y = Sum(y * tape.Constant(*weights));
   }
   const std::vector<Value> gradients = Gradient(y, wanted);
   std::vector<Value> outputs = {y};
@@ -128,7 +135,9 @@ absl::Status Checker::Build(
 absl::Status Checker::CompareJets(const std::vector<Array>& reverse) const {
   std::vector<JetArray> inputs;
   for (size_t i = 0; i < point_.size(); i++) {
-    inputs.push_back({point_[i], u_[i], v_[i], *Array::Zeros(kFloat64, point_[i].dims())});
+    absl::StatusOr<Array> zeros = Array::Zeros(kFloat64, point_[i].dims());
+    if (!zeros.ok()) return zeros.status();
+    inputs.push_back({point_[i], u_[i], v_[i], *std::move(zeros)});
   }
   const absl::StatusOr<std::vector<JetArray>> jets = JetEvaluate(checked_.scalar, inputs);
   if (!jets.ok()) return jets.status();
@@ -176,7 +185,9 @@ absl::Status Checker::Compare(const Engine& engine) {
       std::vector<Array> moved = point_;
       std::vector<Array> sides[2];
       for (const int side : {0, 1}) {
-        moved[input].mutable_data<double>()[static_cast<size_t>(k)] = side == 0 ? x - h : x + h;
+        const absl::Span<double> elements = moved[input].mutable_data<double>();
+        if (elements.empty()) return absl::ResourceExhaustedError("no memory to move an input");
+        elements[static_cast<size_t>(k)] = side == 0 ? x - h : x + h;
         absl::StatusOr<std::vector<Array>> run = executable->Call(moved);
         if (!run.ok()) return run.status();
         sides[side] = *std::move(run);

@@ -61,6 +61,8 @@ std::vector<Value> PullBack(const std::vector<Value>& ys, const std::vector<Valu
     const Node node = tape->nodes()[i];  // a copy: the rules append to the tape
     const bool is_loop = node.kind() == Kind::kLoop;
     if (is_loop ? !loop_adjoints.contains(id) : adjoints[i].tape() == nullptr) continue;
+    // The rules look at shapes, which a failed value does not have.
+    if (!is_loop && !adjoints[i].ok()) return std::vector<Value>(xs.size(), adjoints[i]);
     const UserLine line(Value(tape, id), node.line);
     if (node.kind() == Kind::kPart) {
       std::vector<Value>& parts = loop_adjoints[node.operands[0]];
@@ -90,7 +92,7 @@ std::vector<Value> PullBack(const std::vector<Value>& ys, const std::vector<Valu
 std::vector<Value> VectorJacobianProduct(const std::vector<Value>& ys,
                                          const std::vector<Value>& dys,
                                          const std::vector<Value>& xs, std::source_location where) {
-  const SourceLine line{where.file_name(), where.line()};
+  const SourceLine line = LineOf(where);
   const auto fail = [&](const Value& at, std::string_view detail) {
     return std::vector<Value>(xs.size(), Fail("gradient", {at}, detail, line));
   };
@@ -128,7 +130,7 @@ std::vector<Value> VectorJacobianProduct(const std::vector<Value>& ys,
 
 std::vector<Value> Gradient(const Value& y, const std::vector<Value>& xs,
                             std::source_location where) {
-  const SourceLine line{where.file_name(), where.line()};
+  const SourceLine line = LineOf(where);
   if (y.ok() && y.rank() != 0) {
     return std::vector<Value>(
         xs.size(), Fail("gradient", {y}, "a gradient is that of a scalar; Sum makes one", line));

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/convert.h"
 #include "graph/jet.h"
 #include "graph/scalar.h"
 
@@ -46,11 +47,12 @@ Jets Filled(Dims dims, double value = 0) {
   return {std::move(dims), std::vector<SecondJet>(size, Constant(value))};
 }
 
-Array ToArray(const Jets& jets, DType dtype) {
-  Array wide = *Array::Zeros(kFloat64, jets.dims);
-  const absl::Span<double> elements = wide.mutable_data<double>();
+absl::StatusOr<Array> ToArray(const Jets& jets, DType dtype) {
+  absl::StatusOr<Array> wide = Array::Zeros(kFloat64, jets.dims);
+  if (!wide.ok()) return wide;
+  const absl::Span<double> elements = wide->mutable_data<double>();
   for (size_t i = 0; i < elements.size(); i++) elements[i] = ValueOf(jets.elements[i]);
-  return *wide.Cast(dtype);
+  return wide->Cast(dtype);
 }
 
 Jets FromArray(const Array& array) {
@@ -59,6 +61,32 @@ Jets FromArray(const Array& array) {
     jets.elements[static_cast<size_t>(i)] = Constant(array.At(i));
   }
   return jets;
+}
+
+// A formula on the elements themselves, for what has no derivative.
+absl::StatusOr<Jets> RunLoop(const MapRule& rule, absl::Span<const Jets* const> operands,
+                             const std::vector<DType>& types, DType dtype, const Dims& dims) {
+  std::vector<Array> arrays;
+  std::vector<const std::byte*> pointers;
+  for (size_t k = 0; k < operands.size(); k++) {
+    absl::StatusOr<Array> array = ToArray(*operands[k], types[k]);
+    if (!array.ok()) return array.status();
+    pointers.push_back(array->raw());
+    arrays.push_back(*std::move(array));
+  }
+  absl::StatusOr<Array> result = Array::Zeros(dtype, dims);
+  if (!result.ok()) return result.status();
+  const std::vector<int64_t> strides(operands.size(), 1);
+  rule.loop(types, dtype, false)(result->mutable_bytes(), pointers.data(), strides.data(),
+                                 result->size());
+  return FromArray(*result);
+}
+
+// Moves a result to its place, or passes its error on.
+absl::Status Take(absl::StatusOr<Jets> result, std::vector<Jets>& out) {
+  if (!result.ok()) return result.status();
+  out = {*std::move(result)};
+  return absl::OkStatus();
 }
 
 // The graph's nodes, one after another.
@@ -77,14 +105,14 @@ class Evaluator {
     return graph_.node(node.operands[i]).type().dtype;
   }
 
-  Jets Map(const Node& node) const;
+  absl::StatusOr<Jets> Map(const Node& node) const;
   Jets View(const Node& node) const;
   Jets Concat(const Node& node) const;
-  Jets Reduce(const Node& node) const;
+  absl::StatusOr<Jets> Reduce(const Node& node) const;
   Jets Gather(const Node& node) const;
   Jets ScatterAdd(const Node& node) const;
   Jets Contract(const Node& node) const;
-  Jets Random(const Node& node) const;
+  absl::StatusOr<Jets> Random(const Node& node) const;
   absl::StatusOr<std::vector<Jets>> Loop(const Node& node, int depth) const;
 
   const Graph& graph_;
@@ -93,7 +121,7 @@ class Evaluator {
 };
 
 // Formulas of floats run on jets; those on integers and bools on the elements themselves.
-Jets Evaluator::Map(const Node& node) const {
+absl::StatusOr<Jets> Evaluator::Map(const Node& node) const {
   const MapRule& rule = *node.op->map;
   Jets out = Filled(DimsOf(node));
   const size_t arity = node.operands.size();
@@ -105,19 +133,13 @@ Jets Evaluator::Map(const Node& node) const {
     }
     return out;
   }
-  std::vector<Array> operands;
+  std::vector<const Jets*> operands;
   std::vector<DType> types;
-  std::vector<const std::byte*> pointers;
   for (size_t k = 0; k < arity; k++) {
+    operands.push_back(&In(node, k));
     types.push_back(TypeIn(node, k));
-    operands.push_back(ToArray(In(node, k), types.back()));
   }
-  for (const Array& operand : operands) pointers.push_back(operand.raw());
-  Array result = *Array::Zeros(node.type().dtype, out.dims);
-  const std::vector<int64_t> strides(arity, 1);
-  rule.loop(types, node.type().dtype, false)(result.mutable_bytes(), pointers.data(),
-                                             strides.data(), out.size());
-  return FromArray(result);
+  return RunLoop(rule, operands, types, node.type().dtype, out.dims);
 }
 
 Jets Evaluator::View(const Node& node) const {
@@ -158,7 +180,7 @@ Jets Evaluator::Concat(const Node& node) const {
 }
 
 // In plain row-major order: the order of a node's sum concerns the last bits only.
-Jets Evaluator::Reduce(const Node& node) const {
+absl::StatusOr<Jets> Evaluator::Reduce(const Node& node) const {
   const auto& axes = node.As<ReduceAttributes>().axes;
   const ReduceRule& rule = *node.op->reduce;
   const Jets& x = In(node, 0);
@@ -189,14 +211,11 @@ Jets Evaluator::Reduce(const Node& node) const {
       } else if (combine.jet != nullptr && IsFloat(dtype)) {
         best = k == 0 ? pair[1] : combine.jet(pair);
       } else {
-        const std::vector<DType> types(2, dtype);
-        const Array a = *Array(ValueOf(pair[0])).Cast(dtype);
-        const Array b = *Array(ValueOf(pair[1])).Cast(dtype);
-        Array result = *Array::Zeros(dtype, {});
-        const std::byte* const pointers[] = {a.raw(), b.raw()};
-        const int64_t ones[] = {1, 1};
-        combine.loop(types, dtype, false)(result.mutable_bytes(), pointers, ones, 1);
-        best = Constant(result.At(0));
+        const Jets a{{}, {pair[0]}}, b{{}, {pair[1]}};
+        const Jets* const operands[] = {&a, &b};
+        absl::StatusOr<Jets> result = RunLoop(combine, operands, {dtype, dtype}, dtype, {});
+        if (!result.ok()) return result;
+        best = result->elements[0];
       }
     }
     out.elements[i] = rule.place ? Constant(static_cast<double>(place)) : best;
@@ -288,13 +307,15 @@ Jets Evaluator::Contract(const Node& node) const {
   return out;
 }
 
-Jets Evaluator::Random(const Node& node) const {
-  Array result = *Array::Zeros(node.type().dtype, DimsOf(node));
-  const Array key = ToArray(In(node, 0), kInt64), stream = ToArray(In(node, 1), kInt64);
-  node.op->random->fill(static_cast<uint64_t>(key.data<int64_t>()[0]),
-                        static_cast<uint64_t>(stream.data<int64_t>()[0]), node.type().dtype,
-                        result.size(), result.mutable_bytes());
-  return FromArray(result);
+absl::StatusOr<Jets> Evaluator::Random(const Node& node) const {
+  absl::StatusOr<Array> result = Array::Zeros(node.type().dtype, DimsOf(node));
+  if (!result.ok()) return result.status();
+  const auto number = [&](size_t operand) {
+    return static_cast<uint64_t>(ConvertElement<int64_t>(ValueOf(In(node, operand).elements[0])));
+  };
+  node.op->random->fill(number(0), number(1), node.type().dtype, result->size(),
+                        result->mutable_bytes());
+  return FromArray(*result);
 }
 
 absl::StatusOr<std::vector<Jets>> Evaluator::Loop(const Node& node, int depth) const {
@@ -393,7 +414,7 @@ absl::StatusOr<std::vector<Jets>> Evaluator::Run(std::vector<Jets> inputs, int d
         break;
       }
       case Kind::kMap:
-        out = {Map(node)};
+        if (absl::Status s = Take(Map(node), out); !s.ok()) return s;
         break;
       case Kind::kView:
         out = {View(node)};
@@ -405,7 +426,7 @@ absl::StatusOr<std::vector<Jets>> Evaluator::Run(std::vector<Jets> inputs, int d
         out = {Concat(node)};
         break;
       case Kind::kReduce:
-        out = {Reduce(node)};
+        if (absl::Status s = Take(Reduce(node), out); !s.ok()) return s;
         break;
       case Kind::kGather:
         out = {Gather(node)};
@@ -417,7 +438,7 @@ absl::StatusOr<std::vector<Jets>> Evaluator::Run(std::vector<Jets> inputs, int d
         out = {Contract(node)};
         break;
       case Kind::kRandom:
-        out = {Random(node)};
+        if (absl::Status s = Take(Random(node), out); !s.ok()) return s;
         break;
       case Kind::kCustom:
         out = {In(node, 0)};
@@ -475,17 +496,23 @@ absl::StatusOr<std::vector<JetArray>> JetEvaluate(const Graph& graph,
   for (size_t i = 0; i < results->size(); i++) {
     const Jets& result = (*results)[i];
     JetArray out;
-    out.value = ToArray(result, graph.output_type(i).dtype);
+    absl::StatusOr<Array> value = ToArray(result, graph.output_type(i).dtype);
+    if (!value.ok()) return value.status();
+    out.value = *std::move(value);
+    absl::Status status;
     const auto part = [&](auto get) {
       Jets plain = Filled(result.dims);
       for (size_t k = 0; k < plain.elements.size(); k++) {
         plain.elements[k] = Constant(get(result.elements[k]).raw());
       }
-      return ToArray(plain, kFloat64);
+      absl::StatusOr<Array> array = ToArray(plain, kFloat64);
+      status.Update(array.status());
+      return std::move(array).value_or(Array());
     };
     out.along_u = part([](const SecondJet& jet) { return jet.value().derivative(); });
     out.along_v = part([](const SecondJet& jet) { return jet.derivative().value(); });
     out.along_uv = part([](const SecondJet& jet) { return jet.derivative().derivative(); });
+    if (!status.ok()) return status;
     outputs.push_back(std::move(out));
   }
   return outputs;

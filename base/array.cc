@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <new>
@@ -10,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/convert.h"
+#include "base/with_type.h"
 
 namespace talweg {
 namespace {
@@ -20,27 +20,21 @@ constexpr std::align_val_t kAlignment{64};
 std::shared_ptr<std::byte[]> Allocate(int64_t bytes) {
   void* memory = ::operator new(static_cast<size_t>(bytes), kAlignment, std::nothrow);
   if (memory == nullptr) return nullptr;
-  return std::shared_ptr<std::byte[]>(static_cast<std::byte*>(memory),
-                                      [](std::byte* p) { ::operator delete(p, kAlignment); });
+  try {
+    return std::shared_ptr<std::byte[]>(static_cast<std::byte*>(memory),
+                                        [](std::byte* p) { ::operator delete(p, kAlignment); });
+  } catch (const std::bad_alloc&) {  // the count of owners; the memory is given back by then
+    return nullptr;
+  }
 }
 
-// Calls f with a value of the C++ type of `dtype`.
-template <typename F>
-auto WithType(DType dtype, F f) {
-  switch (dtype) {
-    case kFloat32:
-      return f(float{});
-    case kFloat64:
-      return f(double{});
-    case kInt32:
-      return f(int32_t{});
-    case kInt64:
-      return f(int64_t{});
-    case kBool:
-      break;
-  }
-  return f(bool{});
+absl::Status NoMemory(int64_t bytes, DType dtype, absl::Span<const int64_t> dims) {
+  return absl::ResourceExhaustedError(
+      absl::StrCat("no memory for ", bytes, " bytes of ", Name(dtype), ToString(dims)));
 }
+
+// The element of Array(). It has no owner, so it is never written in place.
+alignas(64) constexpr std::byte kZero[sizeof(float)] = {};
 
 template <typename T>
 bool SameElement(T a, T b) {
@@ -52,13 +46,13 @@ bool SameElement(T a, T b) {
 
 }  // namespace
 
-// Makes small arrays whose shape is known to be sound. These few bytes are not worth a Status.
+// Makes arrays whose shape is known to be sound.
 class ArrayMaker {
  public:
   template <typename T>
   static Array Make(Dims dims, const T* elements, int64_t size) {
     auto storage = Allocate(size * static_cast<int64_t>(sizeof(T)));
-    if (storage == nullptr) std::abort();
+    if (storage == nullptr) return Array(DTypeOf<T>, {0}, 0, nullptr);
     if (size > 0) std::memcpy(storage.get(), elements, static_cast<size_t>(size) * sizeof(T));
     return Array(DTypeOf<T>, std::move(dims), size, std::move(storage));
   }
@@ -67,6 +61,9 @@ class ArrayMaker {
 Array::Array(DType dtype, Dims dims, int64_t size, std::shared_ptr<std::byte[]> storage)
     : dtype_(dtype), dims_(std::move(dims)), size_(size), storage_(std::move(storage)) {}
 
+Array::Array()
+    : Array(kFloat32, {}, 1,
+            std::shared_ptr<std::byte[]>(std::shared_ptr<void>(), const_cast<std::byte*>(kZero))) {}
 Array::Array(float value) : Array(ArrayMaker::Make<float>({}, &value, 1)) {}
 Array::Array(double value) : Array(ArrayMaker::Make<double>({}, &value, 1)) {}
 Array::Array(int32_t value) : Array(ArrayMaker::Make<int32_t>({}, &value, 1)) {}
@@ -78,10 +75,7 @@ absl::StatusOr<Array> Array::Zeros(DType dtype, absl::Span<const int64_t> dims) 
   if (!size.ok()) return size.status();
   const int64_t bytes = *size * SizeOf(dtype);
   auto storage = Allocate(bytes);
-  if (storage == nullptr) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("no memory for ", bytes, " bytes of ", Name(dtype), talweg::ToString(dims)));
-  }
+  if (storage == nullptr) return NoMemory(bytes, dtype, dims);
   std::memset(storage.get(), 0, static_cast<size_t>(bytes));
   return Array(dtype, Dims(dims.begin(), dims.end()), *size, std::move(storage));
 }
@@ -122,6 +116,7 @@ Array Array::Matrix(const std::vector<std::vector<T>>& rows) {
     flat.resize(flat.size() + columns - row.size());
   }
   Array array = Vector<T>(flat);
+  if (array.raw() == nullptr) return array;
   array.dims_ = {static_cast<int64_t>(rows.size()), static_cast<int64_t>(columns)};
   return array;
 }
@@ -143,9 +138,9 @@ template Array Array::Matrix(const std::vector<std::vector<int64_t>>&);
 template Array Array::Matrix(const std::vector<std::vector<bool>>&);
 
 std::byte* Array::mutable_bytes() {
-  if (storage_.use_count() != 1) {
+  if (storage_ != nullptr && storage_.use_count() != 1) {
     auto copy = Allocate(bytes());
-    if (copy == nullptr) std::abort();
+    if (copy == nullptr) return nullptr;
     std::memcpy(copy.get(), storage_.get(), static_cast<size_t>(bytes()));
     storage_ = std::move(copy);
   }
@@ -169,6 +164,7 @@ absl::StatusOr<Array> Array::Reshaped(absl::Span<const int64_t> dims) const {
 }
 
 absl::StatusOr<Array> Array::Cast(DType dtype) const {
+  if (storage_ == nullptr) return NoMemory(SizeOf(dtype), dtype, dims_);
   if (dtype == dtype_) return *this;
   absl::StatusOr<Array> out = Zeros(dtype, dims_);
   if (!out.ok()) return out;

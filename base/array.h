@@ -37,11 +37,15 @@ inline constexpr DType DTypeOf = [] {
 //   x.mutable_data<float>()[0] = 5;
 //   absl::StatusOr<Array> big = Array::Zeros(kFloat64, {1000, 1000});
 //
+// Where memory for an array can not be had, functions that return a Status say so. Constructors,
+// Vector and Matrix give an array of shape [0] then, whose raw() is null; casts, graphs and engines
+// refuse it.
+//
 // Const members may be called from many threads at once.
 class Array {
  public:
-  // A float32 scalar 0.
-  Array() : Array(0.0f) {}
+  // A float32 scalar 0. Needs no memory.
+  Array();
   // Scalars.
   explicit Array(float value);
   explicit Array(double value);
@@ -75,11 +79,14 @@ class Array {
     return absl::Span<const T>(reinterpret_cast<const T*>(storage_.get()), size_);
   }
   // The elements for writing: unshares them first. What was got before by data() of this array, or
-  // of a copy, is not to be used any more through this array.
+  // of a copy, is not to be used any more through this array. Empty (null) where the elements are
+  // shared and memory for a copy can not be had; the array is then as it was.
   template <typename T>
   absl::Span<T> mutable_data() {
     if (DTypeOf<T> != dtype_) return absl::Span<T>();
-    return absl::Span<T>(reinterpret_cast<T*>(mutable_bytes()), size_);
+    std::byte* const bytes = mutable_bytes();
+    if (bytes == nullptr) return absl::Span<T>();
+    return absl::Span<T>(reinterpret_cast<T*>(bytes), size_);
   }
   const std::byte* raw() const { return storage_.get(); }
   std::byte* mutable_bytes();

@@ -6,7 +6,14 @@
 #include <string>
 #include <string_view>
 
+#include "absl/strings/string_view.h"
+
 namespace talweg {
+
+// Debian's Abseil has a string_view of its own, which knows nothing of the standard one. Where text
+// crosses the border it goes through one of these.
+constexpr absl::string_view AbslView(std::string_view text) { return {text.data(), text.size()}; }
+constexpr std::string_view StdView(absl::string_view text) { return {text.data(), text.size()}; }
 
 // Numbers and text as every file and message of Talweg writes and reads them, in any locale.
 

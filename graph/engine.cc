@@ -2,7 +2,9 @@
 
 #include <utility>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
+#include "base/text.h"
 
 namespace talweg {
 namespace {
@@ -19,10 +21,13 @@ absl::Status Check(std::string_view name, const Type& type, const Array& array,
                    SymbolValues& symbols) {
   const auto fail = [&](std::string_view what) {
     return absl::InvalidArgumentError(
-        absl::StrCat("input '", absl::string_view(name.data(), name.size()), "': ", ToString(type),
-                     " expected, ", Name(array.dtype()), ToString(array.dims()), " given",
-                     absl::string_view(what.data(), what.size())));
+        absl::StrCat("input '", AbslView(name), "': ", ToString(type), " expected, ",
+                     Name(array.dtype()), ToString(array.dims()), " given", AbslView(what)));
   };
+  if (array.raw() == nullptr) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("input '", AbslView(name), "': there was no memory for the array"));
+  }
   if (array.dtype() != type.dtype) return fail("; Array::Cast converts");
   if (array.dims().size() != type.shape.size()) return fail("");
   for (size_t axis = 0; axis < type.shape.size(); axis++) {
@@ -51,12 +56,11 @@ absl::StatusOr<std::vector<Array>> Executable::Run(const NamedArrays& inputs,
     ordered.push_back(it->second);
   }
   if (inputs.size() > ordered.size()) {
+    absl::flat_hash_set<absl::string_view> known;
+    for (size_t i = 0; i < ordered.size(); i++) known.insert(graph_->input_name(i));
     for (const auto& [name, array] : inputs) {
-      bool known = false;
-      for (size_t i = 0; i < ordered.size(); i++) known |= graph_->input_name(i) == name;
-      if (!known) {
-        return absl::InvalidArgumentError(absl::StrCat("the graph has no input '", name, "'"));
-      }
+      if (known.contains(name)) continue;
+      return absl::InvalidArgumentError(absl::StrCat("the graph has no input '", name, "'"));
     }
   }
   return Call(ordered, options);

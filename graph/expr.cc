@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "base/with_type.h"
 
 namespace talweg {
 namespace {
@@ -20,24 +21,6 @@ void Require(bool holds, const char* what) {
   if (holds) return;
   std::fprintf(stderr, "talweg: scalar program: %s\n", what);
   std::abort();
-}
-
-// Calls f with a zero of the C++ type of `dtype`.
-template <typename F>
-auto WithType(DType dtype, F f) {
-  switch (dtype) {
-    case DType::kFloat32:
-      return f(float{});
-    case DType::kFloat64:
-      return f(double{});
-    case DType::kInt32:
-      return f(int32_t{});
-    case DType::kInt64:
-      return f(int64_t{});
-    case DType::kBool:
-      break;
-  }
-  return f(bool{});
 }
 
 // One instruction on operands of type T; the result may be of another type.

@@ -2,6 +2,7 @@
 #define TALWEG_GRAPH_GRAPH_H_
 
 #include <cstdint>
+#include <source_location>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,6 +20,9 @@ struct SourceLine {
   const char* file = "";
   uint32_t line = 0;
 };
+inline SourceLine LineOf(const std::source_location& where) {
+  return {where.file_name(), where.line()};
+}
 // "model.cc:14"; empty where nothing is known.
 std::string ToString(const SourceLine& line);
 

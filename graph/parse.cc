@@ -13,6 +13,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "base/text.h"
+#include "base/with_type.h"
 #include "graph/core_ops.h"
 #include "graph/print.h"
 #include "graph/verify.h"
@@ -101,8 +102,8 @@ bool Parser::Fail(std::string_view what) {
   if (!status_.ok()) return false;
   const size_t newline = at_ == 0 ? std::string_view::npos : text_.rfind('\n', at_ - 1);
   const size_t column = newline == std::string_view::npos ? at_ + 1 : at_ - newline;
-  status_ = absl::InvalidArgumentError(absl::StrCat("line ", line_, ", column ", column, ": ",
-                                                    absl::string_view(what.data(), what.size())));
+  status_ = absl::InvalidArgumentError(
+      absl::StrCat("line ", line_, ", column ", column, ": ", AbslView(what)));
   return false;
 }
 
@@ -110,7 +111,7 @@ bool Parser::Expected(std::string_view what) {
   constexpr size_t kShown = 20;
   std::string_view found = PeekWord();
   if (found.empty()) found = text_.substr(at_, 1);
-  return Fail(absl::StrCat(absl::string_view(what.data(), what.size()), " expected, ",
+  return Fail(absl::StrCat(AbslView(what), " expected, ",
                            found.empty() ? "the end" : Quoted(found, kShown), " found"));
 }
 
@@ -127,8 +128,7 @@ bool Parser::Try(std::string_view token) {
 }
 
 bool Parser::Read(std::string_view token) {
-  return Try(token) ||
-         Expected(absl::StrCat("'", absl::string_view(token.data(), token.size()), "'"));
+  return Try(token) || Expected(absl::StrCat("'", AbslView(token), "'"));
 }
 
 // The letters and digits that come next; they stay there.
@@ -192,7 +192,7 @@ bool Parser::ReadDim(Dim& dim) {
 // float32[rows,2]
 bool Parser::ReadType(Type& type) {
   const std::string_view word = PeekWord();
-  const absl::StatusOr<DType> dtype = ParseDType(absl::string_view(word.data(), word.size()));
+  const absl::StatusOr<DType> dtype = ParseDType(AbslView(word));
   if (!dtype.ok()) return Expected("an element type");
   type.dtype = *dtype;
   at_ += word.size();
@@ -324,19 +324,7 @@ bool Parser::ReadConstant(const Type& type, ConstantAttributes& constant) {
   absl::StatusOr<Array> array = Array::Zeros(type.dtype, dims);
   if (!array.ok()) return Fail(std::string(array.status().message()));
   constant.value = *std::move(array);
-  switch (type.dtype) {
-    case kFloat32:
-      return ReadElements<float>(constant.value);
-    case kFloat64:
-      return ReadElements<double>(constant.value);
-    case kInt32:
-      return ReadElements<int32_t>(constant.value);
-    case kInt64:
-      return ReadElements<int64_t>(constant.value);
-    case kBool:
-      return ReadElements<bool>(constant.value);
-  }
-  return false;
+  return WithType(type.dtype, [&]<typename T>(T) { return ReadElements<T>(constant.value); });
 }
 
 // 2*i0 - i1 + 3, or (2*i0 - i1 + 3)/4
@@ -497,7 +485,7 @@ bool Parser::ReadNode(Node& node) {
   if (!ReadTypes(node) || !Read("=")) return false;
   const std::string_view name = PeekWord();
   if (name.empty()) return Expected("an op");
-  const auto op = ops_.find(absl::string_view(name.data(), name.size()));
+  const auto op = ops_.find(AbslView(name));
   if (op == ops_.end()) return Fail(absl::StrCat("no op is called ", Quoted(name)));
   at_ += name.size();
   node.op = op->second;

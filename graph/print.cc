@@ -10,6 +10,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "base/text.h"
+#include "base/with_type.h"
 
 namespace talweg {
 namespace {
@@ -205,23 +206,7 @@ void Printer::Append(const ConstantAttributes& constant) {
     }
     text += '}';
   };
-  switch (value.dtype()) {
-    case kFloat32:
-      append(value.data<float>());
-      break;
-    case kFloat64:
-      append(value.data<double>());
-      break;
-    case kInt32:
-      append(value.data<int32_t>());
-      break;
-    case kInt64:
-      append(value.data<int64_t>());
-      break;
-    case kBool:
-      append(value.data<bool>());
-      break;
-  }
+  WithType(value.dtype(), [&]<typename T>(T) { append(value.data<T>()); });
 }
 
 void Printer::Append(const ViewAttributes& view) {
@@ -239,7 +224,7 @@ void Printer::Append(const ViewAttributes& view) {
 void Printer::Append(const LoopAttributes& loop, size_t indent) {
   absl::StrAppend(&text, " length=", loop.length.ToString());
   const auto count = [this](std::string_view key, int64_t n) {
-    if (n != 0) absl::StrAppend(&text, " ", absl::string_view(key.data(), key.size()), "=", n);
+    if (n != 0) absl::StrAppend(&text, " ", AbslView(key), "=", n);
   };
   count("captures", loop.captures);
   count("carried", loop.carried);
@@ -253,7 +238,7 @@ void Printer::Append(const LoopAttributes& loop, size_t indent) {
 
 void Printer::AppendNested(std::string_view key, const std::shared_ptr<const Graph>& graph,
                            size_t indent) {
-  absl::StrAppend(&text, " ", absl::string_view(key.data(), key.size()), "=");
+  absl::StrAppend(&text, " ", AbslView(key), "=");
   if (whole_ && graph != nullptr) {
     AppendGraph(*graph, indent);
   } else {

@@ -5,12 +5,11 @@
 
 #include "absl/hash/hash.h"
 #include "absl/strings/str_cat.h"
+#include "base/text.h"
 #include "graph/core_ops.h"
 
 namespace talweg {
 namespace {
-
-SourceLine LineOf(const std::source_location& where) { return {where.file_name(), where.line()}; }
 
 size_t HashOf(const Node& node) {
   return absl::HashOf(node.op, node.operands, HashOf(node.attributes));
@@ -69,8 +68,11 @@ NodeId TapeState::AddInput(std::string name, Type type, const SourceLine& line) 
 }
 
 void TapeState::SetError(absl::Status status) {
+  for (const TapeState* tape = this; tape != nullptr; tape = tape->parent_.get()) {
+    if (!tape->status_.ok()) status = tape->status_;  // what failed around a body came before
+  }
   for (TapeState* tape = this; tape != nullptr; tape = tape->parent_.get()) {
-    if (tape->status_.ok()) tape->status_ = status;
+    tape->status_.Update(status);
   }
 }
 
@@ -112,20 +114,25 @@ Tape::Tape() : state_(std::make_shared<TapeState>()) {}
 Value Tape::Input(std::string_view name, DType dtype, Shape shape, std::source_location where) {
   const SourceLine line = LineOf(where);
   if (absl::Status status = CheckShape(shape); !status.ok()) {
-    state_->SetError(absl::InvalidArgumentError(
-        absl::StrCat("input '", absl::string_view(name.data(), name.size()),
-                     "': ", status.message(), " (", ToString(line), ")")));
+    state_->SetError(absl::InvalidArgumentError(absl::StrCat(
+        "input '", AbslView(name), "': ", status.message(), " (", ToString(line), ")")));
     return Value(state_, -1);
   }
   return Value(state_, state_->AddInput(std::string(name), {dtype, std::move(shape)}, line));
 }
 
 Value Tape::Constant(const Array& array, std::source_location where) {
+  const SourceLine line = LineOf(where);
+  if (array.raw() == nullptr) {
+    state_->SetError(absl::ResourceExhaustedError(absl::StrCat(
+        "constant: there was no memory for the array (", ToString(state_->LineOr(line)), ")")));
+    return Value(state_, -1);
+  }
   Node node;
   node.op = &kConstantOp;
   node.attributes = ConstantAttributes{array};
   node.types = {{array.dtype(), ToShape(array.dims())}};
-  node.line = state_->LineOr(LineOf(where));
+  node.line = state_->LineOr(line);
   return Value(state_, state_->Append(std::move(node)));
 }
 

@@ -4,6 +4,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/convert.h"
+#include "base/text.h"
+#include "base/with_type.h"
 #include "graph/tape.h"
 
 namespace talweg {
@@ -66,9 +69,8 @@ Value Fail(std::string_view name, absl::Span<const Value> operands, std::string_
   }
   const std::string where = ToString(*user);
   const absl::Status status = absl::InvalidArgumentError(
-      absl::StrCat(absl::string_view(name.data(), name.size()), ": ", Shapes(operands), ": ",
-                   absl::string_view(detail.data(), detail.size()), where.empty() ? "" : " (",
-                   where, where.empty() ? "" : ")"));
+      absl::StrCat(AbslView(name), ": ", Shapes(operands), ": ", AbslView(detail),
+                   where.empty() ? "" : " (", where, where.empty() ? "" : ")"));
   std::shared_ptr<TapeState> tape;
   for (const Value& v : operands) {
     if (v.tape() == nullptr) continue;
@@ -105,8 +107,7 @@ Value MakeNode(const Op& op, absl::Span<const Value> operands, Attributes attrib
   }
   absl::StatusOr<std::vector<Type>> types = op.infer(op, operand_types, attributes);
   if (!types.ok()) {
-    const absl::string_view detail = types.status().message();
-    return Fail(op.name, operands, std::string_view(detail.data(), detail.size()), line);
+    return Fail(op.name, operands, StdView(types.status().message()), line);
   }
   node.attributes = std::move(attributes);
   node.types = *std::move(types);
@@ -126,9 +127,10 @@ std::vector<Value> OnOneTape(absl::Span<const Value> operands) {
 }
 
 Value Scalar(const Value& like, DType dtype, double number) {
-  const Array value = *Array(number).Cast(dtype);
+  const Array value =
+      WithType(dtype, [&]<typename T>(T) { return Array(ConvertElement<T>(number)); });
   // A number that the type can not hold would become another number without a word.
-  if (!IsFloat(dtype) && value.At(0) != number) {
+  if (!IsFloat(dtype) && value.size() == 1 && value.At(0) != number) {
     return Fail(Name(dtype), {like}, absl::StrCat("the number ", number, " does not fit"), {});
   }
   return Tape(like.tape()).Constant(value);

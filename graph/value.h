@@ -68,14 +68,12 @@ class Arg {
  public:
   Arg(const Value& value,  // NOLINT: implicit on purpose
       std::source_location where = std::source_location::current())
-      : value_(value), line_{where.file_name(), where.line()} {}
+      : value_(value), line_(LineOf(where)) {}
   template <typename T>
     requires std::integral<T> || std::floating_point<T>
   Arg(T number,  // NOLINT: implicit on purpose
       std::source_location where = std::source_location::current())
-      : is_number_(true),
-        number_(static_cast<double>(number)),
-        line_{where.file_name(), where.line()} {}
+      : is_number_(true), number_(static_cast<double>(number)), line_(LineOf(where)) {}
 
   bool is_number() const { return is_number_; }
   double number() const { return number_; }

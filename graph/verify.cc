@@ -9,6 +9,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/text.h"
 
 namespace talweg {
 namespace {
@@ -19,7 +20,7 @@ absl::Status Error(std::string text) { return absl::InvalidArgumentError(std::mo
 
 // A message with what it is about in front.
 absl::Status Within(std::string_view where, const absl::Status& status) {
-  return Error(absl::StrCat(absl::string_view(where.data(), where.size()), ": ", status.message()));
+  return Error(absl::StrCat(AbslView(where), ": ", status.message()));
 }
 
 bool Uses(const Shape& shape, Dim symbol) {
@@ -124,7 +125,7 @@ absl::Status CheckType(const Type& type) {
 // One side of a nested graph's border.
 absl::Status CheckSide(std::string_view side, const Graph& graph, absl::Span<const NodeId> ids,
                        absl::Span<const Type> expected) {
-  const absl::string_view name(side.data(), side.size());
+  const absl::string_view name = AbslView(side);
   if (ids.size() != expected.size()) {
     return Error(absl::StrCat(name, "s: ", expected.size(), " expected, ", ids.size(), " found"));
   }

@@ -8,30 +8,17 @@
 
 #include "base/convert.h"
 #include "base/shape.h"
+#include "base/with_type.h"
 
 namespace talweg {
 
 // A number as the bytes of one element.
 inline std::array<std::byte, 8> ElementBytes(DType dtype, double number) {
   std::array<std::byte, 8> bytes{};
-  const auto write = [&](auto element) { std::memcpy(bytes.data(), &element, sizeof(element)); };
-  switch (dtype) {
-    case kFloat32:
-      write(ConvertElement<float>(number));
-      break;
-    case kFloat64:
-      write(number);
-      break;
-    case kInt32:
-      write(ConvertElement<int32_t>(number));
-      break;
-    case kInt64:
-      write(ConvertElement<int64_t>(number));
-      break;
-    case kBool:
-      write(ConvertElement<bool>(number));
-      break;
-  }
+  WithType(dtype, [&]<typename T>(T) {
+    const T element = ConvertElement<T>(number);
+    std::memcpy(bytes.data(), &element, sizeof(element));
+  });
   return bytes;
 }
 

@@ -5,6 +5,7 @@
 #include <memory>
 #include <utility>
 
+#include "base/with_type.h"
 #include "graph/op.h"
 #include "interpreter/copy.h"
 #include "interpreter/planner.h"
@@ -201,31 +202,6 @@ class PlaceInstruction : public Instruction {
   int64_t count_ = 0;
 };
 
-template <typename T>
-std::unique_ptr<Instruction> MakePlace(const Address& out, const Address& best, const Address& in,
-                                       const Place& place, const std::vector<int64_t>& axes) {
-  return std::make_unique<PlaceInstruction<T>>(out, best, in, place, axes);
-}
-
-using PlaceMaker = std::unique_ptr<Instruction> (*)(const Address&, const Address&, const Address&,
-                                                    const Place&, const std::vector<int64_t>&);
-
-PlaceMaker PlaceMakerOf(DType dtype) {
-  switch (dtype) {
-    case kFloat32:
-      return MakePlace<float>;
-    case kFloat64:
-      return MakePlace<double>;
-    case kInt32:
-      return MakePlace<int32_t>;
-    case kInt64:
-      return MakePlace<int64_t>;
-    case kBool:
-      break;
-  }
-  return MakePlace<bool>;
-}
-
 }  // namespace
 
 absl::Status PlanReduce(Planner& planner) {
@@ -254,7 +230,11 @@ absl::Status PlanReduce(Planner& planner) {
   }
   const Place out = planner.NewValue(kInt64, dims);
   const Address best_address = planner.Read(best), in_address = planner.Read(in);
-  planner.Emit(PlaceMakerOf(in.dtype)(out.address, best_address, in_address, in, attributes.axes),
+  planner.Emit(WithType(in.dtype,
+                        [&]<typename T>(T) -> std::unique_ptr<Instruction> {
+                          return std::make_unique<PlaceInstruction<T>>(
+                              out.address, best_address, in_address, in, attributes.axes);
+                        }),
                {out});
   planner.Return(out);
   return absl::OkStatus();

@@ -1,4 +1,5 @@
 // Comparisons, logic, selection, conversion.
+#include "base/with_type.h"
 #include "ops/elementwise.h"
 #include "ops/map.h"
 
@@ -57,39 +58,12 @@ struct CastTo {
   }
 };
 
-template <typename From>
-MapLoop CastFrom(DType result, bool wide) {
-  using internal::PickLoop;
-  switch (result) {
-    case DType::kFloat32:
-      return PickLoop<CastTo<float>, float, From>(wide);
-    case DType::kFloat64:
-      return PickLoop<CastTo<double>, double, From>(wide);
-    case DType::kInt32:
-      return PickLoop<CastTo<int32_t>, int32_t, From>(wide);
-    case DType::kInt64:
-      return PickLoop<CastTo<int64_t>, int64_t, From>(wide);
-    case DType::kBool:
-      break;
-  }
-  return PickLoop<CastTo<bool>, bool, From>(wide);
-}
-
 MapLoop CastLoop(absl::Span<const DType> operands, DType result, bool wide) {
   if (operands.size() != 1) return nullptr;
-  switch (operands[0]) {
-    case DType::kFloat32:
-      return CastFrom<float>(result, wide);
-    case DType::kFloat64:
-      return CastFrom<double>(result, wide);
-    case DType::kInt32:
-      return CastFrom<int32_t>(result, wide);
-    case DType::kInt64:
-      return CastFrom<int64_t>(result, wide);
-    case DType::kBool:
-      break;
-  }
-  return CastFrom<bool>(result, wide);
+  return WithType(operands[0], [&]<typename From>(From) {
+    return WithType(
+        result, [&]<typename To>(To) { return internal::PickLoop<CastTo<To>, To, From>(wide); });
+  });
 }
 
 // Between floats the derivative is that of the identity.

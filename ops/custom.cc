@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/text.h"
 #include "graph/tape.h"
 
 namespace talweg {
@@ -47,7 +48,7 @@ Value CustomGradient(const std::vector<Value>& inputs,
                      const std::function<std::vector<Value>(absl::Span<const Value> inputs,
                                                             Value output, Value dy)>& vjp,
                      std::source_location where) {
-  const SourceLine line{where.file_name(), where.line()};
+  const SourceLine line = LineOf(where);
   const Value output = function(inputs);
   std::vector<Value> operands = {output};
   operands.insert(operands.end(), inputs.begin(), inputs.end());
@@ -64,8 +65,7 @@ Value CustomGradient(const std::vector<Value>& inputs,
   const Value dy = tape.Input("dy", output.dtype(), output.shape(), where);
   absl::StatusOr<Graph> gradient = tape.Finish(vjp(arguments, y, dy));
   if (!gradient.ok()) {
-    const absl::string_view detail = gradient.status().message();
-    return Fail("custom gradient", operands, std::string_view(detail.data(), detail.size()), line);
+    return Fail("custom gradient", operands, StdView(gradient.status().message()), line);
   }
   return MakeNode(kCustomOp, operands,
                   CustomAttributes{std::make_shared<const Graph>(*std::move(gradient))}, line);

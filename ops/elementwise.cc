@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/text.h"
 #include "ops/map.h"
 #include "ops/view.h"
 
@@ -78,8 +79,7 @@ Value Map(const Op& op, absl::Span<const Value> operands, Attributes attributes,
     if (!v.ok()) return MakeNode(op, operands, std::move(attributes), line);
     absl::StatusOr<Shape> common = BroadcastShapes(shape, v.shape());
     if (!common.ok()) {
-      const absl::string_view detail = common.status().message();
-      return Fail(op.name, operands, std::string_view(detail.data(), detail.size()), line);
+      return Fail(op.name, operands, StdView(common.status().message()), line);
     }
     shape = *std::move(common);
   }

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/text.h"
 #include "ops/elementwise.h"
 #include "ops/nn.h"
 #include "ops/random.h"
@@ -14,8 +15,6 @@
 
 namespace talweg {
 namespace {
-
-SourceLine LineOf(const std::source_location& where) { return {where.file_name(), where.line()}; }
 
 // x + y, without the addition of a 0.
 Value Offset(const Value& x, double y) { return y == 0 ? x : x + y; }
@@ -66,7 +65,7 @@ std::optional<Value> Refuse(const std::string& name, const Value& key, DType dty
 
 Initializer Filled(std::string name, double value) {
   return {std::move(name), [value](Tape& tape, Value, DType dtype, Shape shape) {
-            return BroadcastTo(tape.Constant(*Array(value).Cast(dtype)), shape);
+            return BroadcastTo(Scalar(Value(tape.state(), -1), dtype, value), shape);
           }};
 }
 
@@ -201,9 +200,8 @@ absl::StatusOr<Initializer> InitializerByName(std::string_view name, std::source
   }
   const std::string known = absl::StrJoin(
       all, ", ", [](std::string* out, const Initializer& i) { absl::StrAppend(out, i.name); });
-  return absl::InvalidArgumentError(absl::StrCat("unknown initializer '",
-                                                 absl::string_view(name.data(), name.size()),
-                                                 "'; known are ", known));
+  return absl::InvalidArgumentError(
+      absl::StrCat("unknown initializer '", AbslView(name), "'; known are ", known));
 }
 
 }  // namespace talweg

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/text.h"
 #include "graph/core_ops.h"
 #include "ops/view.h"
 
@@ -14,16 +15,13 @@ namespace {
 
 using Types = absl::StatusOr<std::vector<Type>>;
 
-SourceLine LineOf(const std::source_location& where) { return {where.file_name(), where.line()}; }
-
 bool Has(const Type& type, Dim symbol) {
   return std::find(type.shape.begin(), type.shape.end(), symbol) != type.shape.end();
 }
 
 absl::Status Differ(std::string_view what, size_t i, const Type& given, const Type& wanted) {
-  return absl::InvalidArgumentError(absl::StrCat(absl::string_view(what.data(), what.size()), " ",
-                                                 i, " is ", ToString(given), " in the body, ",
-                                                 ToString(wanted), " outside"));
+  return absl::InvalidArgumentError(absl::StrCat(AbslView(what), " ", i, " is ", ToString(given),
+                                                 " in the body, ", ToString(wanted), " outside"));
 }
 
 Types InferLoop(const Op&, absl::Span<const Type> operands, const Attributes& attributes) {
@@ -137,15 +135,26 @@ LoopResult Loop(const Tape& tape, const LoopOptions& options,
   const SourceLine line = LineOf(where);
   const Value anchor(tape.state(), -1);
   const size_t carried = options.carried.size(), scanned = options.scanned.size();
+  // How many values are stacked only the body knows, so that one is built even of failed values.
+  const auto failure = [&] {
+    const auto state = std::make_shared<TapeState>(tape.state());
+    const Value none(state, -1);
+    LoopBody body{.tape = Tape(state),
+                  .trip = none,
+                  .carried = std::vector<Value>(carried, none),
+                  .scanned = std::vector<Value>(scanned, none)};
+    return Failed(anchor, carried, body_function(body).stacked.size());
+  };
   const auto fail = [&](std::string_view detail) {
     std::vector<Value> operands = {anchor};
-    return Failed(Fail("loop", operands, detail, line), carried, 0);
+    Fail("loop", operands, detail, line);
+    return failure();
   };
   for (const std::vector<Value>* values : {&options.carried, &options.scanned}) {
     for (const Value& v : *values) {
       if (!v.ok()) {
         if (v.tape() == nullptr) return fail("an operand is a value of no tape");
-        return Failed(anchor, carried, 0);
+        return failure();
       }
     }
   }
@@ -153,8 +162,10 @@ LoopResult Loop(const Tape& tape, const LoopOptions& options,
   // The number of trips and the extent of what is scanned and stacked.
   LoopAttributes attributes;
   Value trips = options.trips.value();
+  for (const Value& v : options.scanned) {
+    if (v.rank() == 0) return fail("a scalar can not be scanned");
+  }
   if (scanned > 0) {
-    if (options.scanned[0].rank() == 0) return fail("a scalar can not be scanned");
     attributes.length = options.scanned[0].dim(0);
   } else {
     attributes.length = options.rows.rank() == 1 ? options.rows.dim(0) : kTrips;
@@ -173,7 +184,7 @@ LoopResult Loop(const Tape& tape, const LoopOptions& options,
             : Tape(tape).Constant(Array(number < 0 ? attributes.length.value() : number), where);
   }
   if (trips.tape() == nullptr) return fail("the number of trips is a value of no tape");
-  if (!trips.ok()) return Failed(anchor, carried, 0);
+  if (!trips.ok()) return failure();
 
   // The body, built once.
   const auto state = std::make_shared<TapeState>(tape.state());
@@ -185,7 +196,6 @@ LoopResult Loop(const Tape& tape, const LoopOptions& options,
   }
   for (size_t i = 0; i < scanned; i++) {
     Type slice = options.scanned[i].type();
-    if (slice.shape.empty()) return fail("a scalar can not be scanned");
     slice.shape.erase(slice.shape.begin());
     const NodeId id = state->AddInput(absl::StrCat("scanned", i), std::move(slice), line);
     body.scanned.push_back(Value(state, id));
@@ -193,9 +203,9 @@ LoopResult Loop(const Tape& tape, const LoopOptions& options,
   const LoopStep step = body_function(body);
   if (!state->status().ok()) return Failed(anchor, carried, step.stacked.size());
   const auto failed = [&](std::string_view detail) {
-    LoopResult result = fail(detail);
-    result.stacked.assign(step.stacked.size(), anchor);
-    return result;
+    std::vector<Value> operands = {anchor};
+    Fail("loop", operands, detail, line);
+    return Failed(anchor, carried, step.stacked.size());
   };
   if (step.carried.size() != carried) {
     return failed(absl::StrCat(carried, " values are carried in, ", step.carried.size(), " out"));

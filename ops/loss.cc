@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/text.h"
 #include "graph/tape.h"
 #include "ops/elementwise.h"
 #include "ops/gather.h"
@@ -314,15 +315,14 @@ std::vector<std::string> LossNames() {
 absl::StatusOr<Loss> LossByName(std::string_view name, std::source_location where) {
   for (const NamedLoss& loss : kLosses) {
     if (name != loss.name) continue;
-    const SourceLine line{where.file_name(), where.line()};
+    const SourceLine line = LineOf(where);
     return Loss{loss.name, [function = loss.function, line](Value targets, Value outputs) {
                   const UserLine user(outputs, line);
                   return function(targets, outputs);
                 }};
   }
-  return absl::InvalidArgumentError(
-      absl::StrCat("unknown loss '", absl::string_view(name.data(), name.size()), "'; known are ",
-                   absl::StrJoin(LossNames(), ", ")));
+  return absl::InvalidArgumentError(absl::StrCat("unknown loss '", AbslView(name), "'; known are ",
+                                                 absl::StrJoin(LossNames(), ", ")));
 }
 
 }  // namespace talweg

@@ -8,6 +8,8 @@
 #include <utility>
 
 #include "absl/types/span.h"
+#include "base/array.h"
+#include "base/with_type.h"
 #include "graph/math.h"
 #include "graph/op.h"
 
@@ -148,24 +150,13 @@ MapLoop FindLoop(absl::Span<const DType> operands, DType, bool wide) {
     const bool mask = kTypes == MapTypes::kSelect && k == 0;
     if (operands[k] != (mask ? kBool : dtype)) return nullptr;
   }
-  switch (dtype) {
-    case DType::kFloat32:
-      if constexpr (Takes<kTypes>(kFloat32)) return LoopOf<F, kArity, kTypes, float>(wide);
-      break;
-    case DType::kFloat64:
-      if constexpr (Takes<kTypes>(kFloat64)) return LoopOf<F, kArity, kTypes, double>(wide);
-      break;
-    case DType::kInt32:
-      if constexpr (Takes<kTypes>(kInt32)) return LoopOf<F, kArity, kTypes, int32_t>(wide);
-      break;
-    case DType::kInt64:
-      if constexpr (Takes<kTypes>(kInt64)) return LoopOf<F, kArity, kTypes, int64_t>(wide);
-      break;
-    case DType::kBool:
-      if constexpr (Takes<kTypes>(kBool)) return LoopOf<F, kArity, kTypes, bool>(wide);
-      break;
-  }
-  return nullptr;
+  return WithType(dtype, [wide]<typename T>(T) -> MapLoop {
+    if constexpr (Takes<kTypes>(DTypeOf<T>)) {
+      return LoopOf<F, kArity, kTypes, T>(wide);
+    } else {
+      return nullptr;
+    }
+  });
 }
 
 // The formula applied to an array of scalars of one type.

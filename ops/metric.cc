@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/text.h"
 #include "ops/elementwise.h"
 #include "ops/gather.h"
 #include "ops/loss.h"
@@ -109,13 +110,11 @@ constexpr NamedMetric kMetrics[] = {
      [](const Value& t, const Value& y) { return SparseTopKCategoricalAccuracy(t, y); }},
 };
 
-absl::string_view Text(std::string_view s) { return absl::string_view(s.data(), s.size()); }
-
 }  // namespace
 
 absl::StatusOr<Metric> MetricByName(std::string_view name, std::string_view loss, Dim width,
                                     std::source_location where) {
-  const SourceLine line{where.file_name(), where.line()};
+  const SourceLine line = LineOf(where);
   const auto make = [&](MetricFunction function) {
     return Metric{std::string(name), [function, line](Value targets, Value outputs) {
                     const UserLine user(outputs, line);
@@ -143,15 +142,15 @@ absl::StatusOr<Metric> MetricByName(std::string_view name, std::string_view loss
     const std::string_view kind = binary   ? "binary_crossentropy"
                                   : sparse ? "sparse_categorical_crossentropy"
                                            : "categorical_crossentropy";
-    return from_loss(absl::StrCat(Text(kind), logits ? Text(kSuffix) : ""));
+    return from_loss(absl::StrCat(AbslView(kind), logits ? AbslView(kSuffix) : ""));
   }
   if (absl::StatusOr<Metric> metric = from_loss(name); metric.ok()) return metric;
   const std::string known = absl::StrJoin(
       kMetrics, ", ",
       [](std::string* out, const NamedMetric& metric) { absl::StrAppend(out, metric.name); });
-  return absl::InvalidArgumentError(
-      absl::StrCat("unknown metric '", Text(name), "'; known are accuracy, acc, crossentropy, ce, ",
-                   known, " and the losses ", absl::StrJoin(LossNames(), ", ")));
+  return absl::InvalidArgumentError(absl::StrCat(
+      "unknown metric '", AbslView(name), "'; known are accuracy, acc, crossentropy, ce, ", known,
+      " and the losses ", absl::StrJoin(LossNames(), ", ")));
 }
 
 }  // namespace talweg

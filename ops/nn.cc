@@ -268,7 +268,7 @@ Value Norm(Arg x, const Axes& axes, Keep keep) {
 
 Value GlobalNorm(const std::vector<Value>& values, std::source_location where) {
   if (values.empty()) return Value();
-  const UserLine line(values[0], {where.file_name(), where.line()});
+  const UserLine line(values[0], LineOf(where));
   Value sum;
   for (const Value& v : values) {
     if (auto failure = Refuse("global_norm", Arg(v, where))) return *failure;

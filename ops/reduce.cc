@@ -136,7 +136,7 @@ constinit const Op kArgMinOp{
 
 Value Reduce(const Op& op, const Value& x, std::vector<int64_t> axes, const SourceLine& line) {
   if (axes.empty() && !op.reduce->place) return x;
-  const Order order = op.reduce->place ? Order{} : ReduceOrder(x.shape(), axes);
+  const Order order = op.reduce->place || !x.ok() ? Order{} : ReduceOrder(x.shape(), axes);
   return MakeNode(op, {x}, ReduceAttributes{std::move(axes), order}, line);
 }
 

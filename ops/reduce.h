@@ -1,8 +1,10 @@
 #ifndef TALWEG_OPS_REDUCE_H_
 #define TALWEG_OPS_REDUCE_H_
 
+#include <concepts>
 #include <cstdint>
 #include <initializer_list>
+#include <utility>
 #include <vector>
 
 #include "graph/value.h"
@@ -17,7 +19,10 @@ namespace talweg {
 class Axes {
  public:
   Axes() : all_(true) {}
-  Axes(int64_t axis) : axes_{axis} {}                          // NOLINT: Sum(x, 0)
+  // Of integers only: a fraction or a bool (NumPy's keepdims) would become an axis without a word.
+  template <std::integral T>
+    requires(!std::same_as<T, bool>)
+  Axes(T axis) : axes_{static_cast<int64_t>(axis)} {}          // NOLINT: Sum(x, 0)
   Axes(std::initializer_list<int64_t> axes) : axes_(axes) {}   // NOLINT: Sum(x, {0, 1})
   Axes(std::vector<int64_t> axes) : axes_(std::move(axes)) {}  // NOLINT
   bool all() const { return all_; }

@@ -11,8 +11,6 @@ namespace {
 
 using Types = absl::StatusOr<std::vector<Type>>;
 
-SourceLine LineOf(const std::source_location& where) { return {where.file_name(), where.line()}; }
-
 Types InferView(const Op&, absl::Span<const Type> operands, const Attributes& attributes) {
   const auto& view = std::get<ViewAttributes>(attributes);
   if (operands.size() != 1) return absl::InvalidArgumentError("one operand expected");

@@ -201,7 +201,7 @@ std::vector<std::string> RuleNames() {
 }
 
 absl::StatusOr<Rule> RuleByName(std::string_view name) {
-  const std::string lower = absl::AsciiStrToLower(absl::string_view(name.data(), name.size()));
+  const std::string lower = absl::AsciiStrToLower(AbslView(name));
   for (Rule& rule : NamedRules()) {
     if (rule.name == lower) return std::move(rule);
   }

@@ -17,8 +17,6 @@ struct Slot {
   SourceLine first_read;
 };
 
-SourceLine LineOf(const std::source_location& where) { return {where.file_name(), where.line()}; }
-
 }  // namespace
 
 struct StateScope::Shared {

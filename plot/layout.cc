@@ -5,6 +5,7 @@
 #include <iterator>
 
 #include "absl/strings/str_split.h"
+#include "base/text.h"
 #include "plot/text.h"
 
 namespace talweg::plot {
@@ -42,7 +43,7 @@ double Overhang(const Scale& scale, bool upper) {
 double TitleFont(const std::string& title, double width) {
   double widest = 1;
   for (const absl::string_view line : absl::StrSplit(title, '\n')) {
-    widest = std::max(widest, TextWidth({line.data(), line.size()}));
+    widest = std::max(widest, TextWidth(StdView(line)));
   }
   return std::clamp((width - 2 * kGap) / widest, 0.5 * kTitleFont, kTitleFont);
 }

@@ -7,6 +7,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "base/text.h"
 #include "plot/layout.h"
 #include "plot/text.h"
 
@@ -131,9 +132,8 @@ class Body {
 
   void Text(const std::string& text, double x, double y, double font, std::string_view how) {
     if (text.empty()) return;
-    Line("set label ", GnuplotString(text), " at ", At(x, y), " ",
-         absl::string_view(how.data(), how.size()), " noenhanced front ", Font(font), " textcolor ",
-         Rgb(kInk));
+    Line("set label ", GnuplotString(text), " at ", At(x, y), " ", AbslView(how),
+         " noenhanced front ", Font(font), " textcolor ", Rgb(kInk));
   }
 
   void Margins(double left, double right, double top, double bottom) {

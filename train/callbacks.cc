@@ -93,8 +93,7 @@ absl::StatusOr<std::string> ExpandPath(std::string_view path,
                                        const std::map<std::string, double>& values) {
   const auto fail = [&](std::string_view detail) {
     return absl::InvalidArgumentError(
-        absl::StrCat("ModelCheckpoint: path ", Quoted(path, 200), ": ",
-                     absl::string_view(detail.data(), detail.size())));
+        absl::StrCat("ModelCheckpoint: path ", Quoted(path, 200), ": ", AbslView(detail)));
   };
   std::string expanded;
   while (!path.empty()) {

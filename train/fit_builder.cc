@@ -60,7 +60,7 @@ Carried FitBuilder::Adjusted(AdjustEvent event, const Carried& carried,
       event, training_.adjust, moment, {.rate = rate, .parameters = Named(carried.parameters)},
       hypers_.Within("adjust"), state);
   if (!after.ok()) {
-    Note(after.status());
+    status_.Update(after.status());
     return carried;
   }
   state.Commit();
@@ -108,7 +108,7 @@ FitBuilder::Batch FitBuilder::Update(const Tape& tape, const Carried& carried, c
             hypers_.Within("rule"), slots);
   Batch batch{.next = carried, .sums = sums, .measured = {}, .stop = {}};
   if (!updated.ok()) {
-    Note(updated.status());
+    status_.Update(updated.status());
     return batch;
   }
   size_t next = 0;

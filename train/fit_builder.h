@@ -79,9 +79,6 @@ class FitBuilder {
                    const std::vector<NamedValue>& metrics, const Value& rate,
                    const StateScope& state, Value* stop);
   std::vector<NamedValue> Named(const std::vector<Value>& parameters) const;
-  void Note(const absl::Status& status) {
-    if (status_.ok()) status_ = status;
-  }
 
   const Training& training_;
   const TrainingPlan& plan_;

@@ -35,6 +35,16 @@ Carried StateInputs(Tape& tape, const TrainingState& state) {
   return carried;
 }
 
+// An input for each parameter of the plan.
+std::vector<Value> ParameterInputs(Tape& tape, const TrainingPlan& plan) {
+  std::vector<Value> parameters;
+  for (const ParameterSpec& spec : plan.parameters) {
+    parameters.push_back(
+        tape.Input(absl::StrCat("parameter/", spec.name), spec.type.dtype, spec.type.shape));
+  }
+  return parameters;
+}
+
 std::vector<Value> Flat(const Carried& carried) {
   std::vector<Value> values = carried.parameters;
   values.insert(values.end(), carried.slots.begin(), carried.slots.end());
@@ -94,18 +104,6 @@ Value BatchOf(LoopBody& body, const Value& places, int64_t batch) {
   return places.tape() == nullptr ? here : Gather(places, here);
 }
 
-// Keeps the first error of several sources.
-class FirstError {
- public:
-  void Note(const absl::Status& status) {
-    if (status_.ok()) status_ = status;
-  }
-  const absl::Status& status() const { return status_; }
-
- private:
-  absl::Status status_;
-};
-
 // The sums over a whole data set, in chunks.
 Sums EvaluateAll(FitBuilder& builder, const Training& training, const Tape& tape,
                  const std::vector<Value>& parameters, const Value& inputs, const Value& targets,
@@ -139,7 +137,7 @@ struct EpochOfBatches {
 EpochOfBatches TrainEpoch(FitBuilder& builder, const Training& training, const TrainingPlan& plan,
                           const Tape& tape, const Carried& carried, const Value& inputs,
                           const Value& targets, const Value& order, const Value& seed,
-                          FirstError& error) {
+                          absl::Status& error) {
   const int64_t samples = inputs.dim(0).value();
   const size_t sums = plan.metrics.size() + 2;
   // Only what an update changes is carried from batch to batch.
@@ -184,7 +182,7 @@ EpochOfBatches TrainEpoch(FitBuilder& builder, const Training& training, const T
     const Value places = BatchOf(body, order, training.batch);
     FitBuilder::Batch batch = builder.Update(body.tape, here, before, Gather(inputs, places),
                                              Gather(targets, places), seed, slots, adjust);
-    error.Note(TakeNext(slots, batch.next.slots));
+    error.Update(TakeNext(slots, batch.next.slots));
     LoopStep step{.carried = batch.next.parameters};
     const auto yield = [&](const std::vector<Value>& values) {
       step.carried.insert(step.carried.end(), values.begin(), values.end());
@@ -193,7 +191,7 @@ EpochOfBatches TrainEpoch(FitBuilder& builder, const Training& training, const T
     yield({batch.next.update});
     yield(batch.sums);
     if (plan.stops_in_batch) {
-      error.Note(TakeNext(adjust, batch.next.adjust));
+      error.Update(TakeNext(adjust, batch.next.adjust));
       yield(batch.next.adjust);
       yield({batch.next.rate, batch.stop});
       step.stop = batch.stop;
@@ -210,9 +208,6 @@ Value Either(const Value& a, const Value& b) {
   if (a.tape() == nullptr) return b;
   return b.tape() == nullptr ? a : Or(a, b);
 }
-
-// The first error of two statuses.
-absl::Status First(const absl::Status& a, const absl::Status& b) { return a.ok() ? b : a; }
 
 }  // namespace
 
@@ -238,12 +233,12 @@ absl::StatusOr<Graph> FitGraph(const Training& training, const TrainingPlan& pla
   }
   FitBuilder builder(training, plan, tape, n);
   options.carried = Flat(StateInputs(tape, plan.state));
-  FirstError error;
+  absl::Status error;
   const LoopResult loop = Loop(tape, options, [&](LoopBody& body) -> LoopStep {
     Carried carried = Unflat(plan.state, body.carried);
     const StateScope adjust = AdjustState(body.tape, plan, carried);
     carried = builder.Begin(carried, adjust);
-    error.Note(TakeNext(adjust, carried.adjust));
+    error.Update(TakeNext(adjust, carried.adjust));
     Value order;
     if (training.shuffle == Shuffle::kNumPy) order = body.scanned[0];
     if (training.shuffle == Shuffle::kSeed) {
@@ -257,14 +252,15 @@ absl::StatusOr<Graph> FitGraph(const Training& training, const TrainingPlan& pla
               : Sums();
     const StateScope after = AdjustState(body.tape, plan, trained.carried);
     FitBuilder::Epoch epoch = builder.End(trained.carried, trained.sums, validation, after);
-    error.Note(TakeNext(after, epoch.next.adjust));
+    error.Update(TakeNext(after, epoch.next.adjust));
     LoopStep step{.carried = Flat(epoch.next), .stacked = epoch.row};
     step.stop = Either(trained.stop, epoch.stop);
     step.stacked.push_back(step.stop.tape() == nullptr ? body.tape.Constant(Array(false))
                                                        : step.stop);
     return step;
   });
-  if (absl::Status s = First(builder.status(), error.status()); !s.ok()) return s;
+  error.Update(builder.status());
+  if (!error.ok()) return error;
   std::vector<Value> outputs = loop.carried;
   outputs.insert(outputs.end(), loop.stacked.begin(), loop.stacked.end());
   outputs.push_back(loop.trips);
@@ -278,12 +274,7 @@ absl::StatusOr<Graph> EvaluateGraph(const Training& training, const TrainingPlan
   const Value targets =
       tape.Input("targets", data.target.dtype, WithLeading(kRows, data.target.shape));
   FitBuilder builder(training, plan, tape, 1);
-  std::vector<Value> parameters;
-  for (const ParameterSpec& spec : plan.parameters) {
-    parameters.push_back(
-        tape.Input(absl::StrCat("parameter/", spec.name), spec.type.dtype, spec.type.shape));
-  }
-  Sums sums = builder.Evaluate(tape, parameters, inputs, targets);
+  Sums sums = builder.Evaluate(tape, ParameterInputs(tape, plan), inputs, targets);
   sums.pop_back();
   return tape.Finish(sums);
 }
@@ -293,12 +284,7 @@ absl::StatusOr<Graph> PredictGraph(const Training& training, const TrainingPlan&
   Tape tape;
   const Value inputs = tape.Input("inputs", input.dtype, WithLeading(kRows, input.shape));
   FitBuilder builder(training, plan, tape, 1);
-  std::vector<Value> parameters;
-  for (const ParameterSpec& spec : plan.parameters) {
-    parameters.push_back(
-        tape.Input(absl::StrCat("parameter/", spec.name), spec.type.dtype, spec.type.shape));
-  }
-  return tape.Finish({builder.Predict(tape, parameters, inputs)});
+  return tape.Finish({builder.Predict(tape, ParameterInputs(tape, plan), inputs)});
 }
 
 absl::StatusOr<FitPieces> FitInPieces(const Training& training, const TrainingPlan& plan,
@@ -311,7 +297,8 @@ absl::StatusOr<FitPieces> FitInPieces(const Training& training, const TrainingPl
     Carried carried = StateInputs(tape, plan.state);
     const StateScope adjust = AdjustState(tape, plan, carried);
     carried = builder.Begin(carried, adjust);
-    absl::Status status = First(builder.status(), TakeNext(adjust, carried.adjust));
+    absl::Status status = builder.status();
+    status.Update(TakeNext(adjust, carried.adjust));
     if (!status.ok()) return status;
     absl::StatusOr<Graph> graph = tape.Finish(Flat(carried));
     if (!graph.ok()) return graph.status();
@@ -338,8 +325,9 @@ absl::StatusOr<FitPieces> FitInPieces(const Training& training, const TrainingPl
     const StateScope adjust = AdjustState(tape, plan, carried);
     FitBuilder::Batch batch =
         builder.Update(tape, carried, sum_inputs(tape), inputs, targets, seed, slots, adjust);
-    absl::Status status = First(builder.status(), TakeNext(slots, batch.next.slots));
-    status = First(status, TakeNext(adjust, batch.next.adjust));
+    absl::Status status = builder.status();
+    status.Update(TakeNext(slots, batch.next.slots));
+    status.Update(TakeNext(adjust, batch.next.adjust));
     if (!status.ok()) return status;
     std::vector<Value> outputs = Flat(batch.next);
     outputs.insert(outputs.end(), batch.sums.begin(), batch.sums.end());
@@ -366,7 +354,8 @@ absl::StatusOr<FitPieces> FitInPieces(const Training& training, const TrainingPl
               : Sums();
     const StateScope adjust = AdjustState(tape, plan, carried);
     FitBuilder::Epoch epoch = builder.End(carried, train, validation, adjust);
-    absl::Status status = First(builder.status(), TakeNext(adjust, epoch.next.adjust));
+    absl::Status status = builder.status();
+    status.Update(TakeNext(adjust, epoch.next.adjust));
     if (!status.ok()) return status;
     std::vector<Value> outputs = Flat(epoch.next);
     outputs.insert(outputs.end(), epoch.row.begin(), epoch.row.end());

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/text.h"
 #include "train/fit_builder.h"
 #include "train/fit_graph.h"
 
@@ -50,8 +51,7 @@ absl::Status LookUp(const Training& training, Dim width, TrainingPlan& plan) {
 absl::StatusOr<TrainingPlan> PlanTraining(const Training& training, const DataTypes& data,
                                           bool validates) {
   const auto invalid = [](std::string_view text) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("training: ", absl::string_view(text.data(), text.size())));
+    return absl::InvalidArgumentError(absl::StrCat("training: ", AbslView(text)));
   };
   if (!training.model) return invalid("there is no model");
   if (training.batch < 1) return invalid(absl::StrCat("a batch of ", training.batch, " samples"));

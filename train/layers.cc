@@ -17,7 +17,7 @@ bool KnownWidth(const Value& x) { return x.rank() > 0 && x.dim(-1).is_static(); 
 
 Value Dense(Scope& scope, std::string_view name, const Value& x, int64_t units,
             const Initializer& kernel, const Initializer& bias, std::source_location where) {
-  const SourceLine line{where.file_name(), where.line()};
+  const SourceLine line = LineOf(where);
   const UserLine scope_line(x, line);
   if (!x.ok()) return x;
   if (!KnownWidth(x)) return Fail("dense", {x}, "the last extent is not known", line);
@@ -33,7 +33,7 @@ Value Dense(Scope& scope, std::string_view name, const Value& x, int64_t units,
 
 Value Embedding(Scope& scope, std::string_view name, const Value& indices, int64_t vocabulary,
                 int64_t width, const Initializer& table, std::source_location where) {
-  const SourceLine line{where.file_name(), where.line()};
+  const SourceLine line = LineOf(where);
   const UserLine scope_line(indices, line);
   if (!indices.ok()) return indices;
   if (vocabulary < 1 || width < 1) {
@@ -48,7 +48,7 @@ Value Embedding(Scope& scope, std::string_view name, const Value& indices, int64
 
 Value Dropout(Scope& scope, std::string_view name, const Value& x, Arg rate,
               std::source_location where) {
-  const UserLine line(x, {where.file_name(), where.line()});
+  const UserLine line(x, LineOf(where));
   if (!x.ok()) return x;
   const size_t before = scope.parameter_count();
   const Value y = Dropout(x, rate, scope.Key(name), scope.mode() == Mode::kTrain);
@@ -58,7 +58,7 @@ Value Dropout(Scope& scope, std::string_view name, const Value& x, Arg rate,
 
 Value LayerNorm(Scope& scope, std::string_view name, const Value& x, double epsilon,
                 std::source_location where) {
-  const SourceLine line{where.file_name(), where.line()};
+  const SourceLine line = LineOf(where);
   const UserLine scope_line(x, line);
   if (!x.ok()) return x;
   if (!KnownWidth(x)) return Fail("layer_norm", {x}, "the last extent is not known", line);

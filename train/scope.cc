@@ -5,12 +5,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "base/text.h"
 #include "ops/random.h"
 
 namespace talweg {
 namespace {
-
-absl::string_view View(std::string_view text) { return {text.data(), text.size()}; }
 
 int64_t Elements(const Type& type) {
   int64_t elements = 1;
@@ -36,8 +35,8 @@ Scope::Scope(std::shared_ptr<State> state, std::string prefix)
 
 Value Scope::Parameter(std::string_view name, Shape shape, const Initializer& initializer,
                        bool trainable, std::source_location where) {
-  const SourceLine line{where.file_name(), where.line()};
-  const std::string path = absl::StrCat(prefix_, View(name));
+  const SourceLine line = LineOf(where);
+  const std::string path = absl::StrCat(prefix_, AbslView(name));
   const Type type{state_->dtype, std::move(shape)};
   const Value failure(state_->tape.state(), -1);
   const auto fail = [&](std::string_view detail) {
@@ -58,11 +57,11 @@ Value Scope::Parameter(std::string_view name, Shape shape, const Initializer& in
 }
 
 Scope Scope::Sub(std::string_view name) const {
-  return Scope(state_, absl::StrCat(prefix_, View(name), "/"));
+  return Scope(state_, absl::StrCat(prefix_, AbslView(name), "/"));
 }
 
 Value Scope::Key(std::string_view name) const {
-  const std::string path = absl::StrCat(prefix_, View(name));
+  const std::string path = absl::StrCat(prefix_, AbslView(name));
   if (state_->key.tape() == nullptr) {
     return state_->tape.state() ? FoldIn(Tape(state_->tape).Constant(Array(int64_t{0})), path)
                                 : Value();
@@ -77,7 +76,7 @@ size_t Scope::parameter_count() const { return state_->specs.size(); }
 
 void Scope::NoteLayer(std::string_view name, std::string_view kind, const Value& output,
                       size_t before) const {
-  LayerSpec layer{absl::StrCat(prefix_, View(name)), std::string(kind), output.shape(), 0};
+  LayerSpec layer{absl::StrCat(prefix_, AbslView(name)), std::string(kind), output.shape(), 0};
   for (size_t i = before; i < state_->specs.size(); i++) {
     layer.parameters += Elements(state_->specs[i].type);
   }
@@ -119,9 +118,9 @@ std::string Summary(const std::vector<LayerSpec>& layers) {
   }
   const auto row = [&](std::string_view a, std::string_view b, std::string_view c,
                        std::string_view d) {
-    return absl::StrFormat("%-*s  %-*s  %-*s  %10s\n", static_cast<int>(name), View(a),
-                           static_cast<int>(kind), View(b), static_cast<int>(output), View(c),
-                           View(d));
+    return absl::StrFormat("%-*s  %-*s  %-*s  %10s\n", static_cast<int>(name), AbslView(a),
+                           static_cast<int>(kind), AbslView(b), static_cast<int>(output),
+                           AbslView(c), AbslView(d));
   };
   std::string text = row("layer", "kind", "output", "parameters");
   for (const LayerSpec& layer : layers) {

@@ -7,6 +7,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/text.h"
 
 namespace talweg {
 namespace {
@@ -30,8 +31,7 @@ DataTypes TypesOf(const Dataset& data) {
 
 absl::StatusOr<Dataset> Prepare(const Dataset& data, DType dtype, std::string_view what) {
   if (absl::Status status = Validate(data); !status.ok()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(absl::string_view(what.data(), what.size()), ": ", status.message()));
+    return absl::InvalidArgumentError(absl::StrCat(AbslView(what), ": ", status.message()));
   }
   const auto cast = [&](const Array& array) {
     return IsFloat(array.dtype()) ? array.Cast(dtype) : absl::StatusOr<Array>(array);

@@ -70,7 +70,7 @@ void Lab::Draw(std::string_view name, const Figure& figure) {
 }
 
 std::string Titled(std::string_view name, double value) {
-  std::string text = absl::StrCat(absl::string_view(name.data(), name.size()), "=");
+  std::string text = absl::StrCat(AbslView(name), "=");
   AppendNumber(text, value);
   if (text.find_first_of(".en", name.size()) == std::string::npos) text += ".0";
   return text;

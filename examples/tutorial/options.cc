@@ -32,8 +32,7 @@ std::string Names() {
 absl::StatusOr<int64_t> Whole(std::string_view flag, std::string_view text, int64_t low,
                               int64_t high) {
   int64_t value = 0;
-  if (absl::SimpleAtoi(absl::string_view(text.data(), text.size()), &value) && value >= low &&
-      value <= high) {
+  if (absl::SimpleAtoi(AbslView(text), &value) && value >= low && value <= high) {
     return value;
   }
   return absl::InvalidArgumentError(absl::StrCat(std::string(flag), " takes a whole number from ",
@@ -41,7 +40,7 @@ absl::StatusOr<int64_t> Whole(std::string_view flag, std::string_view text, int6
 }
 
 absl::StatusOr<std::vector<std::string>> ExperimentNames(std::string_view text) {
-  std::vector<std::string> names = absl::StrSplit(absl::string_view(text.data(), text.size()), ',');
+  std::vector<std::string> names = absl::StrSplit(AbslView(text), ',');
   std::set<std::string> seen;
   for (const std::string& name : names) {
     const bool known = std::any_of(std::begin(kExperiments), std::end(kExperiments),

@@ -15,6 +15,7 @@
 #include "ops/loop.h"
 #include "ops/reduce.h"
 #include "ops/view.h"
+#include "tests/base/allocation.h"
 
 namespace talweg {
 namespace {
@@ -230,6 +231,42 @@ TEST(Gradient, RefusesWrongUse) {
                 Gradient(x, x + t.Input("y", kFloat64, {3}) + t.Input("z", kFloat64, {4}));
               }),
               HasSubstr("gradient_test.cc:"));
+}
+
+TEST(CheckGradients, EveryFailedAllocationIsAStatus) {
+  const auto function = [](Tape& t, const Inputs& x) {
+    const LoopResult r = Loop(t, {.trips = 2, .carried = {x[0]}}, [&](LoopBody& body) -> LoopStep {
+      return {.carried = {body.carried[0] * Sin(x[0]) + 0.5}};
+    });
+    return Select(Less(r.carried[0], 0.3), r.carried[0], Cast(Cast(x[0], kInt32), kFloat64));
+  };
+  const std::vector<Array> point = {Point({2})};
+  int64_t failures = 0;
+  for (int64_t k = 1;; k++) {
+    const FailingAllocation failing(k);
+    const absl::Status status = CheckGradients(Interpret, function, point);
+    if (!failing.Happened()) {
+      EXPECT_TRUE(status.ok()) << status;
+      break;
+    }
+    failures++;
+    EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted) << k << ": " << status;
+  }
+  EXPECT_GE(failures, 50);
+}
+
+TEST(Gradient, PassesOnThatAUsersRuleFailed) {
+  Tape t;
+  const Value x = t.Input("x", kFloat64, {3});
+  const Value y =
+      Sum(BroadcastTo(x, {2, 3}) *
+          CustomGradient(
+              {x}, [](absl::Span<const Value> v) { return BroadcastTo(Square(v[0]), {2, 3}); },
+              [](absl::Span<const Value> v, Value, Value dy) {
+                return std::vector<Value>{v[0] * Reshape(dy, {7})};
+              }));
+  EXPECT_FALSE(Gradient(y, x).ok());
+  EXPECT_THAT(std::string(t.status().message()), HasSubstr("reshape"));
 }
 
 // A derivative that is wrong in one element must be found, and named.

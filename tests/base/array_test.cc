@@ -1,12 +1,14 @@
 #include "base/array.h"
 
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <thread>
 #include <vector>
 
 #include "base/convert.h"
 #include "gtest/gtest.h"
+#include "tests/base/allocation.h"
 
 namespace talweg {
 namespace {
@@ -133,6 +135,46 @@ TEST(ConvertElement, IsExactAtTheEndsOfTheIntegers) {
   static_assert(ConvertElement<int64_t>(-9223372036854775808.0) ==
                 std::numeric_limits<int64_t>::min());
   static_assert(ConvertElement<float>(true) == 1.0f);
+}
+
+TEST(Array, IsAZeroWithoutMemory) {
+  const FailingAllocation failing(1);
+  Array x;
+  EXPECT_EQ(x.At(0), 0);
+  EXPECT_EQ(x.rank(), 0);
+  EXPECT_TRUE(x.mutable_data<float>().empty()) << "the zero of all is never written";
+  EXPECT_TRUE(failing.Happened());
+  EXPECT_EQ(Array().At(0), 0);
+}
+
+TEST(Array, SaysWhereACopyHasNoMemory) {
+  Array a = Array::Vector<int32_t>({1, 2, 3});
+  const Array b = a;
+  const FailingAllocation failing(1);
+  EXPECT_TRUE(a.mutable_data<int32_t>().empty());
+  EXPECT_TRUE(failing.Happened());
+  EXPECT_TRUE(SameBits(a, b)) << "it is as it was";
+  EXPECT_EQ(a.mutable_data<int32_t>().size(), 3u) << "and may be written later";
+}
+
+TEST(Array, HasNoElementsWhereThereIsNoMemory) {
+  const std::vector<std::function<Array()>> makers = {
+      [] { return Array(1.0f); },
+      [] { return Array(true); },
+      [] { return Array::Vector<double>({1, 2}); },
+      [] { return Array::Matrix<int64_t>({{1, 2}, {3, 4}}); },
+  };
+  for (const auto& make : makers) {
+    const FailingAllocation failing(1);
+    Array array = make();
+    EXPECT_TRUE(failing.Happened());
+    EXPECT_EQ(array.raw(), nullptr);
+    EXPECT_EQ(array.mutable_bytes(), nullptr);
+    EXPECT_EQ(array.dims(), (Dims{0}));
+    EXPECT_TRUE(SameBits(array, array));
+    EXPECT_EQ(array.Cast(array.dtype()).status().code(), absl::StatusCode::kResourceExhausted);
+    EXPECT_EQ(array.Cast(kInt32).status().code(), absl::StatusCode::kResourceExhausted);
+  }
 }
 
 TEST(SameBits, TellsZerosApartAndNotNaNs) {

@@ -8,6 +8,7 @@
 #include "gmock/gmock.h"
 #include "graph/tape.h"
 #include "gtest/gtest.h"
+#include "tests/base/allocation.h"
 
 namespace talweg {
 namespace {
@@ -62,6 +63,17 @@ TEST_F(ExecutableTest, PassesInputsInTheGraphsOrderAndReadsRowsFromThem) {
   EXPECT_EQ((*outputs)[2].At(0), 0.5);
   EXPECT_EQ((*outputs)[3].At(0), 5);
   EXPECT_EQ((*outputs)[4].At(0), -1) << "trips is bound by no input";
+}
+
+TEST_F(ExecutableTest, RefusesAnArrayThatHasNoMemory) {
+  NamedArrays inputs = Good();
+  {
+    const FailingAllocation failing(1);
+    inputs["rate"] = Array(0.5);
+  }
+  const auto outputs = executable_.Run(inputs);
+  EXPECT_EQ(outputs.status().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(outputs.status().message(), "input 'rate': there was no memory for the array");
 }
 
 TEST_F(ExecutableTest, TakesAnyNumberOfRowsNoneToo) {

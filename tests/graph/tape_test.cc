@@ -1,5 +1,6 @@
 #include "graph/tape.h"
 
+#include <functional>
 #include <limits>
 #include <string>
 #include <vector>
@@ -8,6 +9,7 @@
 #include "gmock/gmock.h"
 #include "graph/core_ops.h"
 #include "gtest/gtest.h"
+#include "tests/base/allocation.h"
 #include "tests/graph/plus.h"
 
 namespace talweg {
@@ -202,6 +204,22 @@ TEST(Tape, ErrorsOfACompositeOnTwoTapesNameTheUsersLineOnBoth) {
   EXPECT_THAT(ErrorOf(u), EndsWith(At(line)));
 }
 
+TEST(Tape, RefusesAConstantThatHasNoMemory) {
+  const auto refuses = [](const std::function<Value(Tape&, Value)>& make) {
+    Tape t;
+    const Value x = t.Input("x", kInt32, {});
+    {
+      const FailingAllocation failing(1);
+      EXPECT_FALSE(make(t, x).ok());
+    }
+    EXPECT_EQ(t.status().code(), absl::StatusCode::kResourceExhausted);
+    EXPECT_THAT(ErrorOf(t), StartsWith("constant: there was no memory for the array"));
+  };
+  refuses([](Tape& t, const Value&) { return t.Constant(Array(2.0)); });
+  refuses([](Tape& t, const Value&) { return t.Constant(Array::Vector<float>({1, 2})); });
+  refuses([](Tape&, const Value& x) { return x + 2; });
+}
+
 TEST(Tape, RefusesAnImpossibleShape) {
   Tape t;
   const Dim huge = std::numeric_limits<int64_t>::max();
@@ -323,6 +341,15 @@ TEST(Tape, ErrorsInABodyReachTheTapesAround) {
   EXPECT_FALSE((body.Input("a", kFloat32, {2}) + body.Input("b", kFloat32, {3})).ok());
   EXPECT_FALSE(middle->status().ok());
   EXPECT_EQ(t.status(), inner->status());
+}
+
+TEST(Tape, ABodyKeepsWhatFailedAroundIt) {
+  Tape t;
+  Tape body(std::make_shared<TapeState>(t.state()));
+  t.state()->SetError(absl::InvalidArgumentError("first"));
+  body.state()->SetError(absl::InvalidArgumentError("second"));
+  EXPECT_EQ(ErrorOf(t), "first");
+  EXPECT_EQ(ErrorOf(body), "first");
 }
 
 TEST(Tape, ValuesOfTwoBodiesDoNotMix) {

@@ -16,7 +16,7 @@ int64_t Generator::SizeOf(const Shape& shape) const {
 }
 
 DType Generator::RandomDType() {
-  if (options_.smooth) return kFloat64;
+  if (options_.smooth) return *options_.smooth;
   return Pick<DType>(random_,
                      {kFloat32, kFloat32, kFloat32, kFloat64, kFloat64, kInt32, kInt64, kBool});
 }
@@ -69,7 +69,7 @@ Item Generator::AnyOf(const std::function<bool(const Item&)>& suits, DType dtype
 
 Item Generator::AnyFloat() {
   return AnyOf([](const Item& item) { return IsFloat(item.value.dtype()); },
-               options_.smooth || Chance(0.4) ? kFloat64 : kFloat32);
+               options_.smooth.value_or(Chance(0.4) ? kFloat64 : kFloat32));
 }
 
 Item Generator::AnyInteger() {
@@ -105,6 +105,8 @@ Item Generator::Into(const Item& item, double low, double high) {
   const double most = std::max(std::fabs(item.low), std::fabs(item.high));
   Value x = item.value;
   if (most > 4) x = x * (4 / most);
+  // Not by sigmoid where zero is the middle: small values would lose their digits.
+  if (low == -high) return {high * Tanh(x), low, high};
   return {low + (high - low) * Sigmoid(x), low, high};
 }
 

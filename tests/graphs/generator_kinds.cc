@@ -70,8 +70,9 @@ std::optional<Item> Generator::MakeMap() {
     if (rule.types == MapTypes::kSelect) types[0] = kBool;
     return rule.loop(types, dtype, false) != nullptr;
   };
-  const Item first = AnyOf([&](const Item& item) { return takes(item.value.dtype()); },
-                           rule.types == MapTypes::kBools ? kBool : kFloat64);
+  const Item first =
+      AnyOf([&](const Item& item) { return takes(item.value.dtype()); },
+            rule.types == MapTypes::kBools ? kBool : options_.smooth.value_or(kFloat64));
   if (!first.value.ok()) return std::nullopt;
   std::vector<Item> operands;
   Shape shape = first.value.shape();
@@ -245,6 +246,7 @@ std::optional<Item> Generator::MakeReduce() {
       return Item{Mean(v, axes, keep), x.low, x.high};
     case 2: {
       if (!IsFloat(v.dtype())) return Item{Product(v, axes, keep), -9e18, 9e18};
+      if (options_.smooth && many > 200) return std::nullopt;  // 1.1^1000 is beyond float32
       return Item{Product(Into(x, 0.9, 1.1).value, axes, keep), std::pow(0.9, many),
                   std::pow(1.1, many)};
     }

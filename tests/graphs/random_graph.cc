@@ -27,45 +27,36 @@ std::vector<Value> Sinks(const Tape& t, const std::vector<Item>& pool) {
   return sinks;
 }
 
-// The derivative of y along the directions, one for each x.
-Value Along(const Value& y, const std::vector<Value>& xs, const std::vector<Value>& directions) {
-  Value sum = Scalar(y, y.dtype(), 0);
-  const std::vector<Value> dxs = Gradient(y, xs);
-  for (size_t i = 0; i < xs.size(); i++) sum = sum + Sum(dxs[i] * directions[i]);
-  return sum;
-}
-
-void AddGradients(Tape& t, const RandomGraphOptions& options, std::vector<Value>& outputs,
-                  RandomGraph& result) {
-  const DType dtype = options.smooth ? kFloat64 : kFloat32;
-  Value sum = t.Constant(*Array(0.0).Cast(dtype));
-  for (const Value& output : outputs) {
-    if (IsFloat(output.dtype())) sum = sum + Cast(Sum(Tanh(output)), dtype);
-  }
-  result.sum = outputs.size();
-  outputs.push_back(sum);
-  std::vector<Value> inputs, directions;
-  for (NodeId id : std::vector<NodeId>(t.state()->inputs())) {
-    const Value input(t.state(), id);
-    if (!IsFloat(input.dtype())) continue;
-    inputs.push_back(input);
-    const std::string name = input.node().As<InputAttributes>().name;
-    if (options.smooth) {
-      directions.push_back(t.Input(absl::StrCat("d_", name), input.dtype(), input.shape()));
+// The nodes of a graph and of the graphs inside of it.
+size_t NodesIn(const std::vector<Node>& nodes) {
+  size_t count = nodes.size();
+  for (const Node& node : nodes) {
+    if (node.kind() == Kind::kLoop) count += NodesIn(node.As<LoopAttributes>().body->nodes());
+    if (node.kind() == Kind::kCustom) {
+      count += NodesIn(node.As<CustomAttributes>().gradient->nodes());
     }
   }
-  if (options.smooth) {
-    outputs.push_back(Along(sum, inputs, directions));
-    outputs.push_back(Along(outputs.back(), inputs, directions));
-  } else {
-    for (const Value& dx : Gradient(sum, inputs)) outputs.push_back(dx);
+  return count;
+}
+
+void AddGradients(Tape& t, std::vector<Value>& outputs) {
+  Value sum = t.Constant(Array(0.0f));
+  for (const Value& output : outputs) {
+    if (IsFloat(output.dtype())) sum = sum + Cast(Sum(Tanh(output)), kFloat32);
   }
+  outputs.push_back(sum);
+  std::vector<Value> inputs;
+  for (NodeId id : t.state()->inputs()) {
+    const Value input(t.state(), id);
+    if (IsFloat(input.dtype())) inputs.push_back(input);
+  }
+  for (const Value& dx : Gradient(sum, inputs)) outputs.push_back(dx);
 }
 
 }  // namespace
 
 absl::StatusOr<RandomGraph> MakeRandomGraph(uint64_t seed, const RandomGraphOptions& options) {
-  Numbers random(seed * 2 + options.smooth);
+  Numbers random(seed * 2 + options.smooth.has_value());
   RandomGraph result;
   const bool has_rows = Chance(random, 0.5);
   result.rows = has_rows ? Pick<int64_t>(random, {1, 2, 7, 20, 33}) : 0;
@@ -73,14 +64,15 @@ absl::StatusOr<RandomGraph> MakeRandomGraph(uint64_t seed, const RandomGraphOpti
   Generator generator(t, random, options, result.rows, 0);
   // Something must say how many rows there are.
   if (has_rows) {
-    const DType dtype = options.smooth || Chance(random, 0.3) ? kFloat64 : kFloat32;
+    const DType dtype = options.smooth.value_or(Chance(random, 0.3) ? kFloat64 : kFloat32);
     generator.Add({t.Input("rows", dtype, {kRows, Between(random, 1, 3)}), -2, 2});
   }
-  generator.Grow(static_cast<size_t>(Chance(random, 0.05) ? 200 : Between(random, 4, 18)));
+  generator.Grow(static_cast<size_t>(Chance(random, 0.05) ? 150 : Between(random, 2, 11)));
   if (!t.status().ok()) return t.status();
   std::vector<Value> outputs = Sinks(t, generator.pool());
   if (outputs.empty()) outputs.push_back(t.Constant(Array(1.0f)));
-  if (options.gradients || options.smooth) AddGradients(t, options, outputs, result);
+  result.drawn = NodesIn(t.state()->nodes());
+  if (options.gradients) AddGradients(t, outputs);
   absl::StatusOr<Graph> graph = t.Finish(outputs);
   if (!graph.ok()) return graph.status();
   result.graph = *std::move(graph);

@@ -2,6 +2,7 @@
 #define TALWEG_TESTS_GRAPHS_RANDOM_GRAPH_H_
 
 #include <cstdint>
+#include <optional>
 
 #include "absl/status/statusor.h"
 #include "base/array.h"
@@ -15,10 +16,9 @@ namespace talweg {
 // brought into the range that their op's record gives for tests; one in thirty is not.
 
 struct RandomGraphOptions {
-  // Only float64 and what has a derivative everywhere near, so that the gradient can be compared
-  // with differences. For each float input x there is an input "d_x" of its type, a direction, and
-  // outputs are added that the comparison needs (RandomGraph::sum).
-  bool smooth = false;
+  // Only floats of this type and what has a derivative everywhere near, so that derivatives.h can
+  // compare gradients.
+  std::optional<DType> smooth = {};
   // The gradients of a sum of the outputs, by all float inputs, are outputs, too.
   bool gradients = false;
 };
@@ -27,9 +27,8 @@ struct RandomGraph {
   Graph graph;
   // The number of rows to run it with.
   int64_t rows = 1;
-  // Where it is smooth: the place of the output f, a sum of all others, which is followed by its
-  // derivative df along the directions and by the derivative of df along them.
-  size_t sum = 0;
+  // Of the nodes, those that were drawn, in bodies too; the others are their gradients.
+  size_t drawn = 0;
 };
 
 // A pure function of its arguments. An error is one of the generator or of an op.

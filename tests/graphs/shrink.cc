@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/text.h"
 #include "graph/core_ops.h"
 #include "graph/print.h"
 #include "graph/tape.h"
@@ -106,8 +107,7 @@ std::string Reproducer(const Graph& graph, uint64_t seed, int64_t rows, std::str
                       "  const absl::StatusOr<Graph> graph = ParseGraph(R\"(\n",
                       Print(graph, {.lines = false}), ")\", AllOps());\n",
                       "  ASSERT_TRUE(graph.ok()) << graph.status();\n", "  EXPECT_EQ(",
-                      absl::string_view(check.data(), check.size()), "(*graph, ", seed, "u, ", rows,
-                      "), \"\");\n}\n");
+                      AbslView(check), "(*graph, ", seed, "u, ", rows, "), \"\");\n}\n");
 }
 
 }  // namespace talweg

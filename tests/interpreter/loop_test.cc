@@ -5,6 +5,7 @@
 #include <thread>
 #include <vector>
 
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "ops/contract.h"
 #include "ops/elementwise.h"
@@ -218,6 +219,20 @@ TEST(Loop, RefusesMoreTripsThanAreScanned) {
             std::string::npos)
       << status;
   EXPECT_NE(std::string(status.message()).find("loop_test.cc:"), std::string::npos) << status;
+}
+
+TEST(Loop, AFailedOneHasAllItsValues) {
+  Tape t;
+  const Value x = t.Input("x", kFloat32, {3}), y = t.Input("y", kFloat32, {4});
+  const LoopResult r =
+      Loop(t, {.trips = 2, .carried = {x + y, x}, .scanned = {}}, [&](LoopBody& body) -> LoopStep {
+        return {.carried = body.carried, .stacked = {Sum(body.carried[0]), body.carried[1]}};
+      });
+  ASSERT_EQ(r.carried.size(), 2u);
+  ASSERT_EQ(r.stacked.size(), 2u) << "r.stacked[1] must not be past the end";
+  EXPECT_FALSE((r.carried[1] + r.stacked[1] + r.trips).ok());
+  EXPECT_THAT(std::string(t.status().message()),
+              testing::HasSubstr("add: float32[3] x float32[4]"));
 }
 
 TEST(Loop, RefusesRowsBeyondTheLimit) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/with_type.h"
 #include "graph/tape.h"
 #include "ops/elementwise.h"
 #include "tests/graphs/engines.h"
@@ -18,23 +19,6 @@ namespace talweg {
 
 // The line that stands for the user's.
 inline constexpr SourceLine kHere{"sweep_test.cc", 7};
-
-// Calls f with a value of the C++ type of `dtype`.
-template <typename F>
-void WithType(DType dtype, F f) {
-  switch (dtype) {
-    case kFloat32:
-      return f(float{});
-    case kFloat64:
-      return f(double{});
-    case kInt32:
-      return f(int32_t{});
-    case kInt64:
-      return f(int64_t{});
-    case kBool:
-      return f(bool{});
-  }
-}
 
 // Twelve special values: NaN, infinities, zeros, denormals, the ends of the range, ones. Of
 // integers: those at which something wraps.

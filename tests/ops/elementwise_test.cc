@@ -13,6 +13,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "autodiff/gradient.h"
+#include "base/with_type.h"
 #include "graph/expr.h"
 #include "graph/math.h"
 #include "graph/tape.h"
@@ -82,19 +83,7 @@ uint64_t Sample(std::mt19937_64& random) {
 }
 
 uint64_t SampleOf(DType dtype, std::mt19937_64& random) {
-  switch (dtype) {
-    case DType::kFloat32:
-      return Sample<float>(random);
-    case DType::kFloat64:
-      return Sample<double>(random);
-    case DType::kInt32:
-      return Sample<int32_t>(random);
-    case DType::kInt64:
-      return Sample<int64_t>(random);
-    case DType::kBool:
-      break;
-  }
-  return Sample<bool>(random);
+  return WithType(dtype, [&]<typename T>(T) { return Sample<T>(random); });
 }
 
 // Equal bits; NaNs of any payload are equal.

@@ -15,9 +15,15 @@
 #include "absl/strings/str_cat.h"
 #include "graph/parse.h"
 #include "graph/print.h"
+#include "graph/tape.h"
 #include "graph/verify.h"
 #include "gtest/gtest.h"
+#include "ops/contract.h"
+#include "ops/custom.h"
+#include "ops/elementwise.h"
+#include "ops/reduce.h"
 #include "ops/table.h"
+#include "tests/graphs/derivatives.h"
 #include "tests/graphs/engines.h"
 #include "tests/graphs/random_graph.h"
 #include "tests/graphs/shrink.h"
@@ -64,23 +70,24 @@ std::string CheckGraph(const Graph& graph, uint64_t seed, int64_t rows) {
   return "";
 }
 
-// The graph and inputs of a failure, small, as C++.
-std::string Repeat(const Graph& graph, uint64_t seed, int64_t rows) {
+// The graph and inputs of a failure, small, as C++. `check` says "property: how", and `name` is
+// what it is called.
+std::string Repeat(const Graph& graph, uint64_t seed, int64_t rows,
+                   std::string (*check)(const Graph&, uint64_t, int64_t), const char* name) {
   const auto property = [&](const Graph& g) {
-    const std::string fault = CheckGraph(g, seed, rows);
+    const std::string fault = check(g, seed, rows);
     return fault.substr(0, fault.find(':'));
   };
   const std::string fault = property(graph);
   const Graph small = Shrink(graph, [&](const Graph& g) { return property(g) == fault; });
-  return absl::StrCat(CheckGraph(small, seed, rows), "\n\n",
-                      Reproducer(small, seed, rows, "CheckGraph"));
+  return absl::StrCat(check(small, seed, rows), "\n\n", Reproducer(small, seed, rows, name));
 }
 
 // ---- What the graphs are like -----------------------------------------------------------------
 
 struct Coverage {
   std::map<std::string, int64_t> ops, dtypes, ranks;
-  int64_t graphs = 0, nodes = 0, lively = 0;
+  int64_t graphs = 0, drawn = 0, nodes = 0, lively = 0;
 
   void Add(const Graph& graph) {
     for (const Node& node : graph.nodes()) {
@@ -96,8 +103,11 @@ struct Coverage {
   }
 
   void Print() const {
-    std::cout << graphs << " graphs of " << static_cast<double>(nodes) / static_cast<double>(graphs)
-              << " nodes, " << 100.0 * static_cast<double>(lively) / static_cast<double>(graphs)
+    const auto mean = [&](int64_t sum) {
+      return static_cast<double>(sum) / static_cast<double>(graphs);
+    };
+    std::cout << graphs << " graphs of " << mean(drawn) << " nodes, with gradients " << mean(nodes)
+              << "; " << 100.0 * static_cast<double>(lively) / static_cast<double>(graphs)
               << " % with finite outputs that vary\n";
     for (const auto* counts : {&ops, &dtypes, &ranks}) {
       for (const auto& [name, count] : *counts) std::cout << "  " << name << " " << count;
@@ -133,12 +143,13 @@ TEST(RandomGraphs, GiveTheSameBitsOnAllEnginesAndFromTheirText) {
   Coverage coverage;
   for (const uint64_t seed : Seeds(2200)) {
     // Every third has gradients too.
-    const absl::StatusOr<RandomGraph> random =
-        MakeRandomGraph(seed, {.smooth = false, .gradients = seed % 3 == 0});
+    const absl::StatusOr<RandomGraph> random = MakeRandomGraph(seed, {.gradients = seed % 3 == 0});
     ASSERT_TRUE(random.ok()) << "seed " << seed << ": " << random.status();
     const std::string fault = CheckGraph(random->graph, seed, random->rows);
-    ASSERT_EQ(fault, "") << "seed " << seed << "\n" << Repeat(random->graph, seed, random->rows);
+    ASSERT_EQ(fault, "") << "seed " << seed << "\n"
+                         << Repeat(random->graph, seed, random->rows, CheckGraph, "CheckGraph");
     coverage.graphs++;
+    coverage.drawn += static_cast<int64_t>(random->drawn);
     coverage.Add(random->graph);
     coverage.lively += Lively(random->graph, seed, random->rows);
   }
@@ -152,62 +163,49 @@ TEST(RandomGraphs, GiveTheSameBitsOnAllEnginesAndFromTheirText) {
 
 // ---- Gradients --------------------------------------------------------------------------------
 
-// Compares output `place + 1` with the derivative of output `place` along the directions, by
-// differences of four points: f' = (8 (f(h) - f(-h)) - (f(2h) - f(-2h))) / 12h + O(h^4). A step
-// that is too long or too short errs; a wrong derivative is wrong for all.
-std::string CompareWithDifferences(const Executable& executable, const NamedArrays& at,
-                                   size_t place) {
-  const auto run = [&](double by) {
-    NamedArrays inputs = at;
-    for (auto& [name, array] : inputs) {
-      const auto direction = at.find(absl::StrCat("d_", name));
-      if (direction == at.end()) continue;
-      const absl::Span<const double> d = direction->second.data<double>();
-      const absl::Span<double> x = array.mutable_data<double>();
-      for (size_t i = 0; i < x.size(); i++) x[i] += by * d[i];
-    }
-    const auto outputs = executable.Run(inputs);
-    return outputs.ok() ? (*outputs)[place].At(0) : std::nan("");
-  };
-  const double got = executable.Run(at).value()[place + 1].At(0);
-  std::string text = absl::StrCat("reverse mode says ", got, ", differences");
-  for (const double h : {1e-3, 1e-4, 1e-5, 1e-2, 1e-6}) {
-    const double wanted = (8 * (run(h) - run(-h)) - (run(2 * h) - run(-2 * h))) / (12 * h);
-    if (!std::isfinite(got) && !std::isfinite(wanted)) return "";
-    if (std::fabs(got - wanted) <= 1e-5 * std::max(1.0, std::fabs(wanted))) return "";
-    absl::StrAppend(&text, " ", wanted);
-  }
-  return text;
+std::string Derivatives(const Graph& graph, uint64_t seed, int64_t rows) {
+  return CheckDerivatives(graph, seed, rows).fault;
 }
 
-TEST(RandomGraphs, HaveTheGradientsThatDifferencesSay) {
+class RandomGradients : public testing::TestWithParam<DType> {};
+
+TEST_P(RandomGradients, AreWhatOtherWaysToThemSay) {
   int64_t finite = 0, count = 0;
   for (const uint64_t seed : Seeds(550)) {
-    const absl::StatusOr<RandomGraph> random = MakeRandomGraph(seed, {.smooth = true});
+    const absl::StatusOr<RandomGraph> random = MakeRandomGraph(seed, {.smooth = GetParam()});
     ASSERT_TRUE(random.ok()) << "seed " << seed << ": " << random.status();
-    const absl::StatusOr<Executable> executable = AllEngines()[0].make(random->graph);
-    ASSERT_TRUE(executable.ok()) << executable.status();
-    NamedArrays at = RandomInputs(random->graph, seed, random->rows);
-    // Short directions, however many elements there are.
-    double size = 0;
-    for (const auto& [name, array] : at) {
-      if (name.starts_with("d_")) size += static_cast<double>(array.size());
-    }
-    for (auto& [name, array] : at) {
-      if (!name.starts_with("d_")) continue;
-      for (double& x : array.mutable_data<double>()) x /= std::sqrt(std::max(1.0, size));
-    }
-    for (size_t order = 0; order < 2; order++) {
-      const std::string fault = CompareWithDifferences(*executable, at, random->sum + order);
-      ASSERT_EQ(fault, "") << "seed " << seed << ", derivative " << order + 1 << "\n"
-                           << Print(random->graph);
-    }
-    const auto outputs = executable->Run(at);
-    finite += outputs.ok() && std::isfinite((*outputs)[random->sum + 1].At(0));
+    const DerivativeCheck check = CheckDerivatives(random->graph, seed, random->rows);
+    ASSERT_EQ(check.fault, "") << "seed " << seed << "\n"
+                               << Repeat(random->graph, seed, random->rows, Derivatives,
+                                         "Derivatives");
+    finite += check.finite;
     count++;
   }
   std::cout << finite << " of " << count << " gradients are finite" << std::endl;
   EXPECT_GE(finite * 10, count * 9);
+}
+INSTANTIATE_TEST_SUITE_P(Of, RandomGradients, testing::Values(kFloat64, kFloat32),
+                         [](const auto& test) { return Name(test.param); });
+
+// A rule that is wrong must be found by every way, and alone be left of the graph around it.
+TEST(CheckDerivatives, FindsAWrongRule) {
+  for (const DType dtype : {kFloat64, kFloat32}) {
+    Tape t;
+    const Value x = t.Input("x", dtype, {3, 4}), w = t.Input("w", dtype, {4, 2});
+    const Value h = MatMul(Sin(x) + 0.5, w);
+    const Value wrong = CustomGradient(
+        {h}, [](absl::Span<const Value> v) { return Tanh(v[0]); },
+        [](absl::Span<const Value>, const Value& y, const Value& dy) {
+          return std::vector<Value>{dy * (1.5 - Square(y))};
+        });
+    const Graph graph = t.Finish({Mean(wrong * Cos(h)), Sum(x)}).value();
+    const std::string fault = Derivatives(graph, 1, 0);
+    EXPECT_TRUE(fault.starts_with("derivative 1: reverse mode says")) << fault;
+    const Graph small = Shrink(graph, [](const Graph& g) { return !Derivatives(g, 1, 0).empty(); });
+    EXPECT_LE(small.nodes().size(), 3u) << Print(small);
+    const std::string repeat = Repeat(graph, 1, 0, Derivatives, "Derivatives");
+    EXPECT_NE(repeat.find("EXPECT_EQ(Derivatives(*graph, 1u, 0), \"\");"), std::string::npos);
+  }
 }
 
 // ---- The tools themselves -----------------------------------------------------------------------

@@ -4,6 +4,7 @@
 #include <limits>
 #include <numbers>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -68,6 +69,16 @@ TEST(Softmax, IsTheQuotientOfExponentialsAlongAnyAxis) {
       ExpectNear(Evaluate(LogSoftmax(v, axis), inputs), log_p, tolerance);
     }
   }
+}
+
+TEST(Axes, AreIntegers) {
+  static_assert(std::is_convertible_v<int, Axes> && std::is_convertible_v<int64_t, Axes>);
+  static_assert(std::is_convertible_v<size_t, Axes>);
+  static_assert(!std::is_convertible_v<double, Axes>, "Sum(x, 0.5) was Sum(x, 0)");
+  static_assert(!std::is_convertible_v<float, Axes>);
+  static_assert(!std::is_convertible_v<bool, Axes>, "keepdims is not an axis");
+  EXPECT_EQ(Axes(int32_t{-1}).axes(), std::vector<int64_t>{-1});
+  EXPECT_FALSE(Axes(0).all());
 }
 
 TEST(LogSumExp, ReducesAnyAxes) {

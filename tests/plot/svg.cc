@@ -12,7 +12,7 @@ namespace {
 
 std::string Unescaped(std::string_view text) {
   return absl::StrReplaceAll(
-      absl::string_view(text.data(), text.size()),
+      AbslView(text),
       {{"&lt;", "<"}, {"&gt;", ">"}, {"&quot;", "\""}, {"&apos;", "'"}, {"&amp;", "&"}});
 }
 

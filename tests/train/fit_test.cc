@@ -10,6 +10,7 @@
 #include "interpreter/interpreter.h"
 #include "ops/elementwise.h"
 #include "optim/adjustments.h"
+#include "tests/base/allocation.h"
 #include "train/layers.h"
 
 namespace talweg {
@@ -95,6 +96,31 @@ TEST(Fit, IsTheSameToTheBitWithCallbacksAtEpochsAndBatches) {
     EXPECT_EQ(epochs.events, "([][][][][][])");
     EXPECT_EQ(batches.events.substr(0, 18), "([<><><><><><><>][");
     EXPECT_EQ(batches.samples, 6 * 200);
+  }
+}
+
+TEST(Fit, EveryFailedAllocationIsAStatus) {
+  const TrainTest data = Data(60, 40);
+  Training training = Small();
+  training.epochs = 2;
+  training.adjust = {ReduceLROnPlateau({.monitor = "loss", .patience = 1})};
+  Counter batches(true);
+  for (const bool watched : {false, true}) {
+    const FitOptions options = watched ? FitOptions{.callbacks = {&batches}} : FitOptions{};
+    int64_t failures = 0;
+    for (int64_t k = 1;; k++) {
+      const FailingAllocation failing(k);
+      const absl::StatusOr<Fitted> fitted =
+          Fit(Interpret, training, data.train, data.test, options);
+      if (!failing.Happened()) {
+        EXPECT_TRUE(fitted.ok()) << fitted.status();
+        break;
+      }
+      failures++;
+      EXPECT_EQ(fitted.status().code(), absl::StatusCode::kResourceExhausted)
+          << k << ": " << fitted.status();
+    }
+    EXPECT_GE(failures, 100);
   }
 }
 

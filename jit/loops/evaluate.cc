@@ -245,8 +245,7 @@ void Compiler::AddCopies(Step& step, const For& loop, bool next) {
     if (copy.from != copy.to) copies.push_back(copy);
   }
   const bool collide = std::any_of(copies.begin(), copies.end(), [&](const Copy& a) {
-    return std::any_of(copies.begin(), copies.end(),
-                       [&](const Copy& b) { return a.from == b.to; });
+    return std::any_of(copies.begin(), copies.end(), [&](const Copy& b) { return a.from == b.to; });
   });
   if (collide) {
     std::vector<Copy> back;
@@ -300,9 +299,9 @@ Evaluator::Evaluator(const Program& program)
     : code_(std::make_shared<const Code>(Compiler(program).Compile())) {}
 
 bool Evaluator::operator()(Context* context) const {
-  const std::unique_ptr<std::byte[], Free> registers(static_cast<std::byte*>(::operator new(
-      static_cast<size_t>(std::max<int64_t>(code_->register_bytes, 64)), kAlignment,
-      std::nothrow)));
+  const std::unique_ptr<std::byte[], Free> registers(static_cast<std::byte*>(
+      ::operator new(static_cast<size_t>(std::max<int64_t>(code_->register_bytes, 64)), kAlignment,
+                     std::nothrow)));
   if (registers == nullptr) {
     context->run->SetError(absl::ResourceExhaustedError(
         absl::StrCat("no memory for ", code_->register_bytes, " bytes of registers")));

@@ -14,9 +14,7 @@ int64_t Number64(const Machine& machine, int32_t place) {
   return place < 0 ? 0 : *machine.At<const int64_t>(place);
 }
 
-bool Truth(const Machine& machine, int32_t place) {
-  return *machine.At<const uint8_t>(place) != 0;
-}
+bool Truth(const Machine& machine, int32_t place) { return *machine.At<const uint8_t>(place) != 0; }
 
 void CopyRegisters(const Step* step, const Machine& machine) {
   const Copy* copy = machine.code->copies.data() + step->extra;
@@ -146,8 +144,8 @@ const Step* RandomStep(const Step* step, Machine& machine) {
     return OutOfBounds(step, machine, "random", n < 0 ? n : std::max(first, view.elements));
   }
   const Buffer& buffer = machine.code->buffers[static_cast<size_t>(step->buffer)];
-  talweg_random(machine.context, step->site, Number64(machine, step->a),
-                Number64(machine, step->b), n, view.memory + first * SizeOf(buffer.dtype));
+  talweg_random(machine.context, step->site, Number64(machine, step->a), Number64(machine, step->b),
+                n, view.memory + first * SizeOf(buffer.dtype));
   return step + 1;
 }
 

@@ -95,8 +95,8 @@ const Step* Store(const Step* step, Machine& machine) {
   if (first < 0 || first > view.elements - lanes) {
     return OutOfBounds(step, machine, "store", FirstOutside(first, lanes, view));
   }
-  std::memcpy(view.memory + first * static_cast<int64_t>(sizeof(T)),
-              machine.registers + step->c, static_cast<size_t>(lanes) * sizeof(T));
+  std::memcpy(view.memory + first * static_cast<int64_t>(sizeof(T)), machine.registers + step->c,
+              static_cast<size_t>(lanes) * sizeof(T));
   return step + 1;
 }
 

@@ -19,8 +19,7 @@ struct LaneLoop {
     // A register is not among its own operands.
     Out* __restrict const out = machine.At<Out>(step->out);
     const int32_t lanes = kLanes > 0 ? kLanes : step->lanes;
-    Apply(out, lanes, step->immediate, machine, places,
-          std::make_index_sequence<sizeof...(In)>());
+    Apply(out, lanes, step->immediate, machine, places, std::make_index_sequence<sizeof...(In)>());
     return step + 1;
   }
 
@@ -43,8 +42,7 @@ template <typename Loop>
 }
 #ifdef __x86_64__
 template <typename Loop>
-[[gnu::flatten, gnu::target("avx2,fma")]] const Step* WideStep(const Step* step,
-                                                               Machine& machine) {
+[[gnu::flatten, gnu::target("avx2,fma")]] const Step* WideStep(const Step* step, Machine& machine) {
   return Loop::Run(step, machine);
 }
 #else

@@ -108,8 +108,8 @@ void Check(Opcode opcode, const std::vector<DType>& operands, DType result, uint
       for (const auto& column : columns) bits.push_back(column[static_cast<size_t>(k)]);
       const uint64_t want = formula.Evaluate(id, bits), got = BitsAt((*out)[0], k);
       if (want == got || (IsNan(result, want) && IsNan(result, got))) continue;
-      FAIL() << formula.ToString() << "with " << lanes << " lanes gives " << got << ", not "
-             << want << ", for element " << k;
+      FAIL() << formula.ToString() << "with " << lanes << " lanes gives " << got << ", not " << want
+             << ", for element " << k;
     }
   }
 }

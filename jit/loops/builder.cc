@@ -3,9 +3,10 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <optional>
+#include <utility>
 
-#include "graph/scalar.h"
+#include "jit/loops/builder_fold.h"
+#include "jit/loops/sweep.h"
 
 namespace talweg::loops {
 namespace {
@@ -20,43 +21,6 @@ void Require(bool holds, const char* what) {
 template <typename T>
 void Append(Block& block, T&& node) {
   block.emplace_back().node = std::forward<T>(node);
-}
-
-// The integer that arithmetic modulo 2^n makes of one modulo 2^64.
-int64_t Wrap(DType dtype, uint64_t value) {
-  return dtype == kInt32 ? static_cast<int32_t>(value) : static_cast<int64_t>(value);
-}
-
-// The bits of an element: what a constant has as its immediate.
-uint64_t Bits(DType dtype, int64_t value) {
-  return dtype == kInt32 ? static_cast<uint32_t>(value) : static_cast<uint64_t>(value);
-}
-
-template <typename T>
-std::optional<uint64_t> Calculate(Opcode opcode, Number<T> a, Number<T> b) {
-  switch (opcode) {
-    case Opcode::kDiv:
-      return static_cast<uint64_t>((a / b).raw());
-    case Opcode::kMin:
-      return static_cast<uint64_t>(Min(a, b).raw());
-    case Opcode::kMax:
-      return static_cast<uint64_t>(Max(a, b).raw());
-    case Opcode::kLess:
-      return Less(a, b).raw();
-    case Opcode::kLessEqual:
-      return LessEqual(a, b).raw();
-    case Opcode::kEqual:
-      return Equal(a, b).raw();
-    case Opcode::kNotEqual:
-      return NotEqual(a, b).raw();
-    default:
-      return std::nullopt;
-  }
-}
-
-std::optional<uint64_t> CalculateOn(DType dtype, Opcode opcode, int64_t a, int64_t b) {
-  if (dtype == kInt64) return Calculate<int64_t>(opcode, a, b);
-  return Calculate<int32_t>(opcode, static_cast<int32_t>(a), static_cast<int32_t>(b));
 }
 
 bool IsCommutative(Opcode opcode) {
@@ -76,70 +40,6 @@ bool IsCommutative(Opcode opcode) {
   }
 }
 
-// Whether an instruction may go if nobody uses its result.
-bool IsPure(Code code) {
-  switch (code) {
-    case Code::kScalar:
-    case Code::kSplat:
-    case Code::kLanes:
-    case Code::kShuffle:
-    case Code::kLoad:
-    case Code::kLoadEach:
-    case Code::kSymbol:
-      return true;
-    default:
-      return false;
-  }
-}
-
-// Drops what is not used, backwards, so that what only dropped instructions used goes as well.
-class Sweeper {
- public:
-  explicit Sweeper(size_t registers) : used_(registers, 0) {}
-
-  void Sweep(Block& block) {
-    size_t kept = block.size();
-    for (size_t i = block.size(); i-- > 0;) {
-      if (!std::visit([this](auto& node) { return Keep(node); }, block[i].node)) continue;
-      kept--;
-      if (kept != i) block[kept] = std::move(block[i]);
-    }
-    block.erase(block.begin(), block.begin() + static_cast<std::ptrdiff_t>(kept));
-  }
-
- private:
-  void Use(Register r) {
-    if (r != kNone) used_[static_cast<size_t>(r)] = 1;
-  }
-  bool Keep(Instruction& instruction) {
-    if (IsPure(instruction.code) && !used_[static_cast<size_t>(instruction.result)]) return false;
-    for (Register r : instruction.args) Use(r);
-    return true;
-  }
-  bool Keep(For& loop) {
-    Use(loop.until);
-    for (const For::Carried& carried : loop.carried) Use(carried.next);
-    Sweep(loop.body);
-    if (loop.body.empty() && loop.carried.empty()) return false;
-    for (const For::Carried& carried : loop.carried) Use(carried.start);
-    Use(loop.begin.reg);
-    Use(loop.end.reg);
-    return true;
-  }
-  bool Keep(If& branch) {
-    Sweep(branch.body);
-    if (branch.body.empty()) return false;
-    Use(branch.condition);
-    return true;
-  }
-  bool Keep(Section& section) {
-    Sweep(section.body);
-    return !section.body.empty();
-  }
-
-  std::vector<uint8_t> used_;
-};
-
 }  // namespace
 
 Builder::Builder(int32_t inputs, int32_t outputs) {
@@ -156,7 +56,7 @@ Program Builder::Take() && {
     if (buffer.home == Buffer::Home::kConstant) buffer.slot += program_.constant_slot();
     if (buffer.home == Buffer::Home::kDynamic) buffer.slot += program_.dynamic_slot();
   }
-  Sweeper(program_.registers.size()).Sweep(program_.body);
+  Sweep(program_);
   return std::move(program_);
 }
 
@@ -229,9 +129,8 @@ Register Builder::Numbered(Instruction instruction, RegisterType type) {
           .buffer = instruction.buffer,
           .site = instruction.site};
   if (!instruction.shuffle.empty()) {
-    key.shuffle =
-        shuffles_.try_emplace(instruction.shuffle, static_cast<int32_t>(shuffles_.size()))
-            .first->second;
+    key.shuffle = shuffles_.try_emplace(instruction.shuffle, static_cast<int32_t>(shuffles_.size()))
+                      .first->second;
   }
   Visible& visible = visible_[key];
   const auto depth = static_cast<size_t>(visible.depth);
@@ -302,70 +201,6 @@ Register Builder::Scalar(Opcode opcode, DType result, absl::Span<const Register>
                   RegisterType{result, most});
 }
 
-// What a binary operation on integers or bools comes to without itself; kNone if it is needed. A
-// constant operand of a commutative operation is `b`.
-Register Builder::Fold(Opcode opcode, DType dtype, Register a, Register b) {
-  int64_t x = 0, y = 0;
-  const bool a_is_constant = IsConstant(a, &x), b_is_constant = IsConstant(b, &y);
-  if (dtype == kBool) {
-    if (opcode == Opcode::kAnd && b_is_constant) return y != 0 ? a : b;
-    if (opcode == Opcode::kOr && b_is_constant) return y != 0 ? b : a;
-    return kNone;
-  }
-  if (opcode == Opcode::kAdd) return FoldSum(a, b);
-  if (opcode == Opcode::kSub) {
-    if (a == b) return Like(a, 0);
-    if (b_is_constant) return Add(a, Like(a, Wrap(dtype, -static_cast<uint64_t>(y))));
-    const Fact& of_a = fact(a);
-    const Fact& of_b = fact(b);
-    if (of_a.kind == Fact::Kind::kNothing && of_b.kind == Fact::Kind::kNothing) return kNone;
-    if (a_is_constant) return kNone;
-    const uint64_t rest = static_cast<uint64_t>(of_a.value) - static_cast<uint64_t>(of_b.value);
-    const Register base_a = of_a.base == kNone ? a : of_a.base;
-    const Register base_b = of_b.base == kNone ? b : of_b.base;
-    return Plus(Sub(base_a, base_b), Wrap(dtype, rest));
-  }
-  if (opcode == Opcode::kMul && b_is_constant) {
-    if (y == 0) return b;
-    if (y == 1) return a;
-    const uint64_t product = static_cast<uint64_t>(x) * static_cast<uint64_t>(y);
-    if (a_is_constant) return Like(a, Wrap(dtype, product));
-    const Fact of_a = fact(a);
-    if (of_a.kind != Fact::Kind::kSum) return kNone;
-    return Plus(Mul(of_a.base, b),
-                Wrap(dtype, static_cast<uint64_t>(of_a.value) * static_cast<uint64_t>(y)));
-  }
-  if (opcode == Opcode::kDiv && b_is_constant && y == 1) return a;
-  if ((opcode == Opcode::kMin || opcode == Opcode::kMax) && a == b) return a;
-  if (!a_is_constant || !b_is_constant) return kNone;
-  const std::optional<uint64_t> bits = CalculateOn(dtype, opcode, x, y);
-  if (!bits.has_value()) return kNone;
-  const DType result = ResultOf(opcode, dtype);
-  return Constant(result, Bits(result, static_cast<int64_t>(*bits)), lanes(a));
-}
-
-// Sums keep their constant part last and alone: (i + 1) + (j + 2) is (i + j) + 3, such that the
-// addresses of an unrolled loop differ by offsets only. Exact, as integers wrap.
-Register Builder::FoldSum(Register a, Register b) {
-  const Fact of_a = fact(a), of_b = fact(b);
-  const DType dtype = type(a).dtype;
-  const int64_t rest =
-      Wrap(dtype, static_cast<uint64_t>(of_a.value) + static_cast<uint64_t>(of_b.value));
-  if (of_a.kind == Fact::Kind::kConstant) return Like(a, rest);
-  if (of_b.kind == Fact::Kind::kConstant) {
-    if (of_b.value == 0) return a;
-    const Register base = of_a.kind == Fact::Kind::kSum ? of_a.base : a;
-    if (rest == 0) return base;
-    const Register sum = Numbered({.opcode = Opcode::kAdd, .args = {base, Like(a, rest), kNone,
-                                                                    kNone}},
-                                  type(a));
-    facts_[static_cast<size_t>(sum)] = {Fact::Kind::kSum, base, rest};
-    return sum;
-  }
-  if (of_a.kind == Fact::Kind::kNothing && of_b.kind == Fact::Kind::kNothing) return kNone;
-  return Plus(Add(of_a.base == kNone ? a : of_a.base, of_b.base == kNone ? b : of_b.base), rest);
-}
-
 Register Builder::Splat(Register a, int32_t lanes) {
   const RegisterType from = type(a);
   if (from.lanes == lanes) return a;
@@ -424,8 +259,8 @@ Registers Builder::Inline(const ScalarProgram& formula, absl::Span<const int32_t
       for (; arity < 3 && step.operands[arity] >= 0; arity++) {
         args[arity] = results[static_cast<size_t>(step.operands[arity])];
       }
-      results[i] = Scalar(step.opcode, step.dtype, absl::MakeSpan(args.data(), arity),
-                          step.immediate);
+      results[i] =
+          Scalar(step.opcode, step.dtype, absl::MakeSpan(args.data(), arity), step.immediate);
     }
   }
   Registers out;

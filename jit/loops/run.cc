@@ -50,14 +50,14 @@ Run::Run(const Program& program, const Graph& graph, absl::Span<const Array> inp
       inputs_(inputs),
       options_(options),
       table_(static_cast<size_t>(program.slots())),
-      elements_(static_cast<size_t>(program.slots())) {
+      bytes_(static_cast<size_t>(program.slots())) {
   for (int32_t slot = 0; slot < program.slots(); slot++) SetSlot(slot, nullptr, 0);
   for (size_t i = 0; i < inputs.size(); i++) {
-    SetSlot(static_cast<int32_t>(i), inputs[i].raw(), inputs[i].size());
+    SetSlot(static_cast<int32_t>(i), inputs[i].raw(), inputs[i].bytes());
   }
   for (size_t i = 0; i < program.constants.size(); i++) {
     const Array& constant = program.constants[i];
-    SetSlot(program.constant_slot() + static_cast<int32_t>(i), constant.raw(), constant.size());
+    SetSlot(program.constant_slot() + static_cast<int32_t>(i), constant.raw(), constant.bytes());
   }
   context_.table = table_.data();
   context_.rows = symbols.rows;
@@ -65,11 +65,11 @@ Run::Run(const Program& program, const Graph& graph, absl::Span<const Array> inp
   context_.run = this;
 }
 
-void Run::SetSlot(int32_t slot, const std::byte* memory, int64_t elements) {
+void Run::SetSlot(int32_t slot, const std::byte* memory, int64_t bytes) {
   const auto i = static_cast<size_t>(slot);
   // Inputs and constants are never written.
-  table_[i] = const_cast<std::byte*>(memory == nullptr || elements == 0 ? kZeros : memory);
-  elements_[i] = elements;
+  table_[i] = const_cast<std::byte*>(memory == nullptr || bytes == 0 ? kZeros : memory);
+  bytes_[i] = bytes;
 }
 
 void Run::SetError(absl::Status status) {
@@ -126,7 +126,7 @@ bool Run::MakeOutputs() {
     }
     outputs_.push_back(*std::move(output));
     Array& made = outputs_.back();
-    SetSlot(program_.output_slot() + static_cast<int32_t>(k), made.mutable_bytes(), made.size());
+    SetSlot(program_.output_slot() + static_cast<int32_t>(k), made.mutable_bytes(), made.bytes());
   }
   return true;
 }
@@ -163,7 +163,7 @@ bool Run::Allocate(int32_t slot, int32_t site, int64_t elements, int64_t element
   }
   live_.push_back(slot);
   table_[static_cast<size_t>(slot)] = block.memory.get();
-  elements_[static_cast<size_t>(slot)] = elements;
+  bytes_[static_cast<size_t>(slot)] = elements * element_size;
   return true;
 }
 

@@ -33,8 +33,8 @@ class Run {
   const Program& program() const { return program_; }
   const RunOptions& options() const { return options_; }
   const absl::Status& status() const { return status_; }
-  // The elements behind a slot of the table; 0 where there is no memory yet or any more.
-  int64_t elements(int32_t slot) const { return elements_[static_cast<size_t>(slot)]; }
+  // What lies behind a slot of the table; 0 where there is no memory yet or any more.
+  int64_t bytes(int32_t slot) const { return bytes_[static_cast<size_t>(slot)]; }
 
   // Later errors are not kept.
   void SetError(absl::Status status);
@@ -54,7 +54,7 @@ class Run {
   };
   static std::unique_ptr<std::byte[], Free> NewMemory(int64_t bytes);
   bool OutputsAreKnown() const;
-  void SetSlot(int32_t slot, const std::byte* memory, int64_t elements);
+  void SetSlot(int32_t slot, const std::byte* memory, int64_t bytes);
 
   const Program& program_;
   const Graph& graph_;
@@ -63,7 +63,7 @@ class Run {
   Context context_;
   absl::Status status_;
   absl::InlinedVector<std::byte*, 32> table_;
-  absl::InlinedVector<int64_t, 32> elements_;
+  absl::InlinedVector<int64_t, 32> bytes_;
   std::vector<Array> outputs_;
   std::unique_ptr<std::byte[], Free> arena_;
   // The dynamic buffers by age: their slots, and their memory. There may be more memory than

@@ -1,0 +1,186 @@
+// Steps that decide where a program goes on, and those that call the runtime.
+
+#include <algorithm>
+#include <cstring>
+
+#include "graph/scalar.h"
+#include "jit/loops/evaluate_step.h"
+#include "jit/loops/run.h"
+
+namespace talweg::loops {
+namespace {
+
+int64_t Number64(const Machine& machine, int32_t place) {
+  return place < 0 ? 0 : *machine.At<const int64_t>(place);
+}
+
+bool Truth(const Machine& machine, int32_t place) { return *machine.At<const uint8_t>(place) != 0; }
+
+void CopyRegisters(const Step* step, const Machine& machine) {
+  const Copy* copy = machine.code->copies.data() + step->extra;
+  for (const Copy* const end = copy + step->lanes; copy != end; copy++) {
+    std::byte* const to = machine.registers + copy->to;
+    const std::byte* const from = machine.registers + copy->from;
+    // Sizes that are known become moves instead of a call.
+    switch (copy->bytes) {
+      case 4:
+        std::memcpy(to, from, 4);
+        break;
+      case 8:
+        std::memcpy(to, from, 8);
+        break;
+      case 32:
+        std::memcpy(to, from, 32);
+        break;
+      case 64:
+        std::memcpy(to, from, 64);
+        break;
+      default:
+        std::memmove(to, from, static_cast<size_t>(copy->bytes));
+        break;
+    }
+  }
+}
+
+template <typename T, int kArity>
+const Step* CallFunction(const Step* step, Machine& machine) {
+  const auto function = static_cast<Function>(step->immediate);
+  T* const out = machine.At<T>(step->out);
+  const T* const a = machine.At<const T>(step->a);
+  for (int32_t i = 0; i < step->lanes; i++) {
+    if constexpr (kArity == 1) {
+      out[i] = Call(function, Number<T>(a[i])).raw();
+    } else {
+      const T* const b = machine.At<const T>(step->b);
+      out[i] = Call(function, Number<T>(a[i]), Number<T>(b[i])).raw();
+    }
+  }
+  return step + 1;
+}
+
+}  // namespace
+
+void FindBuffers(Machine& machine) {
+  const Run& run = *machine.context->run;
+  for (size_t i = 0; i < machine.views.size(); i++) {
+    const Buffer& buffer = machine.code->buffers[i];
+    if (buffer.home == Buffer::Home::kArena) continue;
+    const int64_t there = run.bytes(buffer.slot) / SizeOf(buffer.dtype);
+    machine.views[i] = {machine.context->table[buffer.slot],
+                        buffer.elements < 0 ? there : std::min(there, buffer.elements)};
+  }
+}
+
+StepFunction CallStep(DType dtype, int32_t arity) {
+  if (dtype == kFloat32) return arity == 1 ? CallFunction<float, 1> : CallFunction<float, 2>;
+  return arity == 1 ? CallFunction<double, 1> : CallFunction<double, 2>;
+}
+
+const Step* SymbolStep(const Step* step, Machine& machine) {
+  *machine.At<int64_t>(step->out) =
+      step->immediate == 0 ? machine.context->rows : machine.context->trips;
+  return step + 1;
+}
+
+const Step* CheckIndexStep(const Step* step, Machine& machine) {
+  const int64_t extent = Number64(machine, step->b);
+  const int64_t* const indices = machine.At<const int64_t>(step->a);
+  const uint8_t* const active = step->c < 0 ? nullptr : machine.At<const uint8_t>(step->c);
+  int64_t* const out = machine.At<int64_t>(step->out);
+  bool wrong = false;
+  for (int32_t i = 0; i < step->lanes; i++) {
+    const int64_t index = indices[i];
+    if ((index < 0 || index >= extent) && (active == nullptr || active[i] != 0)) wrong = true;
+    out[i] = std::max<int64_t>(std::min(index, extent - 1), 0);
+  }
+  if (wrong) {
+    talweg_index_error(machine.context, step->site, indices, active, step->lanes, extent);
+  }
+  return step + 1;
+}
+
+const Step* FailIfStep(const Step* step, Machine& machine) {
+  if (!Truth(machine, step->a)) return step + 1;
+  talweg_fail(machine.context, step->site, Number64(machine, step->b), Number64(machine, step->c));
+  return nullptr;
+}
+
+const Step* BindTripsStep(const Step* step, Machine& machine) {
+  if (talweg_bind_trips(machine.context, Number64(machine, step->a)) == 0) return nullptr;
+  FindBuffers(machine);
+  return step + 1;
+}
+
+const Step* AllocateStep(const Step* step, Machine& machine) {
+  const Buffer& buffer = machine.code->buffers[static_cast<size_t>(step->buffer)];
+  const int64_t elements = Number64(machine, step->a);
+  const auto size = static_cast<int32_t>(SizeOf(buffer.dtype));
+  if (talweg_allocate(machine.context, buffer.slot, step->site, elements, size) == 0) {
+    return nullptr;
+  }
+  FindBuffers(machine);
+  std::memset(machine.context->table[buffer.slot], 0xff, static_cast<size_t>(elements * size));
+  return step + 1;
+}
+
+const Step* MarkStep(const Step* step, Machine& machine) {
+  *machine.At<int64_t>(step->out) = talweg_mark(machine.context);
+  return step + 1;
+}
+
+const Step* ReleaseStep(const Step* step, Machine& machine) {
+  talweg_release(machine.context, Number64(machine, step->a));
+  FindBuffers(machine);
+  return step + 1;
+}
+
+const Step* RandomStep(const Step* step, Machine& machine) {
+  const int32_t* const places = machine.code->shuffles.data() + step->extra;
+  const View& view = machine.views[static_cast<size_t>(step->buffer)];
+  const auto first = static_cast<int64_t>(static_cast<uint64_t>(Number64(machine, step->c)) +
+                                          static_cast<uint64_t>(step->immediate));
+  const int64_t n = Number64(machine, places[0]);
+  if (n < 0 || first < 0 || first > view.elements || n > view.elements - first) {
+    return OutOfBounds(step, machine, "random", n < 0 ? n : std::max(first, view.elements));
+  }
+  const Buffer& buffer = machine.code->buffers[static_cast<size_t>(step->buffer)];
+  talweg_random(machine.context, step->site, Number64(machine, step->a), Number64(machine, step->b),
+                n, view.memory + first * SizeOf(buffer.dtype));
+  return step + 1;
+}
+
+const Step* PollStep(const Step* step, Machine& machine) {
+  *machine.At<uint8_t>(step->out) = talweg_poll(machine.context) != 0 ? 1 : 0;
+  return step + 1;
+}
+
+const Step* IfStep(const Step* step, Machine& machine) {
+  return Truth(machine, step->a) ? step + 1 : step + step->target;
+}
+
+const Step* ForStep(const Step* step, Machine& machine) {
+  CopyRegisters(step, machine);
+  const int64_t begin = Number64(machine, step->a);
+  *machine.At<int64_t>(step->out) = begin;
+  return begin < Number64(machine, step->b) ? step + 1 : step + step->target;
+}
+
+const Step* NextStep(const Step* step, Machine& machine) {
+  // It may be a carried value itself.
+  const bool stop = step->c >= 0 && Truth(machine, step->c);
+  CopyRegisters(step, machine);
+  int64_t* const variable = machine.At<int64_t>(step->out);
+  // Not variable + step < end, which may wrap.
+  const uint64_t left =
+      static_cast<uint64_t>(Number64(machine, step->b)) - static_cast<uint64_t>(*variable);
+  if (stop || left <= static_cast<uint64_t>(step->immediate)) return step + 1;
+  *variable += step->immediate;
+  return step + step->target;
+}
+
+const Step* EndStep(const Step*, Machine& machine) {
+  machine.finished = true;
+  return nullptr;
+}
+
+}  // namespace talweg::loops

@@ -1,0 +1,15 @@
+#ifndef TALWEG_JIT_LOOPS_SWEEP_H_
+#define TALWEG_JIT_LOOPS_SWEEP_H_
+
+#include "jit/loops/ir.h"
+
+namespace talweg::loops {
+
+// Drops instructions that have no effect and whose results nobody uses, in linear time, and the
+// loops, branches and sections that are empty then. Registers get new numbers, in the order of
+// their definitions.
+void Sweep(Program& program);
+
+}  // namespace talweg::loops
+
+#endif  // TALWEG_JIT_LOOPS_SWEEP_H_

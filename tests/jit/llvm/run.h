@@ -24,9 +24,9 @@ inline int32_t AddBuffer(loops::Builder& b, DType dtype, loops::Buffer::Home hom
   return b.AddBuffer({.name = "buffer",
                       .dtype = dtype,
                       .home = home,
-                      .slot = arena                                    ? -1
+                      .slot = arena                                  ? -1
                               : home == loops::Buffer::Home::kOutput ? inputs + place
-                                                                       : place,
+                                                                     : place,
                       .offset = arena ? place : 0,
                       .elements = elements});
 }
@@ -66,8 +66,8 @@ inline std::shared_ptr<const CompiledProgram> MustCompile(const loops::Program& 
 }
 
 // Runs code that calls nothing of the runtime, on this memory.
-inline bool RunBare(const CompiledProgram& code, std::vector<void*> table,
-                    void* arena = nullptr, int64_t rows = -1, int64_t trips = -1) {
+inline bool RunBare(const CompiledProgram& code, std::vector<void*> table, void* arena = nullptr,
+                    int64_t rows = -1, int64_t trips = -1) {
   loops::Context context;
   context.arena = static_cast<std::byte*>(arena);
   context.table = reinterpret_cast<std::byte**>(table.data());

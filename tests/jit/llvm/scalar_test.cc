@@ -38,8 +38,7 @@ std::vector<Case> AllCases() {
       cases.push_back({opcode, type, result, arity, immediate});
     };
     const bool number = type != kBool, integer = IsInteger(type);
-    for (Opcode opcode :
-         {Opcode::kLess, Opcode::kLessEqual, Opcode::kEqual, Opcode::kNotEqual}) {
+    for (Opcode opcode : {Opcode::kLess, Opcode::kLessEqual, Opcode::kEqual, Opcode::kNotEqual}) {
       add(opcode, 2, kBool);
     }
     for (Opcode opcode : {Opcode::kMin, Opcode::kMax}) add(opcode, 2, type);
@@ -57,8 +56,7 @@ std::vector<Case> AllCases() {
       add(Opcode::kBitcast, 1, to[static_cast<int>(type)]);
     }
     if (IsFloat(type)) {
-      for (Opcode opcode :
-           {Opcode::kSqrt, Opcode::kFloor, Opcode::kCeil, Opcode::kRoundEven}) {
+      for (Opcode opcode : {Opcode::kSqrt, Opcode::kFloor, Opcode::kCeil, Opcode::kRoundEven}) {
         add(opcode, 1, type);
       }
       for (int f = 0; f < kFunctionCount; f++) {
@@ -226,8 +224,7 @@ loops::Program AllInOne(const std::vector<Case>& cases, const std::vector<int64_
     const int32_t output = AddOutput(b, c.result, static_cast<int32_t>(k));
     const auto type = static_cast<size_t>(c.operand);
     b.OpenSection(c.ToString());
-    const loops::Register i =
-        b.OpenFor({.value = 0}, {.value = elements[type]}, lanes).variable;
+    const loops::Register i = b.OpenFor({.value = 0}, {.value = elements[type]}, lanes).variable;
     std::vector<loops::Register> args;
     for (int a = 0; a < c.arity; a++) {
       const bool mask = c.opcode == Opcode::kSelect && a == 0;
@@ -278,15 +275,13 @@ TEST(Scalars, MeanWhatExprSaysOnEveryProcessorAndLevel) {
     for (int level : {2, 0}) {
       for (int32_t lanes : {1, 2, 4, 8, 16, 32}) {
         SCOPED_TRACE(absl::StrCat(processor, ", level ", level, ", ", lanes, " lanes"));
-        const auto code =
-            MustCompile(AllInOne(cases, elements, lanes), Options(processor, level));
+        const auto code = MustCompile(AllInOne(cases, elements, lanes), Options(processor, level));
         ASSERT_NE(code, nullptr);
         std::vector<std::vector<std::byte>> outputs;
         std::vector<void*> table;
         for (auto& input : inputs) table.push_back(input.data());
         for (size_t k = 0; k < cases.size(); k++) {
-          outputs.emplace_back(expected[k].size() *
-                               static_cast<size_t>(SizeOf(cases[k].result)));
+          outputs.emplace_back(expected[k].size() * static_cast<size_t>(SizeOf(cases[k].result)));
         }
         for (auto& output : outputs) table.push_back(output.data());
         ASSERT_TRUE(RunBare(*code, table));

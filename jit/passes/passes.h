@@ -1,0 +1,18 @@
+#ifndef TALWEG_JIT_PASSES_PASSES_H_
+#define TALWEG_JIT_PASSES_PASSES_H_
+
+#include "graph/graph.h"
+
+namespace talweg::passes {
+
+// The passes, one file each; pipeline.cc has their order. What holds of every pass stands in
+// pipeline.h.
+
+// dead.cc. Leaves out what no output needs: nodes; parts of loops (carried and stacked values) and
+// what only they need inside; operands of loops whose bodies do not read them; everything of a
+// custom but its first operand, which then stands for it. All inputs of the graph stay.
+Graph RemoveDead(const Graph& graph);
+
+}  // namespace talweg::passes
+
+#endif  // TALWEG_JIT_PASSES_PASSES_H_

@@ -1,6 +1,7 @@
 #include "jit/loops/nest.h"
 
 #include <algorithm>
+#include <bit>
 #include <limits>
 #include <optional>
 
@@ -11,6 +12,10 @@ namespace {
 
 // Vectors of a lane axis that are written out side by side, and accumulators of a tile, at most.
 constexpr int64_t kMostVectors = 4;
+constexpr int64_t kMostTile = 8;
+// A sum of fewer terms does not make others wait: these many side by side are enough.
+constexpr int64_t kShortSum = 8;
+constexpr int64_t kFewSums = 4;
 // A run-time extent without a bound counts as so many.
 constexpr int64_t kTypicalRows = 256;
 
@@ -279,6 +284,7 @@ std::vector<Schedule> Nest::Candidates() const {
   const Machine& machine = level_.lowering().machine;
   int64_t element = 8;
   bool has_chain = false;
+  int64_t terms = 0;  // of the longest sum
   const auto see = [&](DType dtype) {
     if (dtype != kBool) element = std::min(element, SizeOf(dtype));
   };
@@ -286,7 +292,14 @@ std::vector<Schedule> Nest::Candidates() const {
     const Node& node = level_.node(id);
     see(node.type().dtype);
     if (node.kind() == Kind::kContract) {
-      has_chain = has_chain || node.As<ContractAttributes>().order.chains == 1;
+      const auto& contract = node.As<ContractAttributes>();
+      has_chain = has_chain || contract.order.chains == 1;
+      int64_t count = 1;
+      for (int64_t axis : contract.lhs_sum) {
+        const int64_t bound = level_.BoundOf(ShapeOf(node.operands[0])[static_cast<size_t>(axis)]);
+        count *= bound < 0 ? kTypicalRows : std::min<int64_t>(bound, 1 << 20);
+      }
+      terms = std::max(terms, count);
     }
   }
   for (const Target& target : writes_) see(target.to.dtype);
@@ -317,12 +330,16 @@ std::vector<Schedule> Nest::Candidates() const {
         most = extent(other);
         schedule.tile_axis = static_cast<int32_t>(other);
       }
+      const int64_t registers = std::max<int64_t>(1, lanes * element / machine.vector_bytes);
+      const int64_t sums = terms < kShortSum ? kFewSums : machine.vector_registers * 3 / 4;
       if (schedule.tile_axis >= 0) {
-        const int64_t registers = std::max<int64_t>(1, lanes * element / machine.vector_bytes);
-        schedule.tile = std::min<int64_t>(
-            most, std::max<int64_t>(1, machine.vector_registers * 3 / 4 /
-                                           (schedule.vectors * registers)));
-        schedule.tile = std::min<int64_t>(schedule.tile, 8);
+        schedule.tile = std::clamp<int64_t>(sums / (schedule.vectors * registers), 1,
+                                            std::min<int64_t>(most, kMostTile));
+        // Rows past the last one are there up to a multiple of a power of two.
+        if (!domain_[static_cast<size_t>(schedule.tile_axis)].is_static()) {
+          schedule.tile = static_cast<int64_t>(
+              std::bit_floor(static_cast<uint64_t>(schedule.tile)));
+        }
       }
     } else if (known && vectors <= 2) {
       schedule.vectors = vectors;

@@ -7,8 +7,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
+#include "jit/loops/verify.h"
 #include "tests/interpreter/random_arrays.h"
 #include "tests/jit/llvm/run.h"
+#include "tests/jit/loops/harness.h"
 
 namespace talweg::native {
 namespace {
@@ -129,13 +131,12 @@ TEST(If, RunsItsBodyOnce) {
   EXPECT_EQ(Results(program, 6, 4, 1), (std::vector<int64_t>{0, 1, 200, 300, -7, -7}));
 }
 
-// A random program on int64 cells in the arena: sections, loops and conditions around and inside
+// A random program on int64 cells: sections, loops and conditions around and inside
 // of them, registers that go from blocks into sections.
 class Generator {
  public:
-  Generator(loops::Builder* builder, uint64_t seed) : b_(*builder), random_(seed) {
-    cells_ = AddBuffer(b_, kInt64, loops::Buffer::Home::kArena, 0, kCells);
-  }
+  Generator(loops::Builder* builder, int32_t cells, uint64_t seed)
+      : b_(*builder), random_(seed), cells_(cells) {}
   static constexpr int64_t kCells = 64;
 
   void Block(int depth, std::vector<Register> visible) {
@@ -208,28 +209,31 @@ class Generator {
 
   loops::Builder& b_;
   Random random_;
-  int32_t cells_ = -1;
+  const int32_t cells_;
   int sections_ = 0;
 };
 
 TEST(Functions, ComputeTheSameHoweverTheProgramIsCut) {
   for (uint64_t seed : Seeds(150, 50)) {
     SCOPED_TRACE(seed);
-    loops::Builder b(0, 0);
-    Generator generator(&b, seed);
-    generator.Block(3, {b.Index(3), b.Rows(), b.Trips()});
-    const loops::Program program = std::move(b).Take();
-    std::vector<int64_t> first;
+    loops::Harness h({{kFloat32, {kRows}}}, {{kInt64, {Generator::kCells}}});
+    Generator generator(&h.b, h.out[0], seed);
+    generator.Block(3, {h.b.Index(3), h.b.Rows()});
+    const absl::Status verified = loops::Verify(h.Take());
+    ASSERT_TRUE(verified.ok()) << verified;
+    const std::vector<Array> inputs = {*Array::Zeros(kFloat32, {5})};
+    const auto expected = h.Run(inputs);
+    ASSERT_TRUE(expected.ok()) << expected.status();
     for (int64_t size : {4000, 0, 1, 10, 40}) {
       CompileOptions options = Options("native", size == 4000 ? 2 : 0);
       options.function_size = size;
-      const auto code = MustCompile(program, options);
+      const auto code = MustCompile(h.Take(), options);
       ASSERT_NE(code, nullptr);
-      std::vector<int64_t> cells(Generator::kCells);
-      for (size_t i = 0; i < cells.size(); i++) cells[i] = static_cast<int64_t>(i * 7);
-      ASSERT_TRUE(RunBare(*code, {}, cells.data(), 5, 11));
-      if (first.empty()) first = cells;
-      EXPECT_EQ(cells, first) << "functions of " << size;
+      const auto got = h.RunAs([&](loops::Context* c) { return code->Run(c); }, inputs);
+      ASSERT_TRUE(got.ok()) << got.status();
+      EXPECT_TRUE(SameBits((*got)[0], (*expected)[0]))
+          << "functions of " << size << ": " << (*got)[0].ToString() << ", not "
+          << (*expected)[0].ToString();
     }
   }
 }

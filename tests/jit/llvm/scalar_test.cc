@@ -304,5 +304,82 @@ TEST(Scalars, MeanWhatExprSaysOnEveryProcessorAndLevel) {
   }
 }
 
+// LLVM folds and rewrites what it sees of constants, and some operations are emitted in another way
+// for them.
+TEST(Scalars, MeanTheSameWhereAnOperandIsAConstant) {
+  std::mt19937_64 random(18);
+  for (DType type : kAllDTypes) {
+    const auto columns = Operands(type, random);
+    const auto elements = static_cast<int64_t>(columns[0].size());
+    std::vector<std::byte> input = ToMemory(type, columns[0]);
+    struct Row {
+      Opcode opcode;
+      DType result;
+      uint64_t constant;
+      bool first;
+    };
+    std::vector<Row> rows;
+    for (const Case& c : AllCases()) {
+      if (c.operand != type || c.arity != 2 || c.opcode == Opcode::kCall) continue;
+      for (uint64_t constant : Specials(type)) {
+        rows.push_back({c.opcode, c.result, constant, false});
+        rows.push_back({c.opcode, c.result, constant, true});
+      }
+    }
+    std::vector<std::vector<uint64_t>> expected;
+    for (const Row& row : rows) {
+      ScalarProgram program;
+      const int32_t x = program.Input(type).id();
+      const int32_t c =
+          program.Append({.opcode = Opcode::kConstant, .dtype = type, .immediate = row.constant})
+              .id();
+      const int32_t result = program
+                                 .Append({.opcode = row.opcode,
+                                          .dtype = row.result,
+                                          .operands = {row.first ? c : x, row.first ? x : c, -1}})
+                                 .id();
+      std::vector<uint64_t>& results = expected.emplace_back();
+      for (uint64_t bits : columns[0]) results.push_back(program.Evaluate(result, {bits}));
+    }
+    for (const std::string& processor : Processors()) {
+      for (int32_t lanes : {1, 8}) {
+        SCOPED_TRACE(absl::StrCat(processor, ", ", lanes, " lanes of ", Name(type)));
+        loops::Builder b(1, static_cast<int32_t>(rows.size()));
+        const int32_t in = AddInput(b, type, 0);
+        std::vector<std::vector<std::byte>> outputs;
+        std::vector<void*> table = {input.data()};
+        for (size_t k = 0; k < rows.size(); k++) {
+          const int32_t out = AddOutput(b, rows[k].result, static_cast<int32_t>(k));
+          b.OpenSection("constant");
+          const loops::Register i = b.OpenFor({.value = 0}, {.value = elements}, lanes).variable;
+          const loops::Register x = b.Load(in, i, lanes);
+          const loops::Register c = b.Splat(b.Constant(type, rows[k].constant), lanes);
+          b.Store(out, i,
+                  b.Scalar(rows[k].opcode, rows[k].result,
+                           {rows[k].first ? c : x, rows[k].first ? x : c}));
+          b.CloseFor();
+          b.CloseSection();
+          outputs.emplace_back(static_cast<size_t>(elements * SizeOf(rows[k].result)));
+        }
+        for (auto& output : outputs) table.push_back(output.data());
+        const auto code = MustCompile(std::move(b).Take(), Options(processor));
+        ASSERT_NE(code, nullptr);
+        ASSERT_TRUE(RunBare(*code, table));
+        for (size_t k = 0; k < rows.size(); k++) {
+          const auto size = static_cast<size_t>(SizeOf(rows[k].result));
+          for (size_t row = 0; row < columns[0].size(); row++) {
+            uint64_t got = 0;
+            std::memcpy(&got, &outputs[k][row * size], size);
+            ASSERT_TRUE(SameElement(rows[k].result, expected[k][row], got))
+                << Name(rows[k].opcode) << std::hex << " of " << columns[0][row]
+                << " and the constant " << rows[k].constant << (rows[k].first ? " first" : "")
+                << ": " << got << ", not " << expected[k][row];
+          }
+        }
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace talweg::native

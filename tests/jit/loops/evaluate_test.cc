@@ -42,8 +42,7 @@ TEST(Evaluate, LoopsCarryValues) {
   const Register zero = h.b.Index(0), one = h.b.Index(1);
   const Builder::Loop loop = h.b.OpenFor({}, {.reg = h.b.Rows()}, 1, {zero, one});
   const Register x = h.b.Load(h.in[0], loop.variable);
-  const Registers after =
-      h.b.CloseFor({h.b.Add(loop.carried[0], x), h.b.Mul(loop.carried[1], x)});
+  const Registers after = h.b.CloseFor({h.b.Add(loop.carried[0], x), h.b.Mul(loop.carried[1], x)});
   h.b.Store(h.out[0], zero, after[0]);
   h.b.Store(h.out[0], one, after[1]);
   ExpectOutputs(h, {Ints({2, 3, 5})}, {Ints({10, 30})});
@@ -94,8 +93,7 @@ TEST(Evaluate, UntilMayBeWhatIsCarried) {
   const Builder::Loop loop = h.b.OpenFor({}, {.value = 10}, 1, {h.b.Index(0), no});
   const Register stop = h.b.Binary(Opcode::kEqual, loop.variable, h.b.Index(3));
   // Comes true in trip 3, is asked in trip 4.
-  const Registers after =
-      h.b.CloseFor({h.b.Plus(loop.carried[0], 1), stop}, loop.carried[1]);
+  const Registers after = h.b.CloseFor({h.b.Plus(loop.carried[0], 1), stop}, loop.carried[1]);
   h.b.Store(h.out[0], kNone, after[0]);
   ExpectOutputs(h, {}, {Array(int64_t{5})});
 }
@@ -149,8 +147,7 @@ TEST_P(EvaluateLanes, LanesThatAreLeftOutAreZero) {
   h.b.Store(h.out[0], kNone, h.b.Load(h.in[0], kNone, 4, {.mask = mask}));
   h.b.Store(h.out[0], h.b.Index(4), h.b.LoadEach(h.in[0], far, {.mask = mask}));
   h.b.Store(h.out[0], h.b.Index(8), h.b.Load(h.in[0], kNone, 4), {.mask = mask});
-  ExpectOutputs(h, {List({1, 2, 3, 4}), Array::Vector<bool>({true, false, true, false}),
-                    Count(4)},
+  ExpectOutputs(h, {List({1, 2, 3, 4}), Array::Vector<bool>({true, false, true, false}), Count(4)},
                 {*List({1, 0, 3, 0, 1, 0, 3, 0, 1, 0, 3, 0}).Reshaped({3, 4})});
 }
 
@@ -207,8 +204,9 @@ TEST(Evaluate, SectionsTalkThroughMemory) {
   const int32_t scratch = h.Arena("scratch", kFloat32, 8);
   const int32_t table = h.b.AddConstant("table", Floats({10, 20, 30, 40, 50, 60, 70, 80}));
   h.b.OpenSection("first");
-  h.b.Store(scratch, kNone, h.b.Binary(Opcode::kMul, h.b.Load(h.in[0], kNone, 8),
-                                       h.b.Constant(kFloat32, ToBits(2.0f))));
+  h.b.Store(
+      scratch, kNone,
+      h.b.Binary(Opcode::kMul, h.b.Load(h.in[0], kNone, 8), h.b.Constant(kFloat32, ToBits(2.0f))));
   h.b.CloseSection();
   h.b.OpenSection("second");
   h.b.Store(h.out[0], kNone, h.b.Add(h.b.Load(scratch, kNone, 8), h.b.Load(table, kNone, 8)));
@@ -221,9 +219,8 @@ TEST(Evaluate, ChecksIndices) {
   ErrorSite site;
   site.before = "gather: ";
   site.after = " (model.cc:14)";
-  const Register index =
-      h.b.CheckIndex(h.b.Load(h.in[0], kNone, 4), h.b.Load(h.in[2], kNone), h.b.AddSite(site),
-                     h.b.Load(h.in[1], kNone, 4));
+  const Register index = h.b.CheckIndex(h.b.Load(h.in[0], kNone, 4), h.b.Load(h.in[2], kNone),
+                                        h.b.AddSite(site), h.b.Load(h.in[1], kNone, 4));
   h.b.Store(h.out[0], kNone, index);
   const Array all = Array::Vector<bool>({true, true, true, true});
   const Array some = Array::Vector<bool>({true, false, true, false});
@@ -340,8 +337,8 @@ class EvaluateBounds : public testing::Test {
     h_.b.CloseSection();
     std::vector<std::string> errors;
     for (int64_t index : indices) {
-      const auto out = h_.Run({*Array::Zeros(kFloat32, {10}), Array(index),
-                               *Array::Zeros(kFloat32, {rows})});
+      const auto out =
+          h_.Run({*Array::Zeros(kFloat32, {10}), Array(index), *Array::Zeros(kFloat32, {rows})});
       EXPECT_TRUE(out.ok() || absl::IsInternal(out.status())) << out.status();
       errors.emplace_back(out.ok() ? "" : out.status().message());
     }
@@ -372,8 +369,7 @@ TEST_F(EvaluateBounds, OfStoresIntoTheArena) {
 }
 
 TEST_F(EvaluateBounds, OfStridesAndMasks) {
-  const Register mask = h_.b.Binary(Opcode::kLess, h_.b.Lanes(kInt32, 4),
-                                    h_.b.Constant(kInt32, 2));
+  const Register mask = h_.b.Binary(Opcode::kLess, h_.b.Lanes(kInt32, 4), h_.b.Constant(kInt32, 2));
   const Register x = h_.b.Load(h_.in[0], index_, 4, {.stride = 3, .mask = mask});
   h_.b.Store(h_.out[0], index_, x, {.stride = -1, .mask = mask});
   EXPECT_EQ(Errors({1, 6, 7, 0}),

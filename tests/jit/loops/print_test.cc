@@ -57,9 +57,8 @@ TEST(Print, WritesEverything) {
   b.Release(mark);
 
   EXPECT_EQ(Verify(h.Take()), absl::OkStatus());
-  EXPECT_EQ(
-      ToString(h.Take()),
-      R"text(buffer in0: input 0, float32, ? elements
+  EXPECT_EQ(ToString(h.Take()),
+            R"text(buffer in0: input 0, float32, ? elements
 buffer in1: input 1, int64, 4 elements
 buffer out0: output 0, float32, 48 elements
 buffer hidden#3: arena at 0, float32, 1600 elements

@@ -169,9 +169,8 @@ TEST(IndexError, TellsTheFirstActiveLaneThatIsOutside) {
             absl::OutOfRangeError("op: float32[5,2]: index -1 is outside of [0, 5) (model.cc:14)"));
   EXPECT_EQ(After(sites, [&](Context* c) { talweg_index_error(c, 0, indices, active, 4, 5); }),
             absl::OutOfRangeError("op: float32[5,2]: index 7 is outside of [0, 5) (model.cc:14)"));
-  EXPECT_TRUE(After(sites, [&](Context* c) {
-                talweg_index_error(c, 0, indices, nullptr, 1, 5);
-              }).ok());
+  EXPECT_TRUE(
+      After(sites, [&](Context* c) { talweg_index_error(c, 0, indices, nullptr, 1, 5); }).ok());
 }
 
 TEST(IndexError, KeepsTheFirst) {
@@ -186,8 +185,7 @@ TEST(IndexError, KeepsTheFirst) {
 }
 
 TEST(Fail, UsesTheInterpretersWords) {
-  const std::vector<ErrorSite> sites = {Site(ErrorSite::What::kTrips),
-                                        Site(ErrorSite::What::kRows),
+  const std::vector<ErrorSite> sites = {Site(ErrorSite::What::kTrips), Site(ErrorSite::What::kRows),
                                         Site(ErrorSite::What::kOneLength)};
   EXPECT_EQ(After(sites, [](Context* c) { talweg_fail(c, 0, 7, 5); }),
             absl::InvalidArgumentError("op: float32[5,2]: 7 trips, but scanned and stacked values "
@@ -255,15 +253,14 @@ TEST(Allocate, KeepsWhatTheMarkKeeps) {
 }
 
 TEST(Allocate, SaysWhatForAndHowMuch) {
-  EXPECT_EQ(WithDynamic([](Context* c) {
-              EXPECT_EQ(talweg_allocate(c, 0, 0, int64_t{1} << 58, 4), 0);
-            }),
-            absl::ResourceExhaustedError("op: float32[5,2]: no memory for 1152921504606847040 "
-                                         "bytes (model.cc:14)"));
+  EXPECT_EQ(
+      WithDynamic([](Context* c) { EXPECT_EQ(talweg_allocate(c, 0, 0, int64_t{1} << 58, 4), 0); }),
+      absl::ResourceExhaustedError("op: float32[5,2]: no memory for 1152921504606847040 "
+                                   "bytes (model.cc:14)"));
   for (const int64_t n : {std::numeric_limits<int64_t>::max(), int64_t{1} << 62, int64_t{-1}}) {
     EXPECT_EQ(WithDynamic([n](Context* c) { EXPECT_EQ(talweg_allocate(c, 0, 0, n, 4), 0); }),
-              absl::ResourceExhaustedError(absl::StrCat(
-                  "op: float32[5,2]: no memory for ", n, " elements of 4 bytes (model.cc:14)")));
+              absl::ResourceExhaustedError(absl::StrCat("op: float32[5,2]: no memory for ", n,
+                                                        " elements of 4 bytes (model.cc:14)")));
   }
 }
 

@@ -46,10 +46,11 @@ Program Sound() {
   b.AddConstant("table", Array::Vector<float>({1, 2, 3}));
   const Register rows = b.Rows();
   b.OpenSection("sum");
-  const Builder::Loop loop =
-      b.OpenFor({}, {.reg = b.Rows()}, 4, {b.Constant(kFloat32, 0, 4)});
+  const Register zero = b.Constant(kFloat32, 0, 4), rows_again = b.Rows();
+  const Builder::Loop loop = b.OpenFor({}, {.reg = rows_again}, 4, {zero});
   const Register x = b.Splat(b.Load(h.in[0], loop.variable), 4);
-  const Register sum = b.Fma(x, b.Load(scratch, kNone, 4), loop.carried[0]);
+  const Register y = b.Load(scratch, kNone, 4);
+  const Register sum = b.Fma(x, y, loop.carried[0]);
   b.Store(h.out[0], kNone, b.CloseFor({sum}, b.Poll())[0]);
   b.CloseSection();
   b.Random(dynamic, kNone, rows, rows, rows, b.AddRandom(&kRandomUniformOp, kFloat32));
@@ -59,12 +60,7 @@ Program Sound() {
 constexpr int32_t kInput = 0, kOutput = 1, kScratch = 2, kDynamic = 3, kTable = 4;
 
 Section& SectionOf(Program& p) { return std::get<Section>(p.body[1].node); }
-For& LoopOf(Program& p) {
-  for (Statement& statement : SectionOf(p).body) {
-    if (auto* loop = std::get_if<For>(&statement.node)) return *loop;
-  }
-  return *static_cast<For*>(nullptr);
-}
+For& LoopOf(Program& p) { return std::get<For>(SectionOf(p).body[2].node); }
 // Instruction `i` of the loop's body.
 Instruction& InLoop(Program& p, size_t i) { return std::get<Instruction>(LoopOf(p).body[i].node); }
 Instruction& StoreOf(Program& p) { return std::get<Instruction>(SectionOf(p).body.back().node); }
@@ -119,8 +115,7 @@ TEST(Verify, RefusesASecondDefinition) {
 
 TEST(Verify, RefusesAUseBeforeTheDefinition) {
   Refuses("%8 is used before it is defined", [](Program& p) { InLoop(p, 3).args[0] = 8; });
-  Refuses("%10 is used before it is defined",
-          [](Program& p) { LoopOf(p).carried[0].next = 10; });
+  Refuses("%10 is used before it is defined", [](Program& p) { LoopOf(p).carried[0].next = 10; });
 }
 
 TEST(Verify, RefusesAUseOutsideOfTheBlock) {
@@ -171,9 +166,8 @@ TEST(Verify, RefusesWrongLoops) {
 }
 
 TEST(Verify, RefusesABranchOnANumber) {
-  Refuses("%0 has the type int64, bool expected", [](Program& p) {
-    p.body.emplace_back().node = If{0, {}};
-  });
+  Refuses("%0 has the type int64, bool expected",
+          [](Program& p) { p.body.emplace_back().node = If{0, {}}; });
 }
 
 TEST(Verify, RefusesBuffersThatDoNotExist) {
@@ -222,12 +216,10 @@ TEST(Verify, RefusesBuffersThatTheArenaDoesNotHold) {
   Refuses("buffer scratch: offset -64", [](Program& p) { p.buffers[kScratch].offset = -64; });
   Refuses("buffer scratch: 16 elements at 128 are not in an arena of 128 bytes",
           [](Program& p) { p.buffers[kScratch].offset = 128; });
-  Refuses("buffer scratch: 1000 elements at 0", [](Program& p) {
-    p.buffers[kScratch].elements = 1000;
-  });
-  Refuses("buffer scratch: -1 elements at 0", [](Program& p) {
-    p.buffers[kScratch].elements = -1;
-  });
+  Refuses("buffer scratch: 1000 elements at 0",
+          [](Program& p) { p.buffers[kScratch].elements = 1000; });
+  Refuses("buffer scratch: -1 elements at 0",
+          [](Program& p) { p.buffers[kScratch].elements = -1; });
   Refuses("buffer in0: -2 elements", [](Program& p) { p.buffers[kInput].elements = -2; });
 }
 
@@ -239,8 +231,7 @@ TEST(Verify, RefusesConstantsThatAreNotTheirBuffers) {
 TEST(Verify, RefusesWrongPassing) {
   Refuses("2 outputs may be inputs, but there are 1",
           [](Program& p) { p.passed_through = {-1, -1}; });
-  Refuses("output 0 is input 1, which does not exist",
-          [](Program& p) { p.passed_through = {1}; });
+  Refuses("output 0 is input 1, which does not exist", [](Program& p) { p.passed_through = {1}; });
   Refuses("buffer out0: its output is an input", [](Program& p) { p.passed_through = {0}; });
 }
 

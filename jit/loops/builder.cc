@@ -346,6 +346,8 @@ void Builder::FailIf(Register condition, int32_t site, Register a, Register b) {
 }
 
 void Builder::BindTrips(Register trips) {
+  // What was read before is not what will be read.
+  visible_.erase({.code = Code::kSymbol, .type = {kInt64, 1}, .immediate = 1});
   EmitEffect({.code = Code::kBindTrips, .args = {trips, kNone, kNone, kNone}});
 }
 
@@ -408,7 +410,8 @@ Builder::Loop Builder::OpenFor(Bound begin, Bound end, int64_t step,
   SplitIndex(to, last);
   const bool known = from == to;
   Loop loop;
-  if (known && last > first && last - first <= step) {
+  const uint64_t distance = static_cast<uint64_t>(last) - static_cast<uint64_t>(first);
+  if (known && last > first && distance <= static_cast<uint64_t>(step)) {
     closes_.emplace_back();
     loop.variable = begin.reg == kNone ? Index(begin.value) : begin.reg;
     loop.carried.assign(starts.begin(), starts.end());

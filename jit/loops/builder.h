@@ -38,6 +38,9 @@ using Registers = absl::InlinedVector<Register, 16>;
 // - A loop of exactly one trip is no loop, an `if` of a constant no `if`; what nobody uses and has
 //   no effect is gone when the program is taken.
 //
+// C++ evaluates arguments in an order of the compiler's choice: where two of them make
+// instructions, the text of a program depends on it (its results do not). Name them one by one.
+//
 // Floats are left alone: every operation is done as it is asked for. Whoever calls sees to it that
 // types agree (verify.h tells where they don't).
 class Builder {

@@ -17,6 +17,7 @@
 #include "jit/loops/evaluate.h"
 #include "jit/loops/print.h"
 #include "jit/loops/runtime.h"
+#include "jit/loops/verify.h"
 
 namespace talweg::loops {
 
@@ -75,6 +76,7 @@ class Harness {
   absl::StatusOr<std::vector<Array>> RunAs(const Body& body, const std::vector<Array>& inputs,
                                            const RunOptions& options = {}) {
     const Program& made = Take();
+    if (absl::Status status = Verify(made); !status.ok()) return status;
     const Executable executable(
         std::make_shared<const Graph>(graph),
         [&](absl::Span<const Array> arrays, const SymbolValues& symbols, const RunOptions& o) {

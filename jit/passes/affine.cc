@@ -22,6 +22,14 @@ bool IsZero(const AxisMap& map) {
   return map.offset == 0 && map.dilation == 1 && map.terms.empty();
 }
 
+// Whether i = m + offset is outside of the operand's axis wherever m is outside of the middle's.
+bool LeavesWith(const AxisMap& map, Dim operand, Dim middle) {
+  if (map.dilation != 1 || map.terms.size() != 1 || map.terms[0].step != 1) return false;
+  if (map.offset == 0 && middle == operand) return true;
+  return map.offset <= 0 && middle.is_static() && operand.is_static() &&
+         middle.value() + map.offset >= operand.value();
+}
+
 // Indices of views fit 62 bits by a bound that counts a run-time extent as 2^40 (graph/verify.h).
 bool Fits(const AxisMap& map, absl::Span<const Dim> shape) {
   constexpr Wide kLimit = Wide{1} << 62;
@@ -123,8 +131,8 @@ std::optional<std::vector<int64_t>> Permutation(const ViewAttributes& view,
 // With m the indices of the middle, x those of the operand:
 //     x[k] = (o1[k] + sum over j of s1[k][j] m[j]) / d1[k],
 //     m[j] = (o2[j] + sum over i of s2[j][i] o[i]) / d2[j].
-// Where m[j] may be outside, or not divide, some x[k] must be m[j] itself, on an axis of the same
-// extent, so that it is outside wherever m[j] is.
+// Where m[j] may be outside, or not divide, there must be an x[k] that is then outside, or does not
+// divide.
 std::optional<ViewAttributes> Composed(const ViewAttributes& outer, const ViewAttributes& inner,
                                        absl::Span<const Dim> operand) {
   const Shape& middle = inner.shape;
@@ -135,18 +143,19 @@ std::optional<ViewAttributes> Composed(const ViewAttributes& outer, const ViewAt
   }
   const bool outer_fills = absl::c_linear_search(open, true);
   if (MayFill(inner, operand)) {
-    if (outer_fills &&
-        std::bit_cast<uint64_t>(inner.fill) != std::bit_cast<uint64_t>(outer.fill)) {
+    if (outer_fills && std::bit_cast<uint64_t>(inner.fill) != std::bit_cast<uint64_t>(outer.fill)) {
       return std::nullopt;
     }
     result.fill = inner.fill;
   }
   for (size_t k = 0; k < inner.axes.size(); k++) {
     const AxisMap& map = inner.axes[k];
-    if (IsPlain(map)) {
+    if (map.terms.size() == 1) {
       const auto j = static_cast<size_t>(map.terms[0].axis);
-      result.axes.push_back(outer.axes[j]);
-      if (middle[j] == operand[k]) open[j] = false;
+      if (LeavesWith(map, operand[k], middle[j])) open[j] = false;
+    }
+    if (IsPlain(map)) {
+      result.axes.push_back(outer.axes[static_cast<size_t>(map.terms[0].axis)]);
       continue;
     }
     AxisMap composed{.offset = map.offset, .dilation = map.dilation, .terms = {}};

@@ -19,8 +19,8 @@ NodeId ConstantOfEquals(Simplifier& s, const Node& node) {
   if (value.size() < 2) return kNone;
   const auto size = static_cast<size_t>(SizeOf(value.dtype()));
   // All are equal where each equals the next.
-  if (std::memcmp(value.raw(), value.raw() + size,
-                  static_cast<size_t>(value.bytes()) - size) != 0) {
+  if (std::memcmp(value.raw(), value.raw() + size, static_cast<size_t>(value.bytes()) - size) !=
+      0) {
     return kNone;
   }
   absl::StatusOr<Array> scalar = Array::Zeros(value.dtype(), {});
@@ -67,7 +67,8 @@ std::optional<Progression> ProgressionOf(const Simplifier& s, NodeId indices) {
   // In unsigned arithmetic, which may wrap: such indices are not inside of anything.
   const uint64_t step = static_cast<uint64_t>(at(1)) - static_cast<uint64_t>(at(0));
   for (int64_t i = 2; i < value.size(); i++) {
-    if (static_cast<uint64_t>(at(i)) - static_cast<uint64_t>(at(i - 1)) != step) return std::nullopt;
+    if (static_cast<uint64_t>(at(i)) - static_cast<uint64_t>(at(i - 1)) != step)
+      return std::nullopt;
   }
   return Progression{at(0), static_cast<int64_t>(step)};
 }

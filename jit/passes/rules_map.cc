@@ -144,14 +144,18 @@ NodeId BeforeView(Simplifier& s, const Node& node) {
       return kNone;
     }
   }
-  if (!Fewer(CountOf(shape), CountOf(node.type().shape))) return kNone;
+  const Count before = CountOf(shape), spread = CountOf(node.type().shape);
+  // Of a scalar it is never more, and then other rules see a scalar.
+  const bool of_scalars = view == nullptr && !node.type().shape.empty() && spread.elements > 0;
+  if (!of_scalars && !Fewer(before, spread)) return kNone;
   ViewAttributes after =
       view != nullptr ? *view : ViewAttributes{.axes = {}, .fill = 0, .shape = node.type().shape};
   Node map = node;
   map.types = {{node.type().dtype, shape}};
   for (NodeId& operand : map.operands) {
     const std::optional<NodeId> scalar = SpreadScalar(s.graph(), operand);
-    operand = scalar ? MakeSplat(s.rewrite, *scalar, shape, node.line) : s.node(operand).operands[0];
+    operand =
+        scalar ? MakeSplat(s.rewrite, *scalar, shape, node.line) : s.node(operand).operands[0];
   }
   return MakeView(s.rewrite, s.rewrite.Make(std::move(map)), std::move(after), node.line);
 }

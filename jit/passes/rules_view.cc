@@ -27,8 +27,8 @@ NodeId ViewOfView(Simplifier& s, const Node& node) {
   const Node& inner = s.node(node.operands[0]);
   if (inner.kind() != Kind::kView) return kNone;
   const NodeId x = inner.operands[0];
-  std::optional<ViewAttributes> composed = Composed(
-      node.As<ViewAttributes>(), inner.As<ViewAttributes>(), s.type(x).shape);
+  std::optional<ViewAttributes> composed =
+      Composed(node.As<ViewAttributes>(), inner.As<ViewAttributes>(), s.type(x).shape);
   if (!composed) return kNone;
   return MakeView(s.rewrite, x, *std::move(composed), node.line);
 }

@@ -31,8 +31,8 @@ class Reference {
   Reference(Graph graph, absl::Span<const Sizes> sizes, uint64_t seed);
 
   // What is wrong with a graph that a pass made of this one: the verifier's objection, another type
-  // of an input or output, an error or another bit of an output. Where the graph itself fails at run
-  // time, nothing is compared. Empty where nothing is wrong.
+  // of an input or output, an error or another bit of an output. Where the graph itself fails at
+  // run time, nothing is compared. Empty where nothing is wrong.
   std::string Compare(const Graph& after) const;
 
   const Graph& graph() const { return graph_; }

@@ -50,8 +50,7 @@ graph(%0) -> (%1) {
   for (const std::string& name : names) {
     std::vector<std::string> ran;
     const absl::StatusOr<Graph> result = RunPasses(
-        graph,
-        {.without = {name}, .log = [&](const PassRun& run) { ran.push_back(run.name); }});
+        graph, {.without = {name}, .log = [&](const PassRun& run) { ran.push_back(run.name); }});
     ASSERT_TRUE(result.ok()) << result.status();
     EXPECT_THAT(ran, ::testing::Not(::testing::Contains(name)));
     EXPECT_GE(ran.size(), names.size() - 1);
@@ -146,8 +145,9 @@ TEST(Passes, KeepEveryBitOfRandomGraphs) {
         if (numbers() % 3 == 0) without.push_back(pass.name);
       }
       const auto some = [&](const Reference& r) { return Check(r, without); };
-      ASSERT_EQ(some(reference), "") << "without " << absl::StrJoin(without, ", ") << ", seed "
-                                     << seed << "\n" << Small(*random, seed, some);
+      ASSERT_EQ(some(reference), "")
+          << "without " << absl::StrJoin(without, ", ") << ", seed " << seed << "\n"
+          << Small(*random, seed, some);
     }
   }
 }

@@ -13,6 +13,11 @@ namespace talweg::passes {
 // custom but its first operand, which then stands for it. All inputs of the graph stay.
 Graph RemoveDead(const Graph& graph);
 
+// simplify.cc. Applies the equations of rules.h: identities, involutions, conversions that lose
+// nothing, compositions of views, elementwise ops before they are spread, gathers by known indices.
+// Equal nodes become one.
+Graph Simplify(const Graph& graph);
+
 }  // namespace talweg::passes
 
 #endif  // TALWEG_JIT_PASSES_PASSES_H_

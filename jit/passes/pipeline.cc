@@ -14,6 +14,7 @@ namespace {
 
 constexpr Pass kPasses[] = {
     {"dead", RemoveDead},
+    {"simplify", Simplify},
 };
 
 absl::StatusOr<std::vector<Pass>> Chosen(const std::vector<std::string>& without) {

@@ -1,0 +1,156 @@
+#include "jit/passes/pipeline.h"
+
+#include <cstdlib>
+#include <iostream>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/time/clock.h"
+#include "gmock/gmock.h"
+#include "graph/print.h"
+#include "graph/tape.h"
+#include "graph/verify.h"
+#include "gtest/gtest.h"
+#include "ops/elementwise.h"
+#include "ops/reduce.h"
+#include "tests/graph/every_kind.h"
+#include "tests/graphs/random_graph.h"
+#include "tests/graphs/shrink.h"
+#include "tests/jit/passes/check.h"
+
+namespace talweg::passes {
+namespace {
+
+using ::testing::HasSubstr;
+
+// ---- The list -----------------------------------------------------------------------------------
+
+TEST(Passes, CanBeTurnedOffByTheirNames) {
+  const Graph graph = Parse(R"(
+graph(%0) -> (%1) {
+  %0 float32[] = input "x"
+  %1 float32[] = neg(%0)
+  %2 float32[] = neg(%1)
+})");
+  EXPECT_EQ(RunPasses(graph)->nodes().size(), 2u);
+  std::vector<std::string> names;
+  for (const Pass& pass : Passes()) names.push_back(pass.name);
+  for (const std::vector<std::string>& without : {names, {kAllPasses}}) {
+    int runs = 0;
+    const absl::StatusOr<Graph> same =
+        RunPasses(graph, {.without = without, .log = [&](const PassRun&) { runs++; }});
+    ASSERT_TRUE(same.ok()) << same.status();
+    EXPECT_TRUE(*same == graph);
+    EXPECT_EQ(runs, 0);
+  }
+  for (const std::string& name : names) {
+    std::vector<std::string> ran;
+    const absl::StatusOr<Graph> result = RunPasses(
+        graph, {.without = {name}, .log = [&](const PassRun& run) { ran.push_back(run.name); }});
+    ASSERT_TRUE(result.ok()) << result.status();
+    EXPECT_THAT(ran, ::testing::Not(::testing::Contains(name)));
+    EXPECT_GE(ran.size(), names.size() - 1);
+  }
+}
+
+TEST(Passes, RefuseANameThatNoneHas) {
+  const absl::StatusOr<Graph> graph = RunPasses(GraphOfEveryKind(), {.without = {"dead", "daed"}});
+  EXPECT_EQ(graph.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(graph.status().message()), HasSubstr("no pass is called 'daed'; there"));
+}
+
+TEST(Passes, LogWhatTheyGaveAndTook) {
+  const Graph graph = GraphOfEveryKind();
+  Graph last = graph;
+  int changes = 0;
+  const absl::StatusOr<Graph> result =
+      RunPasses(graph, {.verify = true, .log = [&](const PassRun& run) {
+                          EXPECT_TRUE(run.before == last) << run.name;
+                          EXPECT_EQ(run.changed, !(run.after == run.before)) << run.name;
+                          EXPECT_GE(run.time, absl::ZeroDuration());
+                          changes += run.changed;
+                          last = run.after;
+                        }});
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_TRUE(last == *result);
+  EXPECT_GE(changes, 1);
+  EXPECT_EQ(Compare(graph, *result), "");
+}
+
+// ---- Graphs drawn at random ---------------------------------------------------------------------
+
+constexpr Reference::Sizes kFew[] = {{20, 3}, {2, 4}};
+
+// What is wrong with what a list of passes makes of the graph; empty where nothing is.
+std::string Check(const Reference& reference, const std::vector<std::string>& without) {
+  const absl::StatusOr<Graph> once =
+      RunPasses(reference.graph(), {.without = without, .verify = true});
+  if (!once.ok()) return absl::StrCat(once.status().message());
+  if (std::string fault = reference.Compare(*once); !fault.empty()) return fault;
+  const absl::StatusOr<Graph> twice = RunPasses(*once, {.without = without});
+  if (!(*twice == *once)) return "done twice it gives another graph";
+  return "";
+}
+
+std::string CheckPass(const Reference& reference, const Pass& pass) {
+  const Graph once = pass.run(reference.graph());
+  if (std::string fault = reference.Compare(once); !fault.empty()) return fault;
+  if (!(pass.run(once) == once)) return "done twice it gives another graph";
+  return "";
+}
+
+// A small graph with the same fault, as text.
+template <typename CheckFunction>
+std::string Small(const RandomGraph& random, uint64_t seed, const CheckFunction& check) {
+  const Reference::Sizes sizes[] = {{random.rows, 3}, {20, 3}, {2, 4}};
+  const auto fault = [&](const Graph& graph) { return check(Reference(graph, sizes, seed)); };
+  const Graph small = Shrink(random.graph, [&](const Graph& g) { return !fault(g).empty(); });
+  return absl::StrCat(Print(small, {.lines = false}), fault(small));
+}
+
+std::vector<uint64_t> Seeds(uint64_t count) {
+  if (const char* text = std::getenv("TALWEG_FUZZ_COUNT")) count = std::strtoull(text, nullptr, 10);
+  const char* text = std::getenv("TALWEG_FUZZ_SEED");
+  const uint64_t fresh =
+      text != nullptr ? std::strtoull(text, nullptr, 10) : std::random_device()();
+  std::cout << count << " graphs, fresh seeds from " << fresh << std::endl;
+  std::vector<uint64_t> seeds;
+  for (uint64_t i = 0; i < count; i++) seeds.push_back(i % 11 == 10 ? (fresh << 24) + i : i);
+  return seeds;
+}
+
+TEST(Passes, KeepEveryBitOfRandomGraphs) {
+  for (const uint64_t seed : Seeds(550)) {
+    const absl::StatusOr<RandomGraph> random =
+        MakeRandomGraph(seed, {.smooth = false, .gradients = seed % 2 == 0});
+    ASSERT_TRUE(random.ok()) << "seed " << seed << ": " << random.status();
+    const Reference::Sizes sizes[] = {{random->rows, 3}};
+    const Reference reference(random->graph, sizes, seed);
+    const auto all = [](const Reference& r) { return Check(r, {}); };
+    ASSERT_EQ(all(reference), "") << "seed " << seed << "\n" << Small(*random, seed, all);
+    for (const Pass& pass : Passes()) {
+      const auto alone = [&](const Reference& r) { return CheckPass(r, pass); };
+      ASSERT_EQ(alone(reference), "") << "pass " << pass.name << ", seed " << seed << "\n"
+                                      << Small(*random, seed, alone);
+    }
+    // Random subsets.
+    std::mt19937_64 numbers(seed);
+    for (int i = 0; i < 2; i++) {
+      std::vector<std::string> without;
+      for (const Pass& pass : Passes()) {
+        if (numbers() % 3 == 0) without.push_back(pass.name);
+      }
+      const auto some = [&](const Reference& r) { return Check(r, without); };
+      ASSERT_EQ(some(reference), "")
+          << "without " << absl::StrJoin(without, ", ") << ", seed " << seed << "\n"
+          << Small(*random, seed, some);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace talweg::passes

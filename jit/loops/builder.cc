@@ -474,15 +474,17 @@ void Builder::CloseIf() {
   Append(open_.back().block, If{open.condition, std::move(open.block)});
 }
 
-void Builder::OpenSection(std::string label) {
-  Push(Open::Kind::kSection).label = std::move(label);
+void Builder::OpenSection(std::string label, bool once) {
+  Open& open = Push(Open::Kind::kSection);
+  open.label = std::move(label);
+  open.once = once;
   section_depth_ = static_cast<int32_t>(open_.size()) - 1;
 }
 
 void Builder::CloseSection() {
   Open open = Pop(Open::Kind::kSection);
   if (open.block.empty()) return;
-  Append(open_.back().block, Section{std::move(open.label), std::move(open.block)});
+  Append(open_.back().block, Section{std::move(open.label), std::move(open.block), open.once});
 }
 
 std::vector<Section> Builder::TakeSections(size_t since) {

@@ -162,7 +162,7 @@ class Builder {
   void OpenIf(Register condition);
   void CloseIf();
   // A section that stays empty vanishes.
-  void OpenSection(std::string label);
+  void OpenSection(std::string label, bool once = false);
   void CloseSection();
   // For trying something out: where the innermost open block ends now, and the sections that came
   // since, which are taken out again.
@@ -207,6 +207,7 @@ class Builder {
     For loop;
     Register condition = kNone;
     std::string label;
+    bool once = false;
   };
   // What a CloseFor or CloseIf is to do: end a block, nothing, end a block that never runs.
   enum class Close : uint8_t { kBlock, kNothing, kDrop };

@@ -122,7 +122,8 @@ void Builder::EmitEffect(Instruction instruction) {
 Register Builder::Numbered(Instruction instruction, RegisterType type) {
   Key key{.code = instruction.code,
           .opcode = instruction.opcode,
-          .type = type,
+          .dtype = type.dtype,
+          .lanes = type.lanes,
           .args = instruction.args,
           .immediate = instruction.immediate,
           .stride = instruction.stride,
@@ -347,7 +348,7 @@ void Builder::FailIf(Register condition, int32_t site, Register a, Register b) {
 
 void Builder::BindTrips(Register trips) {
   // What was read before is not what will be read.
-  visible_.erase({.code = Code::kSymbol, .type = {kInt64, 1}, .immediate = 1});
+  visible_.erase({.code = Code::kSymbol, .dtype = kInt64, .immediate = 1});
   EmitEffect({.code = Code::kBindTrips, .args = {trips, kNone, kNone, kNone}});
 }
 

@@ -1,8 +1,11 @@
 #ifndef TALWEG_JIT_LOOPS_BUILDER_H_
 #define TALWEG_JIT_LOOPS_BUILDER_H_
 
+#include <array>
 #include <cstdint>
+#include <cstring>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -166,20 +169,25 @@ class Builder {
   void CloseSection();
 
  private:
-  // What makes two pure instructions equal.
+  // What makes two pure instructions equal. All of its bytes count, so that they are hashed and
+  // compared as one piece.
   struct Key {
     Code code = Code::kScalar;
     Opcode opcode = Opcode::kConstant;
-    RegisterType type;
+    DType dtype = kFloat32;
+    uint8_t none = 0;
+    int32_t lanes = 1;
     std::array<Register, 4> args = {kNone, kNone, kNone, kNone};
     uint64_t immediate = 0;
     int64_t stride = 1;
-    int32_t buffer = -1, site = -1, shuffle = -1;
-    friend bool operator==(const Key&, const Key&) = default;
+    int32_t buffer = -1, site = -1, shuffle = -1, nothing = 0;
+    friend bool operator==(const Key& a, const Key& b) {
+      return std::memcmp(&a, &b, sizeof(Key)) == 0;
+    }
     template <typename H>
     friend H AbslHashValue(H h, const Key& k) {
-      return H::combine(std::move(h), k.code, k.opcode, k.type.dtype, k.type.lanes, k.args,
-                        k.immediate, k.stride, k.buffer, k.site, k.shuffle);
+      static_assert(std::has_unique_object_representations_v<Key>);
+      return H::combine_contiguous(std::move(h), reinterpret_cast<const uint8_t*>(&k), sizeof(Key));
     }
   };
   // A register and the block that defines it. Blocks are not reused: one whose serial number has

@@ -48,7 +48,8 @@ using Registers = absl::InlinedVector<Register, 16>;
 // types agree (verify.h tells where they don't).
 class Builder {
  public:
-  Builder(int32_t inputs, int32_t outputs);
+  // Without `simplify` every instruction is made that is asked for: what tests compare with.
+  Builder(int32_t inputs, int32_t outputs, bool simplify = true);
   Builder(const Builder&) = delete;
   Builder& operator=(const Builder&) = delete;
 
@@ -236,7 +237,12 @@ class Builder {
   Open& Push(Open::Kind kind);
   Open Pop(Open::Kind kind);
 
+  void SetFact(Register r, const Fact& fact) {
+    if (simplify_) facts_[static_cast<size_t>(r)] = fact;
+  }
+
   Program program_;
+  const bool simplify_;
   std::vector<Fact> facts_;  // of each register
   std::vector<Open> open_;
   std::vector<Closing> closes_;

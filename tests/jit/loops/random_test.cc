@@ -23,7 +23,8 @@ void ExpectSame(const Outcome& a, const Outcome& b, const char* what) {
     for (int64_t i = 0; i < (*a)[k].size(); i++) {
       const double x = (*a)[k].At(i), y = (*b)[k].At(i);
       if (x != y && !(x != x && y != y)) {
-        ADD_FAILURE() << what << ": output " << k << ", element " << i << ": " << x << ", not " << y;
+        ADD_FAILURE() << what << ": output " << k << ", element " << i << ": " << x << ", not "
+                      << y;
         break;
       }
     }

@@ -18,6 +18,10 @@ Graph RemoveDead(const Graph& graph);
 // Equal nodes become one.
 Graph Simplify(const Graph& graph);
 
+// fold.cc. Computes what depends on constants alone, where the result is a small constant too, and
+// not larger than what it is made of.
+Graph FoldConstants(const Graph& graph);
+
 }  // namespace talweg::passes
 
 #endif  // TALWEG_JIT_PASSES_PASSES_H_

@@ -15,6 +15,7 @@ namespace {
 constexpr Pass kPasses[] = {
     {"dead", RemoveDead},
     {"simplify", Simplify},
+    {"fold", FoldConstants},
 };
 
 absl::StatusOr<std::vector<Pass>> Chosen(const std::vector<std::string>& without) {

@@ -365,12 +365,15 @@ class LoopLowering {
 
   // Zeros to the slices begin .. end - 1; what lies between rows is cleared, too.
   void Clear(const Tensor& all, Register begin, Register end) {
-    const Stride stride = all.strides.empty() ? Stride{1} : all.strides[0];
-    if (stride == Stride()) return;
+    // An axis of extent 1 has no stride. Then a slice is as long as all of its own first axis.
+    size_t axis = 0;
+    while (axis < all.strides.size() && all.strides[axis] == Stride()) axis++;
     const auto place = [&](Register slice) {
+      if (axis == all.strides.size()) return slice;
+      const Stride stride = all.strides[axis];
       Register at = b_.Times(slice, stride.factor);
       if (stride.reg != kNone) at = b_.Mul(at, stride.reg);
-      return at;
+      return axis == 0 ? at : b_.Mul(at, outer_.Extent(all.shape[axis]));
     };
     constexpr int32_t kLanes = 8;
     b_.OpenSection(absl::StrCat("zeros of ", outer_.Label(id_)));

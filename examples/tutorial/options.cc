@@ -167,7 +167,7 @@ std::string Usage() {
       "                        and bands from the 10th to the 90th percentile\n"
       "  --epochs=200\n"
       "  --precision=float32   or float64\n"
-      "  --engine=interpreter  what runs the graphs; there is no other one yet\n"
+      "  --engine=jit          what runs the graphs, or interpreter: slower, the same numbers\n"
       "  --cache=DIR           a folder for compiled code, or off; the interpreter compiles "
       "nothing,\n"
       "                        so nothing is kept there yet\n"

@@ -1,8 +1,11 @@
 #ifndef TALWEG_JIT_LOOPS_BUILDER_H_
 #define TALWEG_JIT_LOOPS_BUILDER_H_
 
+#include <array>
 #include <cstdint>
+#include <cstring>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -38,11 +41,15 @@ using Registers = absl::InlinedVector<Register, 16>;
 // - A loop of exactly one trip is no loop, an `if` of a constant no `if`; what nobody uses and has
 //   no effect is gone when the program is taken.
 //
+// C++ evaluates arguments in an order of the compiler's choice: where two of them make
+// instructions, the text of a program depends on it (its results do not). Name them one by one.
+//
 // Floats are left alone: every operation is done as it is asked for. Whoever calls sees to it that
 // types agree (verify.h tells where they don't).
 class Builder {
  public:
-  Builder(int32_t inputs, int32_t outputs);
+  // Without `simplify` every instruction is made that is asked for: what tests compare with.
+  Builder(int32_t inputs, int32_t outputs, bool simplify = true);
   Builder(const Builder&) = delete;
   Builder& operator=(const Builder&) = delete;
 
@@ -163,20 +170,25 @@ class Builder {
   void CloseSection();
 
  private:
-  // What makes two pure instructions equal.
+  // What makes two pure instructions equal. All of its bytes count, so that they are hashed and
+  // compared as one piece.
   struct Key {
     Code code = Code::kScalar;
     Opcode opcode = Opcode::kConstant;
-    RegisterType type;
+    DType dtype = kFloat32;
+    uint8_t none = 0;
+    int32_t lanes = 1;
     std::array<Register, 4> args = {kNone, kNone, kNone, kNone};
     uint64_t immediate = 0;
     int64_t stride = 1;
-    int32_t buffer = -1, site = -1, shuffle = -1;
-    friend bool operator==(const Key&, const Key&) = default;
+    int32_t buffer = -1, site = -1, shuffle = -1, nothing = 0;
+    friend bool operator==(const Key& a, const Key& b) {
+      return std::memcmp(&a, &b, sizeof(Key)) == 0;
+    }
     template <typename H>
     friend H AbslHashValue(H h, const Key& k) {
-      return H::combine(std::move(h), k.code, k.opcode, k.type.dtype, k.type.lanes, k.args,
-                        k.immediate, k.stride, k.buffer, k.site, k.shuffle);
+      static_assert(std::has_unique_object_representations_v<Key>);
+      return H::combine_contiguous(std::move(h), reinterpret_cast<const uint8_t*>(&k), sizeof(Key));
     }
   };
   // A register and the block that defines it. Blocks are not reused: one whose serial number has
@@ -225,7 +237,12 @@ class Builder {
   Open& Push(Open::Kind kind);
   Open Pop(Open::Kind kind);
 
+  void SetFact(Register r, const Fact& fact) {
+    if (simplify_) facts_[static_cast<size_t>(r)] = fact;
+  }
+
   Program program_;
+  const bool simplify_;
   std::vector<Fact> facts_;  // of each register
   std::vector<Open> open_;
   std::vector<Closing> closes_;

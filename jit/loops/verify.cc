@@ -23,7 +23,7 @@ class Verifier {
       : program_(program), states_(program.registers.size(), State::kUndefined) {}
 
   absl::Status Verify() {
-    if (!CheckRegisterTypes() || !CheckBuffers() || !CheckPassedThrough()) return status_;
+    if (!CheckRegisterTypes() || !CheckPassedThrough() || !CheckBuffers()) return status_;
     Check(program_.body);
     return status_;
   }
@@ -101,9 +101,7 @@ class Verifier {
 
   bool Check(const Instruction& i);
   bool Check(const For& loop);
-  bool Check(const If& branch) {
-    return Use(branch.condition, kTruth) && Check(branch.body);
-  }
+  bool Check(const If& branch) { return Use(branch.condition, kTruth) && Check(branch.body); }
   bool Check(const Section& section) {
     const Section* const outer = std::exchange(section_, &section);
     if (!Check(section.body)) return false;

@@ -17,6 +17,7 @@
 #include "jit/loops/evaluate.h"
 #include "jit/loops/print.h"
 #include "jit/loops/runtime.h"
+#include "jit/loops/verify.h"
 
 namespace talweg::loops {
 
@@ -24,8 +25,8 @@ namespace talweg::loops {
 // ... and `out0` ..., of the sizes that their types have.
 class Harness {
  public:
-  Harness(const std::vector<Type>& inputs, const std::vector<Type>& outputs)
-      : b(static_cast<int32_t>(inputs.size()), static_cast<int32_t>(outputs.size())) {
+  Harness(const std::vector<Type>& inputs, const std::vector<Type>& outputs, bool simplify = true)
+      : b(static_cast<int32_t>(inputs.size()), static_cast<int32_t>(outputs.size()), simplify) {
     std::vector<Node> nodes;
     std::vector<NodeId> ids;
     for (size_t i = 0; i < inputs.size() + outputs.size(); i++) {
@@ -75,6 +76,7 @@ class Harness {
   absl::StatusOr<std::vector<Array>> RunAs(const Body& body, const std::vector<Array>& inputs,
                                            const RunOptions& options = {}) {
     const Program& made = Take();
+    if (absl::Status status = Verify(made); !status.ok()) return status;
     const Executable executable(
         std::make_shared<const Graph>(graph),
         [&](absl::Span<const Array> arrays, const SymbolValues& symbols, const RunOptions& o) {

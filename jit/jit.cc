@@ -115,14 +115,15 @@ absl::StatusOr<Executable> Jit(const Graph& graph, const JitOptions& options) {
   if (!body.ok()) return body.status();
   const auto shared = std::make_shared<const Graph>(graph);
   const auto program = std::make_shared<const loops::Program>(*std::move(lowered));
+  const auto pool = std::make_shared<loops::ArenaPool>();
   return Executable(
-      shared, [shared, program, body = *std::move(body), shapes = RunTimeShapes(graph)](
+      shared, [shared, program, body = *std::move(body), shapes = RunTimeShapes(graph), pool](
                   absl::Span<const Array> inputs, const SymbolValues& symbols,
                   const RunOptions& run) -> absl::StatusOr<std::vector<Array>> {
         if (absl::Status status = CheckShapes(*shared, shapes, symbols); !status.ok()) {
           return status;
         }
-        return loops::RunProgram(*program, *shared, body, inputs, symbols, run);
+        return loops::RunProgram(*program, *shared, body, inputs, symbols, run, pool.get());
       });
 }
 

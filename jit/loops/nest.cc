@@ -267,8 +267,10 @@ bool Nest::MayOverrun(int32_t axis) const {
     const Node& node = level_.node(id);
     if (node.type().shape.empty()) continue;
     if (const auto tensor = level_.AsTensor(id)) {
-      const bool runs = absl::c_linear_search(node.type().shape, dim);
-      if (runs && !tensor->internal) return false;
+      for (size_t a = 0; a < tensor->shape.size(); a++) {
+        const bool runs = tensor->shape[a] == dim && tensor->strides[a] != Stride();
+        if (runs && !tensor->internal) return false;
+      }
       continue;
     }
     if (node.kind() == Kind::kIota || node.kind() == Kind::kConstant) continue;

@@ -18,6 +18,8 @@ namespace {
 
 // Loops of so few trips are written out.
 constexpr int64_t kWrittenOut = 4;
+// But not if a term takes more instructions than this.
+constexpr int64_t kHeavy = 16;
 // Terms of a longer loop that one trip takes, and the most instructions of a kind for that.
 constexpr int64_t kUnrolled = 4;
 constexpr size_t kMostUnrolled = 64;
@@ -36,7 +38,10 @@ struct Reader::Terms {
   std::vector<Bound> extents;
   std::vector<int64_t> most;
   const std::vector<Tensor>* flat = nullptr;
+  int64_t work = 0;  // instructions for a term
 
+  // Loops of so few trips are written out.
+  int64_t written_out() const { return work > kHeavy ? 1 : kWrittenOut; }
   bool is_contract() const { return node->kind() == Kind::kContract; }
   bool in_blocks() const {
     if (order.block == 0) return false;
@@ -55,6 +60,7 @@ Reader::Terms Reader::TermsOf(NodeId id) {
   terms.dtype = operand.type().dtype;
   terms.order = terms.is_contract() ? node.As<ContractAttributes>().order
                                     : node.As<ReduceAttributes>().order;
+  if (!terms.is_contract()) terms.work = PrologueWork(node.operands[0]);
   if (const auto it = terms_.find(id); it != terms_.end()) {
     terms.flat = &it->second;
     const Dim last = it->second[0].shape.back();
@@ -83,6 +89,19 @@ Reader::Terms Reader::TermsOf(NodeId id) {
   terms.extents[0] = b_.IsConstant(extent, &known) ? Bound{.value = known} : Bound{.reg = extent};
   terms.most[0] = most;
   return terms;
+}
+
+int64_t Reader::PrologueWork(NodeId id) {
+  const Node& node = level_.node(id);
+  if (!level_.fusion().prologue[static_cast<size_t>(id)]) return 0;
+  absl::InlinedVector<DType, 3> dtypes;
+  int64_t work = 0;
+  for (NodeId operand : node.operands) {
+    dtypes.push_back(level_.node(operand).type().dtype);
+    work += PrologueWork(operand);
+  }
+  const Formula& formula = level_.lowering().FormulaOf(*node.op, dtypes, node.type().dtype);
+  return work + static_cast<int64_t>(formula.program.instructions().size());
 }
 
 Register Reader::Identity(const Terms& terms, int32_t lanes) {
@@ -207,7 +226,7 @@ void Reader::StepAll(const Terms& terms, absl::Span<const Point> points, size_t 
     StepRange(terms, points, {.value = 0}, extent, sum, acc);
     return;
   }
-  if (extent.reg == kNone && extent.value <= kWrittenOut) {
+  if (extent.reg == kNone && extent.value <= terms.written_out()) {
     for (int64_t i = 0; i < extent.value; i++) {
       sum.push_back({b_.Index(i)});
       StepAll(terms, points, axis + 1, sum, acc);
@@ -235,11 +254,12 @@ void Reader::StepRange(const Terms& terms, absl::Span<const Point> points, Bound
   };
   const bool known = begin.reg == kNone && end.reg == kNone;
   const int64_t trips = known ? end.value - begin.value : -1;
-  if (known && trips <= kWrittenOut) {
+  if (known && trips <= terms.written_out()) {
     for (int64_t i = begin.value; i < end.value; i++) step(b_.Index(i), acc);
     return;
   }
-  const int64_t unroll = known && points.size() * kUnrolled <= kMostUnrolled ? kUnrolled : 1;
+  const bool unrolls = known && terms.work <= kHeavy && points.size() * kUnrolled <= kMostUnrolled;
+  const int64_t unroll = unrolls ? kUnrolled : 1;
   const Bound whole = known ? Bound{.value = begin.value + trips / unroll * unroll} : end;
   const Builder::Loop loop = b_.OpenFor(begin, whole, unroll, acc);
   Open();
@@ -427,7 +447,7 @@ void Reader::FindPlaces(const Terms& terms, absl::Span<const Point> points, Regi
     const Bound extent = terms.extents[axis];
     const Register count = extent.reg == kNone ? b_.Index(extent.value) : extent.reg;
     const Register before = b_.Mul(place, count);
-    if (extent.reg == kNone && extent.value <= kWrittenOut) {
+    if (extent.reg == kNone && extent.value <= terms.written_out()) {
       for (int64_t i = 0; i < extent.value; i++) {
         sum.push_back({b_.Index(i)});
         self(self, axis + 1, sum, b_.Plus(before, i), found);

@@ -83,10 +83,6 @@ class LoopLowering {
   const Type& inside_type(size_t k) const {
     return outer_.node(Operand(captures() + k)).type();
   }
-  bool IsRowMajorBest(const Type& type) const {
-    const std::vector<int32_t> order = BestOrder(outer_, type.shape);
-    return absl::c_is_sorted(order);
-  }
 
   // Whether any part of carried value k lies still: its next value is itself.
   bool Stays(size_t k) const { return graph_.outputs()[k] == Input(captures() + k); }
@@ -116,11 +112,13 @@ class LoopLowering {
       const NodeId part = parts_[k];
       std::optional<Tensor> home;
       if (part >= 0) home = outer_.PlannedFor(part);
+      const bool row_major = body.WantsRowMajor(inside);
+      Tensor best = outer_.NewTensor(inside_type(k), absl::StrCat("carried", k, "_", id_),
+                                     row_major ? body.OrderFor(inside) : std::vector<int32_t>(),
+                                     row_major);
       // The caller's memory is row-major; what would rather lie otherwise is copied at the end.
-      if (home.has_value() && !home->internal && !IsRowMajorBest(inside_type(k))) home.reset();
-      if (!home.has_value()) {
-        home = outer_.NewTensor(inside_type(k),
-                                absl::StrCat("carried", k, "_", id_));
+      if (!home.has_value() || (!home->internal && home->strides != best.strides)) {
+        home = std::move(best);
       }
       if (!SamePlace(*home, starts[k])) outer_.CopyTo(Operand(captures() + k), *home);
       homes_.push_back(*home);

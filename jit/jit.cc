@@ -4,6 +4,8 @@
 #include <utility>
 #include <vector>
 
+#include "jit/llvm/cache.h"
+#include "jit/llvm/cached.h"
 #include "jit/llvm/engine.h"
 #include "jit/llvm/host.h"
 #include "jit/loops/evaluate.h"
@@ -25,7 +27,8 @@ absl::StatusOr<Executable> Jit(const Graph& graph, const JitOptions& options) {
     body = loops::Evaluator(*program);
   } else {
     const absl::StatusOr<std::shared_ptr<const native::CompiledProgram>> code =
-        native::Compile(*program, {.target = *target, .level = options.level, .name = "talweg"});
+        native::Compile(*program, {.target = *target, .level = options.level, .name = "talweg"},
+                        native::ObjectCache::Open(options.cache));
     if (!code.ok()) return code.status();
     body = [code = *code](loops::Context* context) { return code->Run(context); };
   }
@@ -38,5 +41,13 @@ absl::StatusOr<Executable> Jit(const Graph& graph, const JitOptions& options) {
 }
 
 absl::StatusOr<Executable> Jit(const Graph& graph) { return Jit(graph, {}); }
+
+Engine JitEngine(const JitOptions& options) {
+  return [options](const Graph& graph) { return Jit(graph, options); };
+}
+
+absl::Status CacheStatus(const std::string& cache) {
+  return native::ObjectCache::Open(cache).status();
+}
 
 }  // namespace talweg

@@ -101,9 +101,10 @@ void Remove(int folder, const std::string& name) {
 
 }  // namespace
 
-ObjectCache ObjectCache::Open(const std::string& place, FileSystem system) {
+ObjectCache ObjectCache::Open(const std::string& place, FileSystem system, uid_t user) {
   ObjectCache cache;
   cache.system_ = std::move(system);
+  cache.user_ = user;
   const auto off = [&cache](absl::string_view reason) {
     cache.status_ =
         absl::FailedPreconditionError(absl::StrCat("compiled code is not cached: ", reason));
@@ -115,7 +116,7 @@ ObjectCache ObjectCache::Open(const std::string& place, FileSystem system) {
   if (*path == "off") return cache;
   cache.limit_ = CacheLimit();
   if (cache.limit_ == 0) return cache;
-  absl::StatusOr<Descriptor> folder = OpenCacheFolder(*path);
+  absl::StatusOr<Descriptor> folder = OpenCacheFolder(*path, user);
   if (!folder.ok()) return off(folder.status().message());
   cache.folder_ = *std::move(folder);
   cache.path_ = *std::move(path);
@@ -152,7 +153,7 @@ std::optional<std::string> ObjectCache::Get(const Key& key) const {
 bool ObjectCache::Take(int file, const Key& key, std::string& object) const {
   struct stat info;
   Header header;
-  if (::fstat(file, &info) != 0 || !S_ISREG(info.st_mode) || info.st_uid != ::geteuid() ||
+  if (::fstat(file, &info) != 0 || !S_ISREG(info.st_mode) || info.st_uid != user_ ||
       (info.st_mode & (S_IWGRP | S_IWOTH)) != 0 ||
       info.st_size < static_cast<int64_t>(sizeof(header)) || info.st_size > limit_) {
     return false;

@@ -1,6 +1,8 @@
 #ifndef TALWEG_JIT_LLVM_CACHE_H_
 #define TALWEG_JIT_LLVM_CACHE_H_
 
+#include <unistd.h>
+
 #include <array>
 #include <cstdint>
 #include <optional>
@@ -39,9 +41,10 @@ class ObjectCache {
   using Key = std::array<uint8_t, 32>;
 
   // `place` is a folder, "off", or empty: where the environment says (README.md). Never fails, but
-  // may give a cache that is off or cannot be written, whose status() says why. `system` is for
-  // tests.
-  static ObjectCache Open(const std::string& place, FileSystem system = {});
+  // may give a cache that is off or cannot be written, whose status() says why. Tests put another
+  // system, or another user than this process's, in their place.
+  static ObjectCache Open(const std::string& place, FileSystem system = {},
+                          uid_t user = ::geteuid());
 
   ObjectCache() = default;  // off
   ObjectCache(ObjectCache&&) = default;
@@ -72,6 +75,7 @@ class ObjectCache {
   absl::Status status_;
   int64_t limit_ = 0;  // bytes
   FileSystem system_;
+  uid_t user_ = 0;
 };
 
 }  // namespace talweg::native

@@ -54,16 +54,16 @@ std::string RealPath(const std::string& path) {
 }
 
 // Under sudo the home may be another user's: a folder of root's there would be in his way.
-bool MayMakeIn(const struct stat& folder) { return ::geteuid() != 0 || folder.st_uid == 0; }
+bool MayMakeIn(const struct stat& folder, uid_t user) { return user != 0 || folder.st_uid == 0; }
 
 // Makes what is missing. Errors show when the folder is opened.
-void MakeFolders(const std::string& path) {
+void MakeFolders(const std::string& path, uid_t user) {
   struct stat above;
   if (::stat(path[0] == '/' ? "/" : ".", &above) != 0) return;
   for (size_t end = path.find('/', 1);; end = path.find('/', end + 1)) {
     const std::string folder = path.substr(0, end);
     if (::stat(folder.c_str(), &above) != 0) {
-      if (!MayMakeIn(above) || ::mkdir(folder.c_str(), 0700) != 0) return;
+      if (!MayMakeIn(above, user) || ::mkdir(folder.c_str(), 0700) != 0) return;
       if (::stat(folder.c_str(), &above) != 0) return;
     }
     if (end == std::string::npos) return;
@@ -106,7 +106,7 @@ int64_t CacheLimit() {
   return (valid ? mebibytes : 256) << 20;
 }
 
-absl::StatusOr<Descriptor> OpenCacheFolder(const std::string& path) {
+absl::StatusOr<Descriptor> OpenCacheFolder(const std::string& path, uid_t user) {
   if (path.find('\0') != std::string::npos) return Refused(path, "is no path: it has a NUL");
   std::string parent = SplitPath(path).parent, name = SplitPath(path).name;
   std::string real;
@@ -119,7 +119,7 @@ absl::StatusOr<Descriptor> OpenCacheFolder(const std::string& path) {
   }
   real = RealPath(parent);
   if (real.empty() && errno == ENOENT) {
-    MakeFolders(parent);
+    MakeFolders(parent, user);
     real = RealPath(parent);
   }
   if (real.empty()) return SystemError(parent, errno);
@@ -131,7 +131,7 @@ absl::StatusOr<Descriptor> OpenCacheFolder(const std::string& path) {
   Descriptor folder(::openat(above->get(), name.c_str(), kFlags));
   if (!folder.ok() && errno == ENOENT) {
     if (::fstat(above->get(), &info) != 0) return SystemError(real, errno);
-    if (!MayMakeIn(info)) return Refused(real, "belongs to another user than root");
+    if (!MayMakeIn(info, user)) return Refused(real, "belongs to another user than root");
     if (::mkdirat(above->get(), name.c_str(), 0700) != 0 && errno != EEXIST) {
       return SystemError(path, errno);
     }
@@ -146,7 +146,7 @@ absl::StatusOr<Descriptor> OpenCacheFolder(const std::string& path) {
     return SystemError(path, error);
   }
   if (::fstat(folder.get(), &info) != 0) return SystemError(path, errno);
-  if (info.st_uid != ::geteuid()) return Refused(path, "belongs to another user");
+  if (info.st_uid != user) return Refused(path, "belongs to another user");
   if ((info.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
     return Refused(path, "can be written by other users");
   }

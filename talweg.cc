@@ -7,13 +7,13 @@ namespace talweg {
 
 absl::StatusOr<Engine> EngineByName(std::string_view name) {
   if (name == "interpreter") return Engine(Interpret);
-  if (name == "jit") return Engine([](const Graph& graph) { return Jit(graph); });
+  if (name == "jit") return DefaultEngine();
   return absl::InvalidArgumentError(
       absl::StrCat("there is no engine '", AbslView(name), "'; there are jit and interpreter"));
 }
 
 const Engine& DefaultEngine() {
-  static const Engine* const engine = new Engine([](const Graph& graph) { return Jit(graph); });
+  static const Engine* const engine = new Engine(JitEngine());
   return *engine;
 }
 

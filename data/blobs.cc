@@ -115,7 +115,7 @@ absl::StatusOr<Dataset> Blobs(const BlobsOptions& options) {
       y[row] = static_cast<int32_t>(c);
     }
   }
-  const Dataset ordered = {*std::move(inputs), *std::move(targets)};
+  Dataset ordered = {*std::move(inputs), *std::move(targets)};
   if (!options.shuffle) return ordered;
   return Take(ordered, random.Permutation(samples));
 }

@@ -81,4 +81,24 @@ absl::StatusOr<std::vector<Array>> Executable::Call(absl::Span<const Array> inpu
   return run_(inputs, symbols, options);
 }
 
+NodeFrame FrameOf(const Graph& graph, NodeId id) {
+  const Node& node = graph.node(id);
+  NodeFrame frame{.before = node.op->name, .after = ""};
+  const char* separator = ": ";
+  for (NodeId operand : node.operands) {
+    absl::StrAppend(&frame.before, separator, ToString(graph.node(operand).type()));
+    separator = " x ";
+  }
+  frame.before += ": ";
+  const std::string line = ToString(node.line);
+  if (!line.empty()) frame.after = absl::StrCat(" (", line, ")");
+  return frame;
+}
+
+absl::Status NodeError(absl::StatusCode code, const Graph& graph, NodeId id,
+                       absl::string_view what) {
+  const NodeFrame frame = FrameOf(graph, id);
+  return absl::Status(code, absl::StrCat(frame.before, what, frame.after));
+}
+
 }  // namespace talweg

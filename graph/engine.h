@@ -58,6 +58,15 @@ class Executable {
 // Anything that makes graphs runnable: the interpreter, the JIT.
 using Engine = std::function<absl::StatusOr<Executable>(const Graph&)>;
 
+// How engines word what is wrong with a node: `before` what `after`, where `before` is
+// "gather: float32[5,2] x int32[3]: " and `after` " (model.cc:14)".
+struct NodeFrame {
+  std::string before, after;
+};
+NodeFrame FrameOf(const Graph& graph, NodeId id);
+absl::Status NodeError(absl::StatusCode code, const Graph& graph, NodeId id,
+                       absl::string_view what);
+
 }  // namespace talweg
 
 #endif  // TALWEG_GRAPH_ENGINE_H_

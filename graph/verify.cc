@@ -16,7 +16,7 @@ namespace {
 
 Type Count() { return {kInt64, {}}; }
 
-absl::Status Error(std::string text) { return absl::InvalidArgumentError(std::move(text)); }
+absl::Status Error(std::string_view text) { return absl::InvalidArgumentError(AbslView(text)); }
 
 // A message with what it is about in front.
 absl::Status Within(std::string_view where, const absl::Status& status) {

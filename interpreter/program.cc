@@ -74,20 +74,6 @@ bool UsesTrips(const Node& node) {
 
 }  // namespace
 
-absl::Status NodeError(absl::StatusCode code, const Graph& graph, NodeId id,
-                       absl::string_view what) {
-  const Node& node = graph.node(id);
-  std::string text = node.op->name;
-  const char* separator = ": ";
-  for (NodeId operand : node.operands) {
-    absl::StrAppend(&text, separator, ToString(graph.node(operand).type()));
-    separator = " x ";
-  }
-  const std::string line = ToString(node.line);
-  absl::StrAppend(&text, ": ", what, line.empty() ? "" : absl::StrCat(" (", line, ")"));
-  return absl::Status(code, text);
-}
-
 absl::StatusOr<std::unique_ptr<Program>> Program::Make(std::shared_ptr<const Graph> graph,
                                                        bool wide, int32_t depth,
                                                        const LoopAttributes* loop) {

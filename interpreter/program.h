@@ -108,10 +108,6 @@ class ProgramState {
   std::vector<int64_t> trip_counts_;
 };
 
-// "gather: float32[5,2] x int32[3]: what (model.cc:14)", the form of every message about a node.
-absl::Status NodeError(absl::StatusCode code, const Graph& graph, NodeId id,
-                       absl::string_view what);
-
 }  // namespace talweg
 
 #endif  // TALWEG_INTERPRETER_PROGRAM_H_

@@ -198,7 +198,7 @@ Schedule CosineRestarts(const CosineRestartsOptions& options) {
 Schedule WarmUp(const Hyper& length, const Schedule& then, const Hyper& start, Unit unit) {
   return Schedule(
       [length, then, start, unit](ScheduleScope& s) {
-        const Value n = s.progress(unit);
+        const Value& n = s.progress(unit);
         const Value end = s.Hyper("length", length, kNonNegative);
         const Value low = s.Hyper("start", start, kNonNegative);
         const Value high = then.Rate(s.Within("then").AtStart());

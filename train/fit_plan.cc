@@ -110,15 +110,15 @@ absl::StatusOr<TrainingPlan> PlanTraining(const Training& training, const DataTy
   };
   plan.state.slots = declare(slots);
   plan.state.adjust = declare(adjust);
-  const bool scaled = training.rate && !training.rate->constant();
+  bool scaled = false;
   double rate = plan.rule.default_rate;
-  if (scaled) {
-    rate = 1;
-  } else if (training.rate) {
-    if (!training.rate->constant()->is_number()) {
+  if (training.rate) {
+    const auto& constant = training.rate->constant();
+    scaled = !constant;
+    if (constant && !constant->is_number()) {
       return invalid("a rate that is a Value belongs to another tape; use a number or a schedule");
     }
-    rate = training.rate->constant()->number();
+    rate = constant ? constant->number() : 1;
   }
   plan.state.specs.push_back({scaled ? "rate_scale" : "rate", {kFloat64, {}}, rate});
   plan.state.specs.push_back({"epoch", {kInt64, {}}, 0});

@@ -85,8 +85,8 @@ class Writer {
     WriteAll(reg, body);
   }
   void Write(const loops::Section& section) {
-    const auto& [label, body] = section;
-    WriteAll(label, body);
+    const auto& [label, body, once] = section;
+    WriteAll(label, body, once);
   }
   // As deep as loops are nested, of which there is a limit.
   void Write(const loops::Statement& statement) {

@@ -78,7 +78,13 @@ void Emitter::EmitProgram() {
 void Emitter::EmitFunction(llvm::Function* function, Statements statements) {
   AddAttributes(*function, target_);
   function->addParamAttr(0, llvm::Attribute::NonNull);
+  const bool once = frame_.once;
   frame_ = Frame();
+  frame_.once = once;
+  if (once) {
+    function->addFnAttr(llvm::Attribute::OptimizeNone);
+    function->addFnAttr(llvm::Attribute::NoInline);
+  }
   frame_.function = function;
   frame_.context = function->getArg(0);
   frame_.entry = NewBlock("entry");
@@ -104,7 +110,25 @@ void Emitter::EmitStatements(Statements statements, absl::Span<const Register> u
     if (run.is_function) {
       CallPart(run.statements);
     } else {
-      for (const loops::Statement& statement : run.statements) EmitStatement(statement);
+      EmitRun(run.statements);
+    }
+  }
+}
+
+// Neighbouring sections that run once become functions that are compiled quickly.
+void Emitter::EmitRun(Statements statements) {
+  const auto is_once = [](const loops::Statement& statement) {
+    const auto* section = std::get_if<Section>(&statement.node);
+    return section != nullptr && section->once;
+  };
+  for (size_t i = 0; i < statements.size();) {
+    size_t end = i;
+    while (!frame_.once && end < statements.size() && is_once(statements[end])) end++;
+    if (end > i) {
+      CallPart(statements.subspan(i, end - i), /*once=*/true);
+      i = end;
+    } else {
+      EmitStatement(statements[i++]);
     }
   }
 }
@@ -123,7 +147,7 @@ void Emitter::EmitStatement(const loops::Statement& statement) {
 
 // Writes a function of these statements and a call of it. What they use from around them are its
 // arguments.
-void Emitter::CallPart(Statements statements) {
+void Emitter::CallPart(Statements statements, bool once) {
   const std::vector<Register> live = outline_.LiveIn(statements);
   std::vector<Value*> arguments = {frame_.context};
   std::vector<llvm::Type*> types = {pointer_};
@@ -144,6 +168,7 @@ void Emitter::CallPart(Statements statements) {
   const auto point = builder_.saveIP();
   const Frame frame = std::exchange(frame_, Frame());
   for (size_t k = 0; k < live.size(); k++) Set(live[k], part->getArg(static_cast<unsigned>(k + 1)));
+  frame_.once = once;
   EmitFunction(part, statements);
   for (size_t k = 0; k < live.size(); k++) Set(live[k], arguments[k + 1]);
   frame_ = frame;

@@ -16,7 +16,7 @@ struct EmitOptions {
   // each of consecutive sections: LLVM takes longer than linearly in the length of a block, and
   // some tenths of a millisecond for any function, and between the two this is the best. 0: each
   // section is a function, so that a profiler tells them apart.
-  int64_t function_size = 2000;
+  int64_t function_size = 1000;
 };
 
 // Writes `program`, which must be verified, into the empty `module` in final form: nothing but code

@@ -167,7 +167,7 @@ Emitter::Value* Emitter::EmitExtreme(bool greatest, Value* a, Value* b) {
   // two zeros, each of these has one, and the bits decide.
   const auto beyond = greatest ? llvm::FCmpInst::FCMP_OGT : llvm::FCmpInst::FCMP_OLT;
   llvm::Type* type = a->getType();
-  llvm::Type* bits = type->getWithNewBitWidth(type->getScalarSizeInBits());
+  llvm::Type* bits = llvm::VectorType::getInteger(llvm::cast<llvm::VectorType>(type));
   Value* one = builder_.CreateSelect(builder_.CreateFCmp(beyond, a, b), a, b);
   Value* other = builder_.CreateSelect(builder_.CreateFCmp(beyond, b, a), b, a);
   one = builder_.CreateBitCast(one, bits);

@@ -34,6 +34,7 @@ class Emitter {
   // The function that is being written.
   struct Frame {
     llvm::Function* function = nullptr;
+    bool once = false;  // the function runs so seldom that it is compiled quickly
     // Holds nothing but what is made when first asked for; branches to the rest at the end.
     llvm::BasicBlock* entry = nullptr;
     llvm::BasicBlock* failed = nullptr;  // returns 0
@@ -50,7 +51,8 @@ class Emitter {
   void EmitFunction(llvm::Function* function, Statements statements);
   void EmitStatements(Statements statements, absl::Span<const Register> used_after);
   void EmitStatement(const loops::Statement& statement);
-  void CallPart(Statements statements);
+  void EmitRun(Statements statements);
+  void CallPart(Statements statements, bool once = false);
   void EmitInstruction(const loops::Instruction& i);
   void EmitFor(const loops::For& loop);
   void EmitIf(const loops::If& condition);

@@ -7,13 +7,13 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "jit/llvm/codegen.h"
 #include "jit/llvm/emit.h"
 #include "jit/llvm/target.h"
 #include "llvm/ADT/SmallString.h"
 #include "llvm/IR/DiagnosticInfo.h"
 #include "llvm/IR/DiagnosticPrinter.h"
 #include "llvm/IR/LLVMContext.h"
-#include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
 #include "llvm/IR/Verifier.h"
 #include "llvm/Support/CodeGen.h"
@@ -86,11 +86,8 @@ class Lowering {
     Clock clock;
     llvm::SmallString<0> bytes;
     llvm::raw_svector_ostream stream(bytes);
-    llvm::legacy::PassManager passes;
-    if (machine_->addPassesToEmitFile(passes, stream, nullptr, type)) {
-      return absl::InternalError("LLVM writes no objects for this machine");
-    }
-    passes.run(*module_);
+    const absl::Status written = GenerateCode(*machine_, *module_, type, stream);
+    if (!written.ok()) return written;
     timings->codegen += clock.Lap();
     if (!error_.empty()) return absl::InternalError(absl::StrCat("LLVM: ", error_));
     return std::string(bytes.str());

@@ -27,7 +27,7 @@ struct CompileOptions {
   std::string name;  // of the program, for debuggers and profilers
   // How many instructions, about, one function holds. 0: each section is a function, so that a
   // profiler tells them apart.
-  int64_t function_size = 2000;
+  int64_t function_size = 1000;
   bool verify = false;  // LLVM's verifier; an error of it is a mistake of Talweg's
   // Tells GDB and perf (as jitdump, for `perf inject --jit`) of the functions. Both cost time.
   bool gdb = false;

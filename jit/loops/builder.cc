@@ -42,7 +42,7 @@ bool IsCommutative(Opcode opcode) {
 
 }  // namespace
 
-Builder::Builder(int32_t inputs, int32_t outputs) {
+Builder::Builder(int32_t inputs, int32_t outputs, bool simplify) : simplify_(simplify) {
   program_.inputs = inputs;
   program_.outputs = outputs;
   Push(Open::Kind::kBody);
@@ -56,7 +56,7 @@ Program Builder::Take() && {
     if (buffer.home == Buffer::Home::kConstant) buffer.slot += program_.constant_slot();
     if (buffer.home == Buffer::Home::kDynamic) buffer.slot += program_.dynamic_slot();
   }
-  Sweep(program_);
+  if (simplify_) Sweep(program_);
   return std::move(program_);
 }
 
@@ -120,9 +120,11 @@ void Builder::EmitEffect(Instruction instruction) {
 }
 
 Register Builder::Numbered(Instruction instruction, RegisterType type) {
+  if (!simplify_) return Emit(std::move(instruction), type);
   Key key{.code = instruction.code,
           .opcode = instruction.opcode,
-          .type = type,
+          .dtype = type.dtype,
+          .lanes = type.lanes,
           .args = instruction.args,
           .immediate = instruction.immediate,
           .stride = instruction.stride,
@@ -146,7 +148,7 @@ Register Builder::Numbered(Instruction instruction, RegisterType type) {
 Register Builder::Constant(DType dtype, uint64_t bits, int32_t lanes) {
   const Register r =
       Numbered({.opcode = Opcode::kConstant, .immediate = bits}, RegisterType{dtype, lanes});
-  facts_[static_cast<size_t>(r)] = {Fact::Kind::kConstant, kNone, Wrap(dtype, bits)};
+  SetFact(r, {Fact::Kind::kConstant, kNone, Wrap(dtype, bits)});
   return r;
 }
 
@@ -347,7 +349,7 @@ void Builder::FailIf(Register condition, int32_t site, Register a, Register b) {
 
 void Builder::BindTrips(Register trips) {
   // What was read before is not what will be read.
-  visible_.erase({.code = Code::kSymbol, .type = {kInt64, 1}, .immediate = 1});
+  visible_.erase({.code = Code::kSymbol, .dtype = kInt64, .immediate = 1});
   EmitEffect({.code = Code::kBindTrips, .args = {trips, kNone, kNone, kNone}});
 }
 
@@ -408,7 +410,7 @@ Builder::Loop Builder::OpenFor(Bound begin, Bound end, int64_t step,
   int64_t first = from == kNone ? begin.value : 0, last = to == kNone ? end.value : 0;
   SplitIndex(from, first);
   SplitIndex(to, last);
-  const bool known = from == to;
+  const bool known = from == to && simplify_;
   Loop loop;
   const uint64_t distance = static_cast<uint64_t>(last) - static_cast<uint64_t>(first);
   if (known && last > first && distance <= static_cast<uint64_t>(step)) {
@@ -474,15 +476,17 @@ void Builder::CloseIf() {
   Append(open_.back().block, If{open.condition, std::move(open.block)});
 }
 
-void Builder::OpenSection(std::string label) {
-  Push(Open::Kind::kSection).label = std::move(label);
+void Builder::OpenSection(std::string label, bool once) {
+  Open& open = Push(Open::Kind::kSection);
+  open.label = std::move(label);
+  open.once = once;
   section_depth_ = static_cast<int32_t>(open_.size()) - 1;
 }
 
 void Builder::CloseSection() {
   Open open = Pop(Open::Kind::kSection);
   if (open.block.empty()) return;
-  Append(open_.back().block, Section{std::move(open.label), std::move(open.block)});
+  Append(open_.back().block, Section{std::move(open.label), std::move(open.block), open.once});
 }
 
 std::vector<Section> Builder::TakeSections(size_t since) {

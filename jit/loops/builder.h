@@ -1,8 +1,11 @@
 #ifndef TALWEG_JIT_LOOPS_BUILDER_H_
 #define TALWEG_JIT_LOOPS_BUILDER_H_
 
+#include <array>
 #include <cstdint>
+#include <cstring>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -45,7 +48,8 @@ using Registers = absl::InlinedVector<Register, 16>;
 // types agree (verify.h tells where they don't).
 class Builder {
  public:
-  Builder(int32_t inputs, int32_t outputs);
+  // Without `simplify` every instruction is made that is asked for: what tests compare with.
+  Builder(int32_t inputs, int32_t outputs, bool simplify = true);
   Builder(const Builder&) = delete;
   Builder& operator=(const Builder&) = delete;
 
@@ -162,7 +166,7 @@ class Builder {
   void OpenIf(Register condition);
   void CloseIf();
   // A section that stays empty vanishes.
-  void OpenSection(std::string label);
+  void OpenSection(std::string label, bool once = false);
   void CloseSection();
   // For trying something out: where the innermost open block ends now, and the sections that came
   // since, which are taken out again.
@@ -170,20 +174,25 @@ class Builder {
   std::vector<Section> TakeSections(size_t since);
 
  private:
-  // What makes two pure instructions equal.
+  // What makes two pure instructions equal. All of its bytes count, so that they are hashed and
+  // compared as one piece.
   struct Key {
     Code code = Code::kScalar;
     Opcode opcode = Opcode::kConstant;
-    RegisterType type;
+    DType dtype = kFloat32;
+    uint8_t none = 0;
+    int32_t lanes = 1;
     std::array<Register, 4> args = {kNone, kNone, kNone, kNone};
     uint64_t immediate = 0;
     int64_t stride = 1;
-    int32_t buffer = -1, site = -1, shuffle = -1;
-    friend bool operator==(const Key&, const Key&) = default;
+    int32_t buffer = -1, site = -1, shuffle = -1, nothing = 0;
+    friend bool operator==(const Key& a, const Key& b) {
+      return std::memcmp(&a, &b, sizeof(Key)) == 0;
+    }
     template <typename H>
     friend H AbslHashValue(H h, const Key& k) {
-      return H::combine(std::move(h), k.code, k.opcode, k.type.dtype, k.type.lanes, k.args,
-                        k.immediate, k.stride, k.buffer, k.site, k.shuffle);
+      static_assert(std::has_unique_object_representations_v<Key>);
+      return H::combine_contiguous(std::move(h), reinterpret_cast<const uint8_t*>(&k), sizeof(Key));
     }
   };
   // A register and the block that defines it. Blocks are not reused: one whose serial number has
@@ -207,6 +216,7 @@ class Builder {
     For loop;
     Register condition = kNone;
     std::string label;
+    bool once = false;
   };
   // What a CloseFor or CloseIf is to do: end a block, nothing, end a block that never runs.
   enum class Close : uint8_t { kBlock, kNothing, kDrop };
@@ -232,7 +242,12 @@ class Builder {
   Open& Push(Open::Kind kind);
   Open Pop(Open::Kind kind);
 
+  void SetFact(Register r, const Fact& fact) {
+    if (simplify_) facts_[static_cast<size_t>(r)] = fact;
+  }
+
   Program program_;
+  const bool simplify_;
   std::vector<Fact> facts_;  // of each register
   std::vector<Open> open_;
   std::vector<Closing> closes_;

@@ -51,8 +51,7 @@ Register Builder::Fold(Opcode opcode, DType dtype, Register a, Register b) {
   if (opcode == Opcode::kSub) {
     if (a == b) return Like(a, 0);
     if (b_is_constant) return Add(a, Like(a, Wrap(dtype, -static_cast<uint64_t>(y))));
-    const Fact& of_a = fact(a);
-    const Fact& of_b = fact(b);
+    const Fact of_a = fact(a), of_b = fact(b);
     if (of_a.kind == Fact::Kind::kNothing && of_b.kind == Fact::Kind::kNothing) return kNone;
     if (a_is_constant) return kNone;
     const uint64_t rest = static_cast<uint64_t>(of_a.value) - static_cast<uint64_t>(of_b.value);
@@ -93,7 +92,7 @@ Register Builder::FoldSum(Register a, Register b) {
     if (rest == 0) return base;
     const Register sum =
         Numbered({.opcode = Opcode::kAdd, .args = {base, Like(a, rest), kNone, kNone}}, type(a));
-    facts_[static_cast<size_t>(sum)] = {Fact::Kind::kSum, base, rest};
+    SetFact(sum, {Fact::Kind::kSum, base, rest});
     return sum;
   }
   if (of_a.kind == Fact::Kind::kNothing && of_b.kind == Fact::Kind::kNothing) return kNone;

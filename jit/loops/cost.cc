@@ -11,6 +11,8 @@ constexpr double kTypicalTrips = 4;
 constexpr double kPerTrip = 1;
 constexpr double kPerLaneAlone = 1.5;
 constexpr double kCall = 20;
+// What it costs to compile an instruction, as far as a choice should mind that.
+constexpr double kPerInstruction = 0.5;
 
 double CostOf(const Program& program, const Instruction& instruction, const Machine& machine) {
   const Register typed =
@@ -72,10 +74,31 @@ double CostOf(const Program& program, const Block& block, const Machine& machine
   return cost;
 }
 
+int64_t InstructionsOf(const Program& program, const Block& block) {
+  int64_t count = 0;
+  for (const Statement& statement : block) {
+    if (const auto* instruction = std::get_if<Instruction>(&statement.node)) {
+      const bool each = instruction->code == Code::kLoadEach ||
+                        (instruction->code == Code::kLoad && instruction->stride != 1) ||
+                        (instruction->code == Code::kStore && instruction->stride != 1);
+      const Register typed =
+          instruction->code == Code::kStore ? instruction->args[2] : instruction->result;
+      count += each && typed != kNone ? 3 * program.type(typed).lanes : 1;
+    } else if (const auto* loop = std::get_if<For>(&statement.node)) {
+      count += 3 + InstructionsOf(program, loop->body);
+    } else if (const auto* branch = std::get_if<If>(&statement.node)) {
+      count += 2 + InstructionsOf(program, branch->body);
+    } else {
+      count += InstructionsOf(program, std::get<Section>(statement.node).body);
+    }
+  }
+  return count;
+}
+
 }  // namespace
 
 double CostOf(const Program& program, const Section& section, const Machine& machine) {
-  return CostOf(program, section.body, machine);
+  return CostOf(program, section.body, machine) + kPerInstruction * InstructionsOf(program, section.body);
 }
 
 }  // namespace talweg::loops

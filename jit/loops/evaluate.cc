@@ -36,8 +36,8 @@ bool HasWideVectors() {
 // makes room when the block ends. Constants lie before all others, and are never computed.
 class Compiler {
  public:
-  explicit Compiler(const Program& program)
-      : program_(program), places_(program.registers.size(), -1), wide_(HasWideVectors()) {}
+  Compiler(const Program& program, bool wide)
+      : program_(program), places_(program.registers.size(), -1), wide_(wide) {}
 
   Evaluator::Code Compile() {
     code_.buffers = program_.buffers;
@@ -295,8 +295,8 @@ void Compiler::Add(const For& loop) {
 
 }  // namespace
 
-Evaluator::Evaluator(const Program& program)
-    : code_(std::make_shared<const Code>(Compiler(program).Compile())) {}
+Evaluator::Evaluator(const Program& program, bool wide)
+    : code_(std::make_shared<const Code>(Compiler(program, wide && HasWideVectors()).Compile())) {}
 
 bool Evaluator::operator()(Context* context) const {
   const std::unique_ptr<std::byte[], Free> registers(static_cast<std::byte*>(

@@ -22,7 +22,8 @@ namespace talweg::loops {
 // first (NaN, -1), in every run alike, such that what is read before it is written shows.
 class Evaluator {
  public:
-  explicit Evaluator(const Program& program);
+  // `wide` uses AVX2 and FMA where the machine has them; the bits are the same.
+  explicit Evaluator(const Program& program, bool wide = true);
 
   // Of one run by RunProgram; false where it ended early.
   bool operator()(Context* context) const;

@@ -159,6 +159,7 @@ struct If {
 struct Section {
   std::string label;  // "contract %4 (model.cc:14)"
   std::vector<Statement> body;
+  bool once = false;  // runs so seldom that it may be compiled quickly rather than well
 };
 
 struct Statement {

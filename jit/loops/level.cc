@@ -6,6 +6,7 @@
 
 #include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
+#include "graph/engine.h"
 #include "jit/loops/nest.h"
 
 namespace talweg::loops {
@@ -105,16 +106,11 @@ std::string Level::Label(NodeId id) const {
 int32_t Level::SiteOf(ErrorSite::What what, NodeId id, int64_t limit) {
   const auto [it, is_new] = sites_.try_emplace({id, static_cast<int64_t>(what)}, 0);
   if (!is_new) return it->second;
-  const Node& n = node(id);
-  ErrorSite site{.what = what, .before = n.op->name, .after = "", .limit = limit};
-  const char* separator = ": ";
-  for (NodeId operand : n.operands) {
-    absl::StrAppend(&site.before, separator, ToString(node(operand).type()));
-    separator = " x ";
-  }
-  site.before += ": ";
-  const std::string line = ToString(n.line);
-  if (!line.empty()) site.after = absl::StrCat(" (", line, ")");
+  NodeFrame frame = FrameOf(graph_, id);
+  ErrorSite site{.what = what,
+                 .before = std::move(frame.before),
+                 .after = std::move(frame.after),
+                 .limit = limit};
   return it->second = b_.AddSite(std::move(site));
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/algorithm/container.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "graph/expr.h"
@@ -57,6 +58,10 @@ class Level {
         graph_(graph),
         depth_(depth),
         fusion_(Fuse(graph, {.fuse = lowering.options.fuse})),
+        has_loop_(absl::c_any_of(fusion_.groups,
+                                 [](const Fusion::Group& group) {
+                                   return group.what == Fusion::Group::What::kLoop;
+                                 })),
         tensors_(graph.nodes().size()),
         planned_(graph.nodes().size()),
         memory_site_(b_.AddSite({.what = ErrorSite::What::kMemory, .before = "", .after = ""})) {}
@@ -85,6 +90,9 @@ class Level {
   const Node& node(NodeId id) const { return graph_.node(id); }
   const Fusion& fusion() const { return fusion_; }
   int32_t depth() const { return depth_; }
+  // Whether this runs once and others, in loops, many times: code that is short beats code that is
+  // fast.
+  bool runs_once() const { return depth_ == 0 && has_loop_; }
 
   bool HasTensor(NodeId id) const { return tensors_[At(id)].has_value(); }
   const Tensor& tensor(NodeId id) const { return *tensors_[At(id)]; }
@@ -133,6 +141,7 @@ class Level {
   const Graph& graph_;
   const int32_t depth_;
   const Fusion fusion_;
+  const bool has_loop_;
   Symbol rows_, trips_;
   std::vector<std::optional<Tensor>> tensors_, planned_;
   absl::flat_hash_map<NodeId, Register> registers_;

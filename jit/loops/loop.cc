@@ -7,6 +7,7 @@
 
 #include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
+#include "graph/engine.h"
 #include "graph/verify.h"
 #include "jit/loops/level.h"
 #include "jit/loops/nest.h"
@@ -79,6 +80,14 @@ class LoopLowering {
   size_t scanned() const { return static_cast<size_t>(loop_.scanned); }
   size_t stacked() const { return static_cast<size_t>(loop_.stacked); }
 
+  const Type& inside_type(size_t k) const {
+    return outer_.node(Operand(captures() + k)).type();
+  }
+  bool IsRowMajorBest(const Type& type) const {
+    const std::vector<int32_t> order = BestOrder(outer_, type.shape);
+    return absl::c_is_sorted(order);
+  }
+
   // Whether any part of carried value k lies still: its next value is itself.
   bool Stays(size_t k) const { return graph_.outputs()[k] == Input(captures() + k); }
 
@@ -107,8 +116,10 @@ class LoopLowering {
       const NodeId part = parts_[k];
       std::optional<Tensor> home;
       if (part >= 0) home = outer_.PlannedFor(part);
+      // The caller's memory is row-major; what would rather lie otherwise is copied at the end.
+      if (home.has_value() && !home->internal && !IsRowMajorBest(inside_type(k))) home.reset();
       if (!home.has_value()) {
-        home = outer_.NewTensor(outer_.node(Operand(captures() + k)).type(),
+        home = outer_.NewTensor(inside_type(k),
                                 absl::StrCat("carried", k, "_", id_));
       }
       if (!SamePlace(*home, starts[k])) outer_.CopyTo(Operand(captures() + k), *home);
@@ -389,10 +400,8 @@ class LoopLowering {
 
 absl::Status Level::LowerLoop(NodeId id) {
   if (depth_ >= kMaxNesting) {
-    const ErrorSite& site =
-        b_.program().sites[static_cast<size_t>(SiteOf(ErrorSite::What::kTrips, id))];
-    return absl::InvalidArgumentError(absl::StrCat(
-        site.before, "loops are nested deeper than ", kMaxNesting, site.after));
+    return NodeError(absl::StatusCode::kInvalidArgument, graph_, id,
+                     absl::StrCat("loops are nested deeper than ", kMaxNesting));
   }
   return LoopLowering(*this, id).Run();
 }

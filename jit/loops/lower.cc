@@ -60,7 +60,9 @@ absl::StatusOr<Program> Lower(const Graph& graph, const Machine& machine,
   }
   const std::vector<int32_t> passed = PassedThrough(graph);
   b.program().passed_through = passed;
-  const bool late = !level.fusion().trip_counts.empty();
+  // Outputs are there once the number of trips is known.
+  const bool late = level.fusion().groups_before_trips > 0;
+  const bool trips_come_later = !level.fusion().trip_counts.empty();
   std::vector<int32_t> buffers;
   std::vector<bool> planned(passed.size(), false);
   for (size_t k = 0; k < passed.size(); k++) {
@@ -82,6 +84,10 @@ absl::StatusOr<Program> Lower(const Graph& graph, const Machine& machine,
         graph.node(id).As<PartAttributes>().index + 1 ==
             static_cast<int32_t>(graph.node(graph.node(id).operands[0]).types.size());
     if (!is_member || is_loop_count || late || level.PlannedFor(id).has_value()) continue;
+    const auto trips_at = absl::c_find(type.shape, kTrips);
+    if (trips_come_later && trips_at != type.shape.end() && trips_at != type.shape.begin()) {
+      continue;  // strides that are not known yet
+    }
     level.Plan(id, level.RowMajor(type, buffers[k]));
     planned[k] = true;
   }

@@ -85,15 +85,46 @@ class Lifetimes {
   int64_t now_ = 0;
 };
 
+void Renumber(Block& block, const std::vector<int32_t>& numbers) {
+  for (Statement& statement : block) {
+    if (auto* instruction = std::get_if<Instruction>(&statement.node)) {
+      if (instruction->buffer >= 0) {
+        instruction->buffer = numbers[static_cast<size_t>(instruction->buffer)];
+      }
+    } else if (auto* loop = std::get_if<For>(&statement.node)) {
+      Renumber(loop->body, numbers);
+    } else if (auto* branch = std::get_if<If>(&statement.node)) {
+      Renumber(branch->body, numbers);
+    } else {
+      Renumber(std::get<Section>(statement.node).body, numbers);
+    }
+  }
+}
+
+// Schedules that were tried and not taken leave buffers that nothing touches.
+void DropUnused(Program& program) {
+  const Lifetimes lifetimes(program);
+  std::vector<int32_t> numbers(program.buffers.size(), -1);
+  std::vector<Buffer> kept;
+  for (size_t i = 0; i < program.buffers.size(); i++) {
+    if (program.buffers[i].home == Buffer::Home::kArena && lifetimes.of(i).first < 0) continue;
+    numbers[i] = static_cast<int32_t>(kept.size());
+    kept.push_back(std::move(program.buffers[i]));
+  }
+  if (kept.size() < numbers.size()) Renumber(program.body, numbers);
+  program.buffers = std::move(kept);
+}
+
 }  // namespace
 
 absl::Status AssignMemory(Program& program) {
+  DropUnused(program);
   const Lifetimes lifetimes(program);
   std::vector<std::pair<Lifetime, size_t>> arena;
   int64_t largest = -1;
   for (size_t i = 0; i < program.buffers.size(); i++) {
     const Buffer& buffer = program.buffers[i];
-    if (buffer.home != Buffer::Home::kArena || lifetimes.of(i).first < 0) continue;
+    if (buffer.home != Buffer::Home::kArena) continue;
     Lifetime lifetime = lifetimes.of(i);
     lifetime.bytes = buffer.elements * SizeOf(buffer.dtype);
     if (lifetime.bytes > largest) {

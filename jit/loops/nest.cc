@@ -16,6 +16,9 @@ constexpr int64_t kMostTile = 8;
 // A sum of fewer terms does not make others wait: these many side by side are enough.
 constexpr int64_t kShortSum = 8;
 constexpr int64_t kFewSums = 4;
+constexpr int32_t kMostSums = 8;
+// What is done once for so few elements is done one by one.
+constexpr int64_t kFewElements = 4096;
 // A run-time extent without a bound counts as so many.
 constexpr int64_t kTypicalRows = 256;
 
@@ -280,10 +283,22 @@ bool Nest::MayOverrun(int32_t axis) const {
 
 // ---- Choice
 
+bool Nest::IsDoneOnce() const {
+  if (!level_.runs_once() || !IsStatic(domain_)) return false;
+  int64_t elements = 1;
+  for (Dim dim : domain_) elements = std::min(elements * dim.value(), kFewElements + 1);
+  for (NodeId id : order_) {
+    const Kind kind = level_.node(id).kind();
+    if (kind == Kind::kReduce || kind == Kind::kContract) return false;
+  }
+  return elements <= kFewElements;
+}
+
 std::vector<Schedule> Nest::Candidates() const {
+  if (IsDoneOnce()) return {{}};
   const Machine& machine = level_.lowering().machine;
   int64_t element = 8;
-  bool has_chain = false;
+  bool has_chain = false, has_chains = false;
   int64_t terms = 0;  // of the longest sum
   const auto see = [&](DType dtype) {
     if (dtype != kBool) element = std::min(element, SizeOf(dtype));
@@ -294,6 +309,7 @@ std::vector<Schedule> Nest::Candidates() const {
     if (node.kind() == Kind::kContract) {
       const auto& contract = node.As<ContractAttributes>();
       has_chain = has_chain || contract.order.chains == 1;
+      has_chains = has_chains || contract.order.chains > 1;
       int64_t count = 1;
       for (int64_t axis : contract.lhs_sum) {
         const int64_t bound = level_.BoundOf(ShapeOf(node.operands[0])[static_cast<size_t>(axis)]);
@@ -303,7 +319,9 @@ std::vector<Schedule> Nest::Candidates() const {
     }
   }
   for (const Target& target : writes_) see(target.to.dtype);
-  const auto lanes = static_cast<int32_t>(std::max<int64_t>(1, machine.vector_bytes / element));
+  auto lanes = static_cast<int32_t>(std::max<int64_t>(1, machine.vector_bytes / element));
+  // Sums of many chains have a register for each lane of the result.
+  if (has_chains) lanes = std::min(lanes, kMostSums);
   const auto extent = [&](size_t axis) {
     const int64_t bound = level_.BoundOf(domain_[axis]);
     return bound < 0 ? kTypicalRows : bound;
@@ -347,7 +365,19 @@ std::vector<Schedule> Nest::Candidates() const {
     candidates.push_back(schedule);
     if (candidates.size() == 4) break;
   }
-  if (candidates.empty()) candidates.push_back({});
+  // Elements that lie anywhere are as well collected one by one.
+  const bool gathers = absl::c_any_of(
+      order_, [&](NodeId id) { return level_.node(id).kind() == Kind::kGather; });
+  if (candidates.empty() || gathers) {
+    Schedule scalar;
+    for (size_t axis = 0; axis < domain_.size(); axis++) {
+      if (domain_[axis].is_static() && domain_[axis].value() <= kFewSums) {
+        scalar.tile_axis = static_cast<int32_t>(axis);
+        scalar.tile = domain_[axis].value();
+      }
+    }
+    candidates.push_back(scalar);
+  }
   return candidates;
 }
 
@@ -389,7 +419,7 @@ void Nest::EmitWith(const Schedule& schedule) {
   for (const auto& [id, tensor] : from_) reader.Override(id, tensor);
   for (const auto& [id, tensors] : terms_) reader.SetTerms(id, tensors);
   reader_ = &reader;
-  b_.OpenSection(label_);
+  b_.OpenSection(label_, IsDoneOnce());
   Indices at(domain_.size());
   LoopOver(schedule, 0, at);
   b_.CloseSection();

@@ -53,6 +53,7 @@ class Nest {
   void PrepareTerms();
   std::vector<Tensor> FlatTerms(NodeId id);
   void PrepareLanes(const Schedule& schedule, std::vector<std::pair<NodeId, Tensor>>& copies);
+  bool IsDoneOnce() const;
   std::vector<Schedule> Candidates() const;
   bool MayOverrun(int32_t axis) const;
 

@@ -131,7 +131,7 @@ class Printer {
     PrintInner(branch.body);
   }
   void Print(const Section& section) {
-    AddLine(absl::StrCat("section \"", section.label, "\""));
+    AddLine(absl::StrCat("section \"", section.label, "\"", section.once ? " once" : ""));
     PrintInner(section.body);
   }
 

@@ -21,6 +21,8 @@ constexpr int64_t kWrittenOut = 4;
 // Terms of a longer loop that one trip takes, and the most instructions of a kind for that.
 constexpr int64_t kUnrolled = 4;
 constexpr size_t kMostUnrolled = 64;
+// From so many elements on, places are int64.
+constexpr int64_t kWidePlaces = int64_t{1} << 31;
 
 }  // namespace
 
@@ -396,9 +398,13 @@ Register Reader::Join(const Terms& terms, Registers chains) {
 
 // The place of the first term that equals the best one; a NaN equals a NaN.
 void Reader::FindPlaces(const Terms& terms, absl::Span<const Point> points, Registers& best) {
+  // Narrow numbers, where they suffice: more of them fit in a vector.
+  int64_t most = 1;
+  for (int64_t m : terms.most) most = m < 0 || most < 0 ? -1 : std::min(most * m, kWidePlaces);
+  const DType narrow = most >= 0 && most < kWidePlaces ? kInt32 : kInt64;
   Registers places;
   for (const Point& point : points) {
-    places.push_back(b_.Constant(kInt64, static_cast<uint64_t>(int64_t{-1}), point.lanes));
+    places.push_back(b_.Splat(b_.Convert(narrow, b_.Index(-1)), point.lanes));
   }
   const auto look = [&](const Sum& sum, Register place, Registers& found) {
     for (size_t i = 0; i < points.size(); i++) {
@@ -409,8 +415,9 @@ void Reader::FindPlaces(const Terms& terms, absl::Span<const Point> points, Regi
                                         b_.Binary(Opcode::kNotEqual, best[i], best[i]));
         same = b_.Binary(Opcode::kOr, same, both);
       }
-      const Register none = b_.Binary(Opcode::kLess, found[i], b_.Index(0));
-      found[i] = b_.Select(b_.Binary(Opcode::kAnd, same, none), place, found[i]);
+      const Register none = b_.Binary(Opcode::kLess, found[i], b_.Like(found[i], 0));
+      found[i] = b_.Select(b_.Binary(Opcode::kAnd, same, none), b_.Convert(narrow, place),
+                           found[i]);
     }
   };
   // Loops over the axes, with the place counted row-major.
@@ -440,7 +447,8 @@ void Reader::FindPlaces(const Terms& terms, absl::Span<const Point> points, Regi
   Sum sum;
   visit(visit, 0, sum, b_.Index(0), places);
   for (size_t i = 0; i < points.size(); i++) {
-    best[i] = b_.Binary(Opcode::kMax, places[i], b_.Index(0));
+    best[i] =
+        b_.Convert(kInt64, b_.Binary(Opcode::kMax, places[i], b_.Like(places[i], 0)));
   }
 }
 

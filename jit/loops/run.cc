@@ -15,6 +15,14 @@ constexpr std::align_val_t kAlignment{64};
 // What stands in for memory that nobody has, and that nobody may write.
 alignas(64) constexpr std::byte kZeros[64] = {};
 
+// Null where there is none.
+std::byte* NewMemory(int64_t bytes) {
+  return static_cast<std::byte*>(
+      ::operator new(static_cast<size_t>(bytes), kAlignment, std::nothrow));
+}
+
+void FreeMemory(std::byte* memory) { ::operator delete(memory, kAlignment); }
+
 bool Uses(const Type& type, Dim symbol) {
   return std::find(type.shape.begin(), type.shape.end(), symbol) != type.shape.end();
 }
@@ -36,21 +44,31 @@ absl::Status OutputError(const Graph& graph, size_t k, absl::string_view what) {
 
 }  // namespace
 
-void Run::Free::operator()(std::byte* memory) const { ::operator delete(memory, kAlignment); }
+void Run::Free::operator()(std::byte* memory) const { FreeMemory(memory); }
 
-std::unique_ptr<std::byte[], Run::Free> Run::NewMemory(int64_t bytes) {
-  return std::unique_ptr<std::byte[], Free>(static_cast<std::byte*>(
-      ::operator new(static_cast<size_t>(bytes), kAlignment, std::nothrow)));
+ArenaPool::~ArenaPool() { FreeMemory(kept_.load()); }
+
+std::byte* ArenaPool::Take(int64_t bytes) {
+  std::byte* const memory = kept_.exchange(nullptr);
+  return memory != nullptr ? memory : NewMemory(bytes);
+}
+
+void ArenaPool::Give(std::byte* memory, int64_t bytes) {
+  // What is larger is worth more to others than it saves here.
+  constexpr int64_t kMostKept = 32 << 20;
+  if (bytes <= kMostKept) memory = kept_.exchange(memory);
+  FreeMemory(memory);
 }
 
 Run::Run(const Program& program, const Graph& graph, absl::Span<const Array> inputs,
-         const SymbolValues& symbols, const RunOptions& options)
+         const SymbolValues& symbols, const RunOptions& options, ArenaPool* pool)
     : program_(program),
       graph_(graph),
       inputs_(inputs),
       options_(options),
       table_(static_cast<size_t>(program.slots())),
-      bytes_(static_cast<size_t>(program.slots())) {
+      bytes_(static_cast<size_t>(program.slots())),
+      pool_(pool) {
   for (int32_t slot = 0; slot < program.slots(); slot++) SetSlot(slot, nullptr, 0);
   for (size_t i = 0; i < inputs.size(); i++) {
     SetSlot(static_cast<int32_t>(i), inputs[i].raw(), inputs[i].bytes());
@@ -65,6 +83,14 @@ Run::Run(const Program& program, const Graph& graph, absl::Span<const Array> inp
   context_.run = this;
 }
 
+Run::~Run() {
+  if (pool_ != nullptr && context_.arena != nullptr) {
+    pool_->Give(context_.arena, arena_bytes());
+  } else {
+    FreeMemory(context_.arena);
+  }
+}
+
 void Run::SetSlot(int32_t slot, const std::byte* memory, int64_t bytes) {
   const auto i = static_cast<size_t>(slot);
   // Inputs and constants are never written.
@@ -77,16 +103,14 @@ void Run::SetError(absl::Status status) {
 }
 
 bool Run::Prepare() {
-  // A little even for a program that needs none, so that no pointer into it is null.
-  const int64_t bytes = std::max<int64_t>(program_.arena_bytes, 64);
-  arena_ = NewMemory(bytes);
-  if (arena_ == nullptr) {
+  const int64_t bytes = arena_bytes();
+  context_.arena = pool_ != nullptr ? pool_->Take(bytes) : NewMemory(bytes);
+  if (context_.arena == nullptr) {
     SetError(absl::ResourceExhaustedError(absl::StrCat(
         "no memory for ", bytes, " bytes of intermediate values",
         program_.largest.empty() ? "" : ", of which this is the largest: ", program_.largest)));
     return false;
   }
-  context_.arena = arena_.get();
   return !OutputsAreKnown() || MakeOutputs();
 }
 
@@ -149,8 +173,8 @@ bool Run::Allocate(int32_t slot, int32_t site, int64_t elements, int64_t element
   const bool countable = elements >= 0 && elements <= (kMost - kSlack) / element_size;
   const int64_t bytes = countable ? elements * element_size + kSlack : kMost;
   if (block.memory == nullptr || block.bytes < bytes) {
-    block.memory = nullptr;  // first, so that both need not exist at once
-    block.memory = countable ? NewMemory(bytes) : nullptr;
+    block.memory.reset();  // first, so that both need not exist at once
+    block.memory.reset(countable ? NewMemory(bytes) : nullptr);
     block.bytes = bytes;
   }
   if (block.memory == nullptr) {

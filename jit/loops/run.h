@@ -1,6 +1,7 @@
 #ifndef TALWEG_JIT_LOOPS_RUN_H_
 #define TALWEG_JIT_LOOPS_RUN_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -20,9 +21,10 @@ namespace talweg::loops {
 class Run {
  public:
   Run(const Program& program, const Graph& graph, absl::Span<const Array> inputs,
-      const SymbolValues& symbols, const RunOptions& options);
+      const SymbolValues& symbols, const RunOptions& options, ArenaPool* pool);
   Run(const Run&) = delete;
   Run& operator=(const Run&) = delete;
+  ~Run();
 
   // Allocates the arena, and the outputs if their shapes are known. False on an error.
   bool Prepare();
@@ -52,7 +54,8 @@ class Run {
     std::unique_ptr<std::byte[], Free> memory;
     int64_t bytes = 0;
   };
-  static std::unique_ptr<std::byte[], Free> NewMemory(int64_t bytes);
+  // A little even for a program that needs none, so that no pointer into it is null.
+  int64_t arena_bytes() const { return std::max<int64_t>(program_.arena_bytes, 64); }
   bool OutputsAreKnown() const;
   void SetSlot(int32_t slot, const std::byte* memory, int64_t bytes);
 
@@ -65,7 +68,7 @@ class Run {
   absl::InlinedVector<std::byte*, 32> table_;
   absl::InlinedVector<int64_t, 32> bytes_;
   std::vector<Array> outputs_;
-  std::unique_ptr<std::byte[], Free> arena_;
+  ArenaPool* const pool_;
   // The dynamic buffers by age: their slots, and their memory. There may be more memory than
   // buffers: what a release frees waits for the next allocation at the same height of the stack,
   // which in a loop is the same one of the trip before.

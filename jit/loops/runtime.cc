@@ -106,8 +106,8 @@ std::vector<RuntimeSymbol> MakeSymbols() {
 absl::StatusOr<std::vector<Array>> RunProgram(const Program& program, const Graph& graph,
                                               const Body& body, absl::Span<const Array> inputs,
                                               const SymbolValues& symbols,
-                                              const RunOptions& options) {
-  Run run(program, graph, inputs, symbols, options);
+                                              const RunOptions& options, ArenaPool* pool) {
+  Run run(program, graph, inputs, symbols, options, pool);
   return run.Finish(run.Prepare() && body(run.context()));
 }
 

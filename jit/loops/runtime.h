@@ -1,6 +1,7 @@
 #ifndef TALWEG_JIT_LOOPS_RUNTIME_H_
 #define TALWEG_JIT_LOOPS_RUNTIME_H_
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -32,12 +33,30 @@ struct Context {
 // run ended early; the context's Run has the reason then.
 using Body = std::function<bool(Context*)>;
 
+// The arena that the last run of a program left to the next one: a run of a microsecond has no time
+// for the allocator. Thread-safe; runs at the same time take memory of their own.
+class ArenaPool {
+ public:
+  ArenaPool() = default;
+  ArenaPool(const ArenaPool&) = delete;
+  ArenaPool& operator=(const ArenaPool&) = delete;
+  ~ArenaPool();
+
+  // Memory of so many bytes (the same number each time), aligned to 64; null where there is none.
+  std::byte* Take(int64_t bytes);
+  void Give(std::byte* memory, int64_t bytes);
+
+ private:
+  std::atomic<std::byte*> kept_{nullptr};
+};
+
 // Calls the body of `program`, lowered from `graph`, once: makes arena and outputs, and turns what
-// went wrong into a Status. Inputs and symbols are as RunFunction has them.
+// went wrong into a Status. Inputs and symbols are as RunFunction has them. The pool, if there is
+// one, is for this program only.
 absl::StatusOr<std::vector<Array>> RunProgram(const Program& program, const Graph& graph,
                                               const Body& body, absl::Span<const Array> inputs,
                                               const SymbolValues& symbols,
-                                              const RunOptions& options);
+                                              const RunOptions& options, ArenaPool* pool = nullptr);
 
 // The functions that generated code calls, besides those of the C library. Those that return int32
 // return 0 where the run has to end.

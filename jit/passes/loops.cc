@@ -124,6 +124,14 @@ bool MayExceed(const LoopAttributes& loop, const Node& trips) {
   return !loop.length.is_static() || !count || *count > loop.length.value();
 }
 
+Node MakeInput(Type type) {
+  Node node;
+  node.op = &kInputOp;
+  node.attributes = InputAttributes{};
+  node.types = {std::move(type)};
+  return node;
+}
+
 NodeId MakePart(GraphBuilder& out, NodeId loop, size_t index) {
   const Node& node = out.node(loop);
   return out.Add(kPartOp, {loop}, PartAttributes{static_cast<int32_t>(index)}, node.types[index],

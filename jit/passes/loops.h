@@ -48,6 +48,9 @@ std::optional<int64_t> ConstantInteger(const Node& node);
 // looks; so must one whose slices may be what gives the symbol `trips` its value.
 bool MayExceed(const LoopAttributes& loop, const Node& trips);
 
+// An input of a body, without a name; Close gives it one.
+Node MakeInput(Type type);
+
 // The node of a part.
 NodeId MakePart(GraphBuilder& out, NodeId loop, size_t index);
 

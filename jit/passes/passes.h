@@ -18,6 +18,23 @@ Graph RemoveDead(const Graph& graph);
 // Equal nodes become one.
 Graph Simplify(const Graph& graph);
 
+// fold.cc. Computes what depends on constants alone, where the result is a small constant too, and
+// not larger than what it is made of.
+Graph FoldConstants(const Graph& graph);
+
+// inline.cc. Bodies of loops of no or one trip, but for outermost ones; and numbers in place of `rows`
+// where a loop binds it to the same number in each trip.
+Graph InlineLoops(const Graph& graph);
+
+// captures.cc. What enters the bodies of loops: small constants, iotas and spread values as such
+// and not as captured buffers; what is the same in each trip as a capture, though it was carried or
+// scanned; equal values once. A loop whose stop is never true has none.
+Graph SimplifyCaptures(const Graph& graph);
+
+// hoist.cc. What is the same in each trip of a loop moves out in front of it and enters as a capture,
+// if it is small: a buffer of it is cheaper than to compute it again.
+Graph HoistInvariants(const Graph& graph);
+
 }  // namespace talweg::passes
 
 #endif  // TALWEG_JIT_PASSES_PASSES_H_

@@ -14,7 +14,11 @@ namespace {
 
 constexpr Pass kPasses[] = {
     {"dead", RemoveDead},
+    {"inline", InlineLoops},
+    {"fold", FoldConstants},
     {"simplify", Simplify},
+    {"captures", SimplifyCaptures},
+    {"hoist", HoistInvariants},
 };
 
 absl::StatusOr<std::vector<Pass>> Chosen(const std::vector<std::string>& without) {

@@ -162,8 +162,7 @@ DerivativeCheck CheckDerivatives(const Graph& graph, uint64_t seed, int64_t rows
   for (size_t order = 1; order <= kOrders && check.fault.empty(); order++) {
     std::string fault;
     if (!Agree(got[order], (*wanted)[order], narrow ? 2e-3 : 1e-9)) {
-      fault = absl::StrCat("reverse mode says ", got[order], ", jets ",
-                           (*wanted)[order]);
+      fault = absl::StrCat("reverse mode says ", got[order], ", jets ", (*wanted)[order]);
     } else if (!narrow) {
       fault = CompareWithDifferences(*executable, at, order, got[order]);
     }

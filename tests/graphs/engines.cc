@@ -17,8 +17,14 @@ namespace {
 constexpr NamedEngine kEngines[] = {
     {"the interpreter", Interpret},
     {"the interpreter without vectors", InterpretPortably},
-    {"the loop evaluator", [](const Graph& graph) { return Jit(graph, {.evaluate = true}); }},
-    {"the JIT", [](const Graph& graph) { return Jit(graph, {}); }},
+    {"the loop evaluator",
+     [](const Graph& graph) { return Jit(graph, {.evaluate = true, .verify = true}); }},
+    {"the JIT", [](const Graph& graph) { return Jit(graph, {.verify = true}); }},
+    {"the JIT for AVX2", [](const Graph& graph) { return Jit(graph, {.cpu = "avx2"}); }},
+    {"the JIT for x86-64", [](const Graph& graph) { return Jit(graph, {.cpu = "x86-64"}); }},
+    {"the JIT without fusion", [](const Graph& graph) { return Jit(graph, {.fuse = false}); }},
+    {"the JIT without passes", [](const Graph& graph) { return Jit(graph, {.without = {"all"}}); }},
+    {"the JIT, level 0", [](const Graph& graph) { return Jit(graph, {.level = 0}); }},
 };
 
 using Outputs = absl::StatusOr<std::vector<Array>>;

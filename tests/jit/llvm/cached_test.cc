@@ -171,6 +171,7 @@ TEST(Key, DependsOnAllThatAnObjectDependsOn) {
       {"dynamic", [](Everything& e) { e.program.dynamic++; }},
 
       {"label", [](Everything& e) { SectionOf(e.program).label = "x"; }},
+      {"once", [](Everything& e) { SectionOf(e.program).once = true; }},
       {"section's end",
        [](Everything& e) {
          auto& body = SectionOf(e.program).body;

@@ -68,8 +68,8 @@ std::string ForeignObject(const std::string& callee, int functions = 1) {
   llvm::IRBuilder<> b(context);
   for (int k = 0; k < functions; k++) {
     auto* type = llvm::FunctionType::get(b.getInt32Ty(), {b.getPtrTy()}, false);
-    auto* function = llvm::Function::Create(type, llvm::Function::ExternalLinkage,
-                                            absl::StrCat("f", k), module);
+    auto* function =
+        llvm::Function::Create(type, llvm::Function::ExternalLinkage, absl::StrCat("f", k), module);
     b.SetInsertPoint(llvm::BasicBlock::Create(context, "", function));
     if (!callee.empty()) b.CreateCall(module.getOrInsertFunction(callee, b.getInt32Ty()));
     b.CreateRet(b.getInt32(1));
@@ -77,8 +77,8 @@ std::string ForeignObject(const std::string& callee, int functions = 1) {
   llvm::SmallString<0> bytes;
   llvm::raw_svector_ostream stream(bytes);
   llvm::legacy::PassManager passes;
-  EXPECT_FALSE((*machine)->addPassesToEmitFile(passes, stream, nullptr,
-                                               llvm::CodeGenFileType::ObjectFile));
+  EXPECT_FALSE(
+      (*machine)->addPassesToEmitFile(passes, stream, nullptr, llvm::CodeGenFileType::ObjectFile));
   passes.run(module);
   return std::string(bytes.str());
 }

@@ -52,9 +52,8 @@ TEST(CheckIndex, ClampsAndReportsTheFirstThatIsWrongAndCounts) {
   for (int32_t lanes : {1, 2, 4, 8, 16, 32}) {
     for (bool masked : {false, true}) {
       Harness h({{kInt64, {kRows}}, {kBool, {kRows}}}, {{kInt64, {kRows}}});
-      const int32_t site = h.b.AddSite({.what = loops::ErrorSite::What::kIndex,
-                                        .before = "gather: ",
-                                        .after = " (model.cc:3)"});
+      const int32_t site = h.b.AddSite(
+          {.what = loops::ErrorSite::What::kIndex, .before = "gather: ", .after = " (model.cc:3)"});
       h.b.OpenSection("check");
       const Register i = h.b.OpenFor(Bound{}, Bound{.reg = h.b.Rows()}, lanes).variable;
       const Register index = h.b.Load(h.in[0], i, lanes);
@@ -78,9 +77,9 @@ TEST(CheckIndex, ClampsAndReportsTheFirstThatIsWrongAndCounts) {
           ASSERT_TRUE(out.ok()) << out.status();
           EXPECT_TRUE(SameBits((*out)[0], Array::Vector(indices)));
         } else if (!masked) {
-          EXPECT_THAT(std::string(out.status().message()),
-                      testing::MatchesRegex(
-                          "gather: index .* is outside of \\[0, 5\\) \\(model.cc:3\\)"));
+          EXPECT_THAT(
+              std::string(out.status().message()),
+              testing::MatchesRegex("gather: index .* is outside of \\[0, 5\\) \\(model.cc:3\\)"));
         }
       }
     }
@@ -92,9 +91,9 @@ TEST(CheckIndex, ClampsToZeroWhereThereIsNothing) {
   const int32_t site = h.b.AddSite({.before = "gather: ", .after = ""});
   h.b.OpenSection("check");
   const Register mask = h.b.Binary(Opcode::kLess, h.b.Index(9), h.b.Load(h.in[0], kNone));
-  h.b.Store(h.out[0], kNone,
-            h.b.CheckIndex(h.b.Load(h.in[0], kNone), h.b.Times(h.b.Load(h.in[0], kNone), 0), site,
-                           mask));
+  h.b.Store(
+      h.out[0], kNone,
+      h.b.CheckIndex(h.b.Load(h.in[0], kNone), h.b.Times(h.b.Load(h.in[0], kNone), 0), site, mask));
   h.b.CloseSection();
   const auto out = RunAll(h, {Array::Vector<int64_t>({3, 4, 5}), *Array::Zeros(kBool, {3})});
   ASSERT_TRUE(out.ok()) << out.status();
@@ -104,9 +103,8 @@ TEST(CheckIndex, ClampsToZeroWhereThereIsNothing) {
 TEST(FailIf, EndsTheRunWithItsNumbers) {
   for (int64_t size : {4000, 0}) {
     Harness h({{kInt64, {2}}}, {{kInt64, {2}}});
-    const int32_t site = h.b.AddSite({.what = loops::ErrorSite::What::kTrips,
-                                      .before = "loop: ",
-                                      .after = " (model.cc:9)"});
+    const int32_t site = h.b.AddSite(
+        {.what = loops::ErrorSite::What::kTrips, .before = "loop: ", .after = " (model.cc:9)"});
     h.b.OpenSection("first");
     const Register x = h.b.Load(h.in[0], kNone);
     const Register y = h.b.Load(h.in[0], kNone, 1, {.offset = 1});
@@ -125,10 +123,10 @@ TEST(FailIf, EndsTheRunWithItsNumbers) {
     CompileOptions options = Options("native");
     options.function_size = size;
     const auto code = MustCompile(h.Take(), options);
-    EXPECT_EQ(h.RunAs([&](loops::Context* c) { return code->Run(c); },
-                      {Array::Vector<int64_t>({5, 4})})
-                  .status(),
-              bad.status());
+    EXPECT_EQ(
+        h.RunAs([&](loops::Context* c) { return code->Run(c); }, {Array::Vector<int64_t>({5, 4})})
+            .status(),
+        bad.status());
   }
 }
 
@@ -150,9 +148,8 @@ TEST(BindTrips, MakesOutputsOfThatLength) {
 
 TEST(Allocate, GivesDynamicBuffersAndReleaseTakesThem) {
   Harness h({{kInt64, {}}}, {{kInt64, {4}}});
-  const int32_t site = h.b.AddSite({.what = loops::ErrorSite::What::kMemory,
-                                    .before = "loop: ",
-                                    .after = " (model.cc:9)"});
+  const int32_t site = h.b.AddSite(
+      {.what = loops::ErrorSite::What::kMemory, .before = "loop: ", .after = " (model.cc:9)"});
   const int32_t one = h.b.AddDynamic("one", kInt64), two = h.b.AddDynamic("two", kFloat32);
   h.b.OpenSection("count");
   const Register n = h.b.Load(h.in[0], kNone);

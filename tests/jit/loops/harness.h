@@ -25,8 +25,8 @@ namespace talweg::loops {
 // ... and `out0` ..., of the sizes that their types have.
 class Harness {
  public:
-  Harness(const std::vector<Type>& inputs, const std::vector<Type>& outputs)
-      : b(static_cast<int32_t>(inputs.size()), static_cast<int32_t>(outputs.size())) {
+  Harness(const std::vector<Type>& inputs, const std::vector<Type>& outputs, bool simplify = true)
+      : b(static_cast<int32_t>(inputs.size()), static_cast<int32_t>(outputs.size()), simplify) {
     std::vector<Node> nodes;
     std::vector<NodeId> ids;
     for (size_t i = 0; i < inputs.size() + outputs.size(); i++) {

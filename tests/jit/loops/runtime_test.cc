@@ -88,6 +88,31 @@ TEST(RunProgram, SaysHowMuchMemoryAnArenaTakes) {
                 "the largest: matmul: float32[2,2] x float32[2,2] (model.cc:14)"));
 }
 
+TEST(ArenaPool, LendsTheSameArenaToOneRunAfterAnother) {
+  Harness h({}, {});
+  h.Arena("scratch", kFloat32, 100);
+  const Program& program = h.Take();
+  ArenaPool pool;
+  std::vector<std::byte*> seen;
+  const auto run = [&](const Body& body) {
+    EXPECT_TRUE(RunProgram(program, h.graph, body, {}, {}, {}, &pool).ok());
+  };
+  const Body look = [&](Context* c) {
+    seen.push_back(c->arena);
+    std::memset(c->arena, 1, static_cast<size_t>(program.arena_bytes));
+    return true;
+  };
+  run(look);
+  run(look);
+  EXPECT_EQ(seen[0], seen[1]);
+  // One inside of another.
+  run([&](Context* c) {
+    run(look);
+    return look(c);
+  });
+  EXPECT_NE(seen[2], seen[3]);
+}
+
 TEST(RunProgram, SaysWhatOutputCanNotBe) {
   Harness big({{kFloat32, {kRows}}}, {{kFloat32, {kRows, int64_t{1} << 50}}});
   const Arrays memory = big.RunAs([](Context*) { return true; }, {*Array::Zeros(kFloat32, {9})});

@@ -1,0 +1,61 @@
+// Programs drawn at random give the same bits with and without vector instructions, simplified by
+// the builder or not.
+
+#include <cstdlib>
+#include <iostream>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "tests/jit/loops/random_program.h"
+
+namespace talweg::loops {
+namespace {
+
+using Outcome = absl::StatusOr<std::vector<Array>>;
+
+void ExpectSame(const Outcome& a, const Outcome& b, const char* what) {
+  ASSERT_EQ(a.status(), b.status()) << what;
+  if (!a.ok()) return;
+  for (size_t k = 0; k < a->size(); k++) {
+    if (SameBits((*a)[k], (*b)[k])) continue;
+    for (int64_t i = 0; i < (*a)[k].size(); i++) {
+      const double x = (*a)[k].At(i), y = (*b)[k].At(i);
+      if (x != y && !(x != x && y != y)) {
+        ADD_FAILURE() << what << ": output " << k << ", element " << i << ": " << x << ", not "
+                      << y;
+        break;
+      }
+    }
+    ADD_FAILURE() << what << ": output " << k;
+  }
+}
+
+TEST(RandomProgram, GivesTheSameBitsHoweverItRuns) {
+  int64_t count = 2200;
+  if (const char* text = std::getenv("TALWEG_FUZZ_COUNT")) count = std::atoll(text);
+  const char* text = std::getenv("TALWEG_FUZZ_SEED");
+  const uint64_t fresh =
+      text != nullptr ? std::strtoull(text, nullptr, 10) : std::random_device()();
+  int64_t instructions = 0, errors = 0;
+  for (int64_t i = 0; i < count && !testing::Test::HasFailure(); i++) {
+    const uint64_t seed =
+        i % 11 == 10 ? (fresh << 24) + static_cast<uint64_t>(i) : static_cast<uint64_t>(i);
+    SCOPED_TRACE(absl::StrCat("seed ", seed));
+    RandomProgram made = MakeRandomProgram(seed), plain = MakeRandomProgram(seed, false);
+    const Program& program = made.harness->Take();
+    instructions += static_cast<int64_t>(program.registers.size());
+    const Outcome want = made.harness->Run(made.inputs);
+    EXPECT_FALSE(absl::IsInternal(want.status())) << want.status();
+    errors += want.ok() ? 0 : 1;
+    ExpectSame(made.harness->RunAs(Evaluator(program, false), made.inputs), want,
+               "without vectors");
+    ExpectSame(plain.harness->Run(plain.inputs), want, "as it was asked for");
+  }
+  std::cout << count << " programs, fresh seeds from " << fresh << ", " << instructions / count
+            << " registers each, " << errors << " ended with an error" << std::endl;
+}
+
+}  // namespace
+}  // namespace talweg::loops

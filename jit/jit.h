@@ -41,8 +41,8 @@ absl::StatusOr<Executable> Jit(const Graph& graph);
 // threads at once.
 Engine JitEngine(const JitOptions& options = {});
 
-// Why code that is compiled with this JitOptions::cache is not found again by the next process, as a
-// sentence with the folder. OK if the cache works, or is off on purpose.
+// Why code that is compiled with this JitOptions::cache is not found again by the next process, as
+// a sentence with the folder. OK if the cache works, or is off on purpose.
 absl::Status CacheStatus(const std::string& cache);
 
 }  // namespace talweg

@@ -128,8 +128,8 @@ ObjectCache ObjectCache::Open(const std::string& place, FileSystem system, uid_t
 }
 
 std::string ObjectCache::FileName(const Key& key) {
-  return absl::StrCat(absl::BytesToHexString(absl::string_view(
-                          reinterpret_cast<const char*>(key.data()), key.size())),
+  return absl::StrCat(absl::BytesToHexString(
+                          absl::string_view(reinterpret_cast<const char*>(key.data()), key.size())),
                       kSuffix);
 }
 
@@ -187,8 +187,8 @@ absl::Status ObjectCache::Put(const Key& key, absl::string_view object) const {
   if (::getentropy(&random, sizeof(random)) != 0) return absl::ErrnoToStatus(errno, "getentropy");
   const std::string temporary =
       absl::StrFormat("%s%016x%s", kTemporaryPrefix, random, kTemporarySuffix);
-  absl::Status status = Write(
-      temporary, {reinterpret_cast<const char*>(&header), sizeof(header)}, object);
+  absl::Status status =
+      Write(temporary, {reinterpret_cast<const char*>(&header), sizeof(header)}, object);
   const std::string name = FileName(key);
   for (bool again : {true, false}) {
     if (!status.ok()) break;
@@ -260,9 +260,8 @@ void ObjectCache::Trim() const {
     if (temporary) continue;
     // A time to come is a mistake of some clock's, and would be kept for ever.
     const bool wrong = info.st_mtim.tv_sec > now + kDay;
-    entries.push_back({{wrong ? 0 : info.st_mtim.tv_sec, info.st_mtim.tv_nsec},
-                       bytes,
-                       std::string(name)});
+    entries.push_back(
+        {{wrong ? 0 : info.st_mtim.tv_sec, info.st_mtim.tv_nsec}, bytes, std::string(name)});
   }
   if (total <= limit_ / 16 * 15) return;
   std::sort(entries.begin(), entries.end());

@@ -83,8 +83,8 @@ absl::StatusOr<Descriptor> OpenParents(const std::string& real) {
     }
     if (i == names.size()) return folder;
     absl::StrAppend(&seen, i == 0 ? "" : "/", names[i]);
-    folder = Descriptor(::openat(folder.get(), names[i].c_str(),
-                                 O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    folder = Descriptor(
+        ::openat(folder.get(), names[i].c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   }
 }
 

@@ -32,13 +32,14 @@ class Descriptor {
 };
 
 // Where the environment puts the cache: $TALWEG_CACHE_DIR, $XDG_CACHE_HOME/talweg,
-// $HOME/.cache/talweg, the first that is there. "off" where the first says so. Error: none is there.
+// $HOME/.cache/talweg, the first that is there. "off" where the first says so. Error: none is
+// there.
 absl::StatusOr<std::string> DefaultCacheFolder();
 // $TALWEG_CACHE_MB, in bytes; 256 MiB where that is not a whole number from 0 to 1,048,576.
 int64_t CacheLimit();
 
-// Opens `user`'s folder at `path`, and makes it (0700, with all that is missing above it) where it is
-// missing. Everything in it is then reached through the descriptor, so that nobody who renames
+// Opens `user`'s folder at `path`, and makes it (0700, with all that is missing above it) where it
+// is missing. Everything in it is then reached through the descriptor, so that nobody who renames
 // folders changes which one is meant. Errors, with the path: it is a symbolic link or no folder;
 // somebody else owns it, or may write to it; a folder above it may be written by everybody (and has
 // no sticky bit, as /tmp has); the system's.

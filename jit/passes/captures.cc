@@ -150,7 +150,8 @@ void LoopEntry::AddInputs() {
   }
   std::vector<std::optional<NodeId>> slices;
   for (NodeId scanned : old_.scanned) slices.push_back(SliceOfEach(scanned));
-  const bool none_left = absl::c_all_of(slices, [](const auto& slice) { return slice.has_value(); });
+  const bool none_left =
+      absl::c_all_of(slices, [](const auto& slice) { return slice.has_value(); });
   if (limited_ && none_left && old_.stacked.empty()) slices.back() = std::nullopt;
   new_.scanned.clear();
   new_.scanned_in.clear();

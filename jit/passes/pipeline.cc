@@ -13,12 +13,8 @@ namespace talweg::passes {
 namespace {
 
 constexpr Pass kPasses[] = {
-    {"dead", RemoveDead},
-    {"inline", InlineLoops},
-    {"fold", FoldConstants},
-    {"simplify", Simplify},
-    {"captures", SimplifyCaptures},
-    {"hoist", HoistInvariants},
+    {"dead", RemoveDead},   {"inline", InlineLoops},        {"fold", FoldConstants},
+    {"simplify", Simplify}, {"captures", SimplifyCaptures}, {"hoist", HoistInvariants},
 };
 
 absl::StatusOr<std::vector<Pass>> Chosen(const std::vector<std::string>& without) {

@@ -330,8 +330,8 @@ TEST_F(CacheTest, ThatCannotBeWrittenStillReads) {
     EXPECT_TRUE(ObjectCache::Open(folder).Put(KeyNumber(1), ObjectNumber(1)).ok());
     EXPECT_EQ(::chmod(folder.c_str(), 0500), 0);
     const ObjectCache cache = ObjectCache::Open(folder);
-    EXPECT_EQ(Message(cache), absl::StrCat("newly compiled code is not cached: '", folder,
-                                           "': Permission denied"));
+    EXPECT_EQ(Message(cache),
+              absl::StrCat("newly compiled code is not cached: '", folder, "': Permission denied"));
     EXPECT_EQ(cache.Get(KeyNumber(1)), ObjectNumber(1));
     EXPECT_FALSE(cache.Put(KeyNumber(2), ObjectNumber(2)).ok());
     EXPECT_EQ(cache.Get(KeyNumber(2)), std::nullopt);
@@ -389,7 +389,8 @@ TEST_F(CacheTest, LivesWithoutFileDescriptors) {
     EXPECT_FALSE(cache.Put(KeyNumber(2), "bytes").ok());
     return true;
   })));
-  EXPECT_EQ(cache.Get(KeyNumber(1)), ObjectNumber(1)) << "an entry that could not be opened is kept";
+  EXPECT_EQ(cache.Get(KeyNumber(1)), ObjectNumber(1))
+      << "an entry that could not be opened is kept";
 }
 
 TEST_F(CacheTest, LivesWithALimitOnTheLengthOfFiles) {

@@ -61,33 +61,26 @@ Reader::Terms Reader::TermsOf(NodeId id) {
   terms.order =
       terms.is_contract() ? node.As<ContractAttributes>().order : node.As<ReduceAttributes>().order;
   if (!terms.is_contract()) terms.work = PrologueWork(node.operands[0]);
-  if (const auto it = terms_.find(id); it != terms_.end()) {
-    terms.flat = &it->second;
-    const Dim last = it->second[0].shape.back();
-    terms.extents.push_back(level_.ExtentOf(last));
-    terms.most.push_back(level_.BoundOf(last));
-  }
   const std::vector<int64_t>& axes = terms.is_contract() ? node.As<ContractAttributes>().lhs_sum
                                                          : node.As<ReduceAttributes>().axes;
-  if (terms.flat == nullptr) {
-    for (int64_t axis : axes) {
-      const Dim dim = operand.type().shape[static_cast<size_t>(axis)];
-      terms.extents.push_back(level_.ExtentOf(dim));
-      terms.most.push_back(level_.BoundOf(dim));
-    }
-    return terms;
-  }
-  // Several run-time extents have no name together.
-  int64_t most = 1;
-  Register extent = b_.Index(1);
   for (int64_t axis : axes) {
     const Dim dim = operand.type().shape[static_cast<size_t>(axis)];
-    extent = b_.Mul(extent, level_.Extent(dim));
-    most = most < 0 || level_.BoundOf(dim) < 0 ? -1 : most * level_.BoundOf(dim);
+    terms.extents.push_back(level_.ExtentOf(dim));
+    terms.most.push_back(level_.BoundOf(dim));
+  }
+  const auto it = terms_.find(id);
+  if (it == terms_.end()) return terms;
+  terms.flat = &it->second;
+  Register extent = b_.Index(1);
+  int64_t most = 1;
+  for (size_t i = 0; i < axes.size(); i++) {
+    const Bound bound = terms.extents[i];
+    extent = b_.Mul(extent, bound.reg == kNone ? b_.Index(bound.value) : bound.reg);
+    most = most < 0 || terms.most[i] < 0 ? -1 : most * terms.most[i];
   }
   int64_t known = 0;
-  terms.extents[0] = b_.IsConstant(extent, &known) ? Bound{.value = known} : Bound{.reg = extent};
-  terms.most[0] = most;
+  terms.extents = {b_.IsConstant(extent, &known) ? Bound{.value = known} : Bound{.reg = extent}};
+  terms.most = {most};
   return terms;
 }
 

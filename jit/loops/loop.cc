@@ -40,7 +40,8 @@ class LoopLowering {
   }
 
   absl::Status Run() {
-    trips_ = b_.Binary(Opcode::kMax, outer_.ScalarOf(node_.operands[0]), b_.Index(0));
+    const Register asked_for = outer_.ScalarOf(node_.operands[0]);
+    trips_ = b_.Binary(Opcode::kMax, asked_for, b_.Index(0));
     const bool has_length = loop_.scanned + loop_.stacked > 0 || loop_.binds_rows;
     if (has_length) {
       length_ = outer_.Extent(loop_.length);
@@ -148,9 +149,10 @@ class LoopLowering {
     if (stride.reg != kNone) place = b_.Mul(place, stride.reg);
     const Register rows =
         b_.Convert(kInt64, b_.Load(t.buffer, b_.Plus(b_.Add(at, place), t.offset)));
-    const Register wrong = b_.Binary(Opcode::kOr, b_.Binary(Opcode::kLess, rows, b_.Index(0)),
-                                     b_.Binary(Opcode::kLess, b_.Index(loop_.rows_limit), rows));
-    b_.FailIf(wrong, outer_.SiteOf(ErrorSite::What::kRows, id_, loop_.rows_limit), rows, trip);
+    const Register too_few = b_.Binary(Opcode::kLess, rows, b_.Index(0));
+    const Register too_many = b_.Binary(Opcode::kLess, b_.Index(loop_.rows_limit), rows);
+    b_.FailIf(b_.Binary(Opcode::kOr, too_few, too_many),
+              outer_.SiteOf(ErrorSite::What::kRows, id_, loop_.rows_limit), rows, trip);
     body.SetRows({rows, loop_.rows_limit});
   }
 
@@ -369,7 +371,9 @@ class LoopLowering {
     const Register from = place(begin), to = place(end);
     const Builder::Loop loop = b_.OpenFor({.reg = from}, {.reg = to}, kLanes);
     const Register base = all.base == kNone ? b_.Index(0) : all.base;
-    b_.Store(all.buffer, b_.Add(base, loop.variable), b_.Constant(all.dtype, 0, kLanes),
+    const Register at = b_.Add(base, loop.variable);
+    const Register zeros = b_.Constant(all.dtype, 0, kLanes);
+    b_.Store(all.buffer, at, zeros,
              {.offset = all.offset, .mask = b_.Below(b_.Sub(to, loop.variable), kLanes)});
     b_.CloseFor();
     b_.CloseSection();

@@ -336,7 +336,8 @@ Emitter::Value* Emitter::Splat(Value* v, int32_t lanes) {
 }
 
 llvm::BasicBlock* Emitter::NewBlock(const char* name) {
-  return llvm::BasicBlock::Create(context_, name);
+  if (section_.empty()) return llvm::BasicBlock::Create(context_, name);
+  return llvm::BasicBlock::Create(context_, absl::StrCat(section_, ".", name));
 }
 
 void Emitter::Start(llvm::BasicBlock* block) {

@@ -86,6 +86,8 @@ class Lowering {
     Clock clock;
     llvm::SmallString<0> bytes;
     llvm::raw_svector_ostream stream(bytes);
+    // Loops and spills, as comments.
+    machine_->Options.MCOptions.AsmVerbose = type == llvm::CodeGenFileType::AssemblyFile;
     const absl::Status written = GenerateCode(*machine_, *module_, type, stream);
     if (!written.ok()) return written;
     timings->codegen += clock.Lap();
@@ -105,7 +107,8 @@ absl::StatusOr<std::string> Generate(const loops::Program& program, const Compil
   Timings unused;
   if (timings == nullptr) timings = &unused;
   Lowering lowering;
-  const absl::Status emitted = lowering.Emit(program, options, /*keep_names=*/false, timings);
+  const absl::Status emitted = lowering.Emit(
+      program, options, /*keep_names=*/type == llvm::CodeGenFileType::AssemblyFile, timings);
   if (!emitted.ok()) return emitted;
   return lowering.Generate(type, timings);
 }

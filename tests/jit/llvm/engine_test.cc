@@ -193,6 +193,30 @@ TEST(Text, NamesTheProgramAndItsSections) {
   EXPECT_THAT(*assembly, HasSubstr("retq"));
 }
 
+TEST(Text, SaysWhichSectionALoopIsOfAndWhatIsSpilled) {
+  loops::Builder b(1, 1);
+  const int32_t in = AddInput(b, kFloat32, 0), out = AddOutput(b, kFloat32, 0);
+  b.OpenSection("many %3");
+  const Register i = b.OpenFor({.value = 0}, {.reg = b.Rows()}, 16).variable;
+  // More values than there are registers; the last is read first.
+  std::vector<Register> values;
+  for (int k = 0; k < 40; k++) values.push_back(b.Load(in, i, 16, {.offset = 16 * k}));
+  for (int k = 0; k < 40; k++) {
+    values.push_back(b.Fma(values[static_cast<size_t>(k)], values.back(), values.front()));
+  }
+  for (int k = 0; k < 80; k++) {
+    b.Store(out, i, values[static_cast<size_t>(k)], {.offset = 16 * k});
+  }
+  b.CloseFor();
+  b.CloseSection();
+  CompileOptions options = Options("native");
+  const auto text = AssemblyText(std::move(b).Take(), options);
+  ASSERT_TRUE(text.ok()) << text.status();
+  EXPECT_THAT(*text, HasSubstr("# %many_3.loop"));
+  EXPECT_THAT(*text, HasSubstr("Inner Loop Header: Depth=1"));
+  EXPECT_THAT(*text, HasSubstr("-byte Spill"));
+}
+
 TEST(Debuggers, SeeThePrograms) {
   const std::filesystem::path folder = std::filesystem::path(testing::TempDir()) / "jitdump";
   std::filesystem::create_directories(folder);

@@ -45,9 +45,11 @@ LoopStep Update(LoopBody& body, const Training& training, const TrainingPlan& pl
   const Value outputs = training.model(scope, inputs);
   const Value per_sample = plan.loss.per_sample(targets, outputs);
   std::vector<NamedValue> named;
-  for (size_t i = 0; i < weights.size(); i++) named.push_back({plan.parameters[i].name, weights[i]});
+  for (size_t i = 0; i < weights.size(); i++)
+    named.push_back({plan.parameters[i].name, weights[i]});
   const StateScope state(
-      body.tape, absl::MakeConstSpan(plan.state.specs).subspan(plan.state.parameters, plan.state.slots),
+      body.tape,
+      absl::MakeConstSpan(plan.state.specs).subspan(plan.state.parameters, plan.state.slots),
       std::vector<Value>(slots, update));
   const absl::StatusOr<std::vector<Value>> next =
       Apply(plan.rule, named, Gradient(Mean(per_sample), weights), rate, *update, hypers,
@@ -61,7 +63,8 @@ LoopStep Update(LoopBody& body, const Training& training, const TrainingPlan& pl
   step.carried.insert(step.carried.end(), next_slots->begin(), next_slots->end());
   step.carried.push_back(*update + 1);
   std::vector<Value> sums = {Sum(per_sample)};
-  for (const Metric& metric : plan.metrics) sums.push_back(Sum(metric.per_sample(targets, outputs)));
+  for (const Metric& metric : plan.metrics)
+    sums.push_back(Sum(metric.per_sample(targets, outputs)));
   for (size_t i = 0; i < sums.size(); i++) {
     step.carried.push_back(update[static_cast<std::ptrdiff_t>(i) + 1] + Cast(sums[i], kFloat64));
   }
@@ -138,8 +141,8 @@ absl::StatusOr<Call> Updates(const Engine& engine, const Training& training, con
   const HyperScope hypers(tape);
 
   LoopOptions options{.trips = updates};
-  options.rows = input("rows", Array::Vector(std::vector<int64_t>(
-                                   static_cast<size_t>(updates), training.batch)));
+  options.rows = input(
+      "rows", Array::Vector(std::vector<int64_t>(static_cast<size_t>(updates), training.batch)));
   options.rows_limit = training.batch;
   const size_t states = plan->state.parameters + plan->state.slots;
   for (size_t i = 0; i < states; i++) {

@@ -40,6 +40,9 @@ struct Timings {
   double emit = 0;     // loop IR -> LLVM IR
   double codegen = 0;  // LLVM IR -> object
   double link = 0;     // object -> memory
+  // Asking the cache and filling it (cached.h), and whether it had the object.
+  double cache = 0;
+  bool cached = false;
 };
 
 // Machine code in this process's memory. Immutable and thread-safe; the memory is freed with it.

@@ -128,7 +128,8 @@ Tensor Level::RowMajor(const Type& type, int32_t buffer) {
       continue;
     }
     bool outermost = true;
-    for (size_t outer = 0; outer < axis; outer++) outermost = outermost && type.shape[outer] == Dim(1);
+    for (size_t outer = 0; outer < axis; outer++)
+      outermost = outermost && type.shape[outer] == Dim(1);
     if (outermost) break;
     const Register extent = Extent(dim);
     reg = reg == kNone ? b_.Times(extent, factor) : b_.Times(b_.Mul(reg, extent), factor);

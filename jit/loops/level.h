@@ -58,10 +58,9 @@ class Level {
         graph_(graph),
         depth_(depth),
         fusion_(Fuse(graph, {.fuse = lowering.options.fuse})),
-        has_loop_(absl::c_any_of(fusion_.groups,
-                                 [](const Fusion::Group& group) {
-                                   return group.what == Fusion::Group::What::kLoop;
-                                 })),
+        has_loop_(absl::c_any_of(
+            fusion_.groups,
+            [](const Fusion::Group& group) { return group.what == Fusion::Group::What::kLoop; })),
         tensors_(graph.nodes().size()),
         planned_(graph.nodes().size()),
         memory_site_(b_.AddSite({.what = ErrorSite::What::kMemory, .before = "", .after = ""})) {}
@@ -124,6 +123,7 @@ class Level {
 
   // A new tensor with the elements of `id`, laid out in this order.
   Tensor CopyOf(NodeId id, std::vector<int32_t> order, bool exact = false);
+
  private:
   static size_t At(NodeId id) { return static_cast<size_t>(id); }
 

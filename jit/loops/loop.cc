@@ -1,6 +1,6 @@
-// A loop of the graph: a loop around the sections of its body. Carried values live in one place, from
-// where the body reads them and, if nobody needs the old value any more, into which it writes the
-// next one.
+// A loop of the graph: a loop around the sections of its body. Carried values live in one place,
+// from where the body reads them and, if nobody needs the old value any more, into which it writes
+// the next one.
 
 #include <algorithm>
 #include <utility>
@@ -16,8 +16,7 @@ namespace talweg::loops {
 namespace {
 
 bool SamePlace(const Tensor& a, const Tensor& b) {
-  return a.buffer == b.buffer && a.base == b.base && a.offset == b.offset &&
-         a.strides == b.strides;
+  return a.buffer == b.buffer && a.base == b.base && a.offset == b.offset && a.strides == b.strides;
 }
 
 }  // namespace
@@ -80,9 +79,7 @@ class LoopLowering {
   size_t scanned() const { return static_cast<size_t>(loop_.scanned); }
   size_t stacked() const { return static_cast<size_t>(loop_.stacked); }
 
-  const Type& inside_type(size_t k) const {
-    return outer_.node(Operand(captures() + k)).type();
-  }
+  const Type& inside_type(size_t k) const { return outer_.node(Operand(captures() + k)).type(); }
   bool IsRowMajorBest(const Type& type) const {
     const std::vector<int32_t> order = BestOrder(outer_, type.shape);
     return absl::c_is_sorted(order);
@@ -119,8 +116,7 @@ class LoopLowering {
       // The caller's memory is row-major; what would rather lie otherwise is copied at the end.
       if (home.has_value() && !home->internal && !IsRowMajorBest(inside_type(k))) home.reset();
       if (!home.has_value()) {
-        home = outer_.NewTensor(inside_type(k),
-                                absl::StrCat("carried", k, "_", id_));
+        home = outer_.NewTensor(inside_type(k), absl::StrCat("carried", k, "_", id_));
       }
       if (!SamePlace(*home, starts[k])) outer_.CopyTo(Operand(captures() + k), *home);
       homes_.push_back(*home);
@@ -153,9 +149,8 @@ class LoopLowering {
     if (stride.reg != kNone) place = b_.Mul(place, stride.reg);
     const Register rows =
         b_.Convert(kInt64, b_.Load(t.buffer, b_.Plus(b_.Add(at, place), t.offset)));
-    const Register wrong =
-        b_.Binary(Opcode::kOr, b_.Binary(Opcode::kLess, rows, b_.Index(0)),
-                  b_.Binary(Opcode::kLess, b_.Index(loop_.rows_limit), rows));
+    const Register wrong = b_.Binary(Opcode::kOr, b_.Binary(Opcode::kLess, rows, b_.Index(0)),
+                                     b_.Binary(Opcode::kLess, b_.Index(loop_.rows_limit), rows));
     b_.FailIf(wrong, outer_.SiteOf(ErrorSite::What::kRows, id_, loop_.rows_limit), rows, trip);
     body.SetRows({rows, loop_.rows_limit});
   }
@@ -190,9 +185,8 @@ class LoopLowering {
   bool MayAllocate(const Level& body) const {
     return absl::c_any_of(graph_.nodes(), [&](const Node& node) {
       return absl::c_any_of(node.types, [&](const Type& type) {
-        return absl::c_any_of(type.shape, [&](Dim dim) {
-          return !dim.is_static() && body.BoundOf(dim) < 0;
-        });
+        return absl::c_any_of(type.shape,
+                              [&](Dim dim) { return !dim.is_static() && body.BoundOf(dim) < 0; });
       });
     });
   }
@@ -217,8 +211,7 @@ class LoopLowering {
     for (size_t i = 0; i < stacked(); i++) {
       const NodeId next = graph_.outputs()[carried() + i];
       slice_in_place_.push_back(false);
-      if (body.fusion().group[static_cast<size_t>(next)] < 0 ||
-          body.PlannedFor(next).has_value()) {
+      if (body.fusion().group[static_cast<size_t>(next)] < 0 || body.PlannedFor(next).has_value()) {
         if (body.fusion().group[static_cast<size_t>(next)] < 0 && DependsOnHome(body, next)) {
           slice_snapshots_.push_back({i, body.CopyOf(next, {})});
         }
@@ -389,8 +382,8 @@ class LoopLowering {
   const Node& node_;
   const LoopAttributes& loop_;
   const Graph& graph_;
-  const size_t first_;           // operand of the captures
-  std::vector<NodeId> parts_;    // by their number; -1: nobody reads it
+  const size_t first_;         // operand of the captures
+  std::vector<NodeId> parts_;  // by their number; -1: nobody reads it
   Register trips_ = kNone, length_ = kNone;
   Tensor rows_;
   std::vector<Tensor> homes_, scanned_, stacked_, slices_;

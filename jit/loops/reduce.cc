@@ -53,8 +53,8 @@ Reader::Terms Reader::TermsOf(NodeId id) {
   const Node& node = *terms.node;
   const Node& operand = level_.node(node.operands[0]);
   terms.dtype = operand.type().dtype;
-  terms.order = terms.is_contract() ? node.As<ContractAttributes>().order
-                                    : node.As<ReduceAttributes>().order;
+  terms.order =
+      terms.is_contract() ? node.As<ContractAttributes>().order : node.As<ReduceAttributes>().order;
   if (const auto it = terms_.find(id); it != terms_.end()) {
     terms.flat = &it->second;
     const Dim last = it->second[0].shape.back();
@@ -102,8 +102,7 @@ Register Reader::Combine(const Terms& terms, Register a, Register b) {
 }
 
 // An operand where the result is `point` and the term is `sum`.
-Register Reader::TermValue(const Terms& terms, size_t operand, const Point& point,
-                           const Sum& sum) {
+Register Reader::TermValue(const Terms& terms, size_t operand, const Point& point, const Sum& sum) {
   const Node& node = *terms.node;
   const NodeId id = node.operands[operand];
   const size_t rank = level_.node(id).type().shape.size();
@@ -256,8 +255,7 @@ Registers Reader::InBlocks(const Terms& terms, const Registers& identity, F&& su
   const Register last = end.reg == kNone ? b_.Index(end.value) : end.reg;
   const Builder::Loop loop = b_.OpenFor({.value = 0}, end, terms.order.block, identity);
   Open();
-  const Register stop =
-      b_.Binary(Opcode::kMin, b_.Plus(loop.variable, terms.order.block), last);
+  const Register stop = b_.Binary(Opcode::kMin, b_.Plus(loop.variable, terms.order.block), last);
   const Registers block = sum_block({.reg = loop.variable}, {.reg = stop});
   const Register first = b_.Binary(Opcode::kEqual, loop.variable, b_.Index(0));
   Registers next;
@@ -291,8 +289,7 @@ Register Reader::ByLanes(const Terms& terms, const Point& point) {
   }
   // As many at once as half of the registers hold.
   const Machine& machine = level_.lowering().machine;
-  const int64_t registers =
-      std::max<int64_t>(1, terms.order.chains / machine.Lanes(terms.dtype));
+  const int64_t registers = std::max<int64_t>(1, terms.order.chains / machine.Lanes(terms.dtype));
   int32_t at_once = 1;
   while (at_once < point.lanes && 2 * at_once <= terms.order.chains &&
          4 * at_once * registers <= machine.vector_registers) {
@@ -385,8 +382,8 @@ Register Reader::Join(const Terms& terms, Registers chains) {
         }
       }
       const Register a = chains[i], b = pairs ? chains[i + 1] : kNone;
-      next.push_back(Combine(terms, b_.Shuffle(a, b, std::move(low)),
-                             b_.Shuffle(a, b, std::move(high))));
+      next.push_back(
+          Combine(terms, b_.Shuffle(a, b, std::move(low)), b_.Shuffle(a, b, std::move(high))));
     }
     if (pairs) parts *= 2;
     chains = std::move(next);
@@ -416,8 +413,8 @@ void Reader::FindPlaces(const Terms& terms, absl::Span<const Point> points, Regi
         same = b_.Binary(Opcode::kOr, same, both);
       }
       const Register none = b_.Binary(Opcode::kLess, found[i], b_.Like(found[i], 0));
-      found[i] = b_.Select(b_.Binary(Opcode::kAnd, same, none), b_.Convert(narrow, place),
-                           found[i]);
+      found[i] =
+          b_.Select(b_.Binary(Opcode::kAnd, same, none), b_.Convert(narrow, place), found[i]);
     }
   };
   // Loops over the axes, with the place counted row-major.
@@ -447,8 +444,7 @@ void Reader::FindPlaces(const Terms& terms, absl::Span<const Point> points, Regi
   Sum sum;
   visit(visit, 0, sum, b_.Index(0), places);
   for (size_t i = 0; i < points.size(); i++) {
-    best[i] =
-        b_.Convert(kInt64, b_.Binary(Opcode::kMax, places[i], b_.Like(places[i], 0)));
+    best[i] = b_.Convert(kInt64, b_.Binary(Opcode::kMax, places[i], b_.Like(places[i], 0)));
   }
 }
 

@@ -1,6 +1,7 @@
 #include "tests/graphs/engines.h"
 
 #include <cmath>
+#include <cstdlib>
 #include <optional>
 #include <string>
 
@@ -14,12 +15,21 @@
 namespace talweg {
 namespace {
 
+// A folder of this test's own.
+std::string CacheFolder() {
+  const char* root = std::getenv("TEST_TMPDIR");
+  return root == nullptr ? "off" : absl::StrCat(root, "/talweg-engines");
+}
+
 constexpr NamedEngine kEngines[] = {
     {"the interpreter", Interpret},
     {"the interpreter without vectors", InterpretPortably},
     {"the loop evaluator",
      [](const Graph& graph) { return Jit(graph, {.evaluate = true, .verify = true}); }},
-    {"the JIT", [](const Graph& graph) { return Jit(graph, {.verify = true}); }},
+    {"the JIT",
+     [](const Graph& graph) { return Jit(graph, {.cache = CacheFolder(), .verify = true}); }},
+    {"the JIT, from its cache",
+     [](const Graph& graph) { return Jit(graph, {.cache = CacheFolder()}); }},
     {"the JIT for AVX2", [](const Graph& graph) { return Jit(graph, {.cpu = "avx2"}); }},
     {"the JIT for x86-64", [](const Graph& graph) { return Jit(graph, {.cpu = "x86-64"}); }},
     {"the JIT without fusion", [](const Graph& graph) { return Jit(graph, {.fuse = false}); }},

@@ -59,7 +59,8 @@
 
 namespace talweg {
 
-// An engine by its name: "jit" or "interpreter". An unknown name is an error that lists the known ones.
+// An engine by its name: "jit" or "interpreter". An unknown name is an error that lists the known
+// ones.
 absl::StatusOr<Engine> EngineByName(std::string_view name);
 
 // What runs a graph where no engine is named: the fastest one there is.

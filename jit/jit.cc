@@ -9,7 +9,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "graph/verify.h"
-#include "jit/llvm/engine.h"
+#include "jit/llvm/cache.h"
+#include "jit/llvm/cached.h"
 #include "jit/llvm/host.h"
 #include "jit/loops/evaluate.h"
 #include "jit/loops/lower.h"
@@ -34,9 +35,8 @@ std::vector<RunTimeShape> RunTimeShapes(const Graph& graph) {
   for (size_t i = 0; i < graph.nodes().size(); i++) {
     for (const Type& type : graph.nodes()[i].types) {
       if (IsStatic(type.shape)) continue;
-      const bool known = std::any_of(shapes.begin(), shapes.end(), [&](const RunTimeShape& s) {
-        return s.shape == type.shape;
-      });
+      const bool known = std::any_of(shapes.begin(), shapes.end(),
+                                     [&](const RunTimeShape& s) { return s.shape == type.shape; });
       if (!known) shapes.push_back({type.shape, static_cast<NodeId>(i)});
     }
   }
@@ -58,15 +58,13 @@ absl::Status CheckShapes(const Graph& graph, const std::vector<RunTimeShape>& sh
 absl::StatusOr<loops::Body> MakeBody(const loops::Program& program, const native::Target& target,
                                      const JitOptions& options) {
   if (options.evaluate) return loops::Body(loops::Evaluator(program));
-  absl::StatusOr<std::shared_ptr<const native::CompiledProgram>> code =
-      native::Compile(program, {.target = target,
-                                .level = options.level,
-                                .name = "talweg",
-                                .verify = options.verify});
+  absl::StatusOr<std::shared_ptr<const native::CompiledProgram>> code = native::Compile(
+      program,
+      {.target = target, .level = options.level, .name = "talweg", .verify = options.verify},
+      native::ObjectCache::Open(options.cache));
   if (!code.ok()) return code.status();
-  return loops::Body([code = *std::move(code)](loops::Context* context) {
-    return code->Run(context);
-  });
+  return loops::Body(
+      [code = *std::move(code)](loops::Context* context) { return code->Run(context); });
 }
 
 // What an engine has compiled, the last used first.
@@ -120,14 +118,16 @@ absl::StatusOr<Executable> Jit(const Graph& graph, const JitOptions& options) {
   if (!body.ok()) return body.status();
   const auto shared = std::make_shared<const Graph>(graph);
   const auto program = std::make_shared<const loops::Program>(*std::move(lowered));
+  const auto pool = std::make_shared<loops::ArenaPool>();
   return Executable(
-      shared, [shared, program, body = *std::move(body), shapes = RunTimeShapes(graph)](
-                  absl::Span<const Array> inputs, const SymbolValues& symbols,
-                  const RunOptions& run) -> absl::StatusOr<std::vector<Array>> {
+      shared,
+      [shared, program, body = *std::move(body), shapes = RunTimeShapes(graph), pool](
+          absl::Span<const Array> inputs, const SymbolValues& symbols,
+          const RunOptions& run) -> absl::StatusOr<std::vector<Array>> {
         if (absl::Status status = CheckShapes(*shared, shapes, symbols); !status.ok()) {
           return status;
         }
-        return loops::RunProgram(*program, *shared, body, inputs, symbols, run);
+        return loops::RunProgram(*program, *shared, body, inputs, symbols, run, pool.get());
       });
 }
 
@@ -142,6 +142,10 @@ Engine JitEngine(const JitOptions& options) {
     if (made.ok()) kept->Add(hash, std::make_shared<const Executable>(*made));
     return made;
   };
+}
+
+absl::Status CacheStatus(const std::string& cache) {
+  return native::ObjectCache::Open(cache).status();
 }
 
 }  // namespace talweg

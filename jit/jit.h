@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "graph/engine.h"
 
@@ -16,6 +17,9 @@ struct JitOptions {
   bool fuse = true;  // otherwise each node has a loop nest of its own
   // Passes to leave out, by name (jit/passes/pipeline.h); "all" leaves out every one.
   std::vector<std::string> without = {};
+  // Where compiled code is kept for the next process: a folder, "off", or empty: what the
+  // environment says (jit/llvm/cache.h). A cache that cannot be used costs time, and nothing else.
+  std::string cache = "";
   // Runs the loop IR without LLVM, slowly and with every access to memory checked.
   bool evaluate = false;
   // Checks what each stage makes. An error is a mistake of Talweg's.
@@ -36,6 +40,10 @@ absl::StatusOr<Executable> Jit(const Graph& graph);
 // again, so that a training with another rate or seed costs nothing. May be called from many
 // threads at once.
 Engine JitEngine(const JitOptions& options = {});
+
+// Why code that is compiled with this JitOptions::cache is not found again by the next process, as
+// a sentence with the folder. OK if the cache works, or is off on purpose.
+absl::Status CacheStatus(const std::string& cache);
 
 }  // namespace talweg
 

@@ -18,6 +18,9 @@ absl::StatusOr<Lab> Lab::Open(const Options& options, Progress& progress) {
     if (!engine.ok()) return engine.status();
     lab.engine_ = *std::move(engine);
   }
+  if (options.engine != "interpreter" && !options.cache.empty()) {
+    lab.engine_ = JitEngine({.cache = options.cache});
+  }
   absl::StatusOr<TrainTest> data = Samples();
   if (!data.ok()) return data.status();
   lab.data_ = *std::move(data);

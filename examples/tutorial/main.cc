@@ -27,6 +27,10 @@ bool Wanted(const Options& options, const Experiment& experiment) {
 
 absl::Status Conduct(const Options& options) {
   if (absl::Status s = PrepareFolder(options.out); !s.ok()) return s;
+  if (options.engine != "interpreter") {
+    const absl::Status cache = CacheStatus(options.cache);
+    if (!cache.ok()) absl::FPrintF(stderr, "note: %s\n", cache.message());
+  }
   int64_t fits = 0;
   for (const Experiment& experiment : kExperiments) {
     if (Wanted(options, experiment)) fits += experiment.runs * options.seeds;

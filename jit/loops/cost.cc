@@ -98,7 +98,8 @@ int64_t InstructionsOf(const Program& program, const Block& block) {
 }  // namespace
 
 double CostOf(const Program& program, const Section& section, const Machine& machine) {
-  return CostOf(program, section.body, machine) + kPerInstruction * InstructionsOf(program, section.body);
+  return CostOf(program, section.body, machine) +
+         kPerInstruction * InstructionsOf(program, section.body);
 }
 
 }  // namespace talweg::loops

@@ -58,10 +58,9 @@ class Level {
         graph_(graph),
         depth_(depth),
         fusion_(Fuse(graph, {.fuse = lowering.options.fuse})),
-        has_loop_(absl::c_any_of(fusion_.groups,
-                                 [](const Fusion::Group& group) {
-                                   return group.what == Fusion::Group::What::kLoop;
-                                 })),
+        has_loop_(absl::c_any_of(
+            fusion_.groups,
+            [](const Fusion::Group& group) { return group.what == Fusion::Group::What::kLoop; })),
         tensors_(graph.nodes().size()),
         planned_(graph.nodes().size()),
         memory_site_(b_.AddSite({.what = ErrorSite::What::kMemory, .before = "", .after = ""})) {}
@@ -117,6 +116,10 @@ class Level {
                    bool exact = false);
   // The same over a buffer that exists: row-major.
   Tensor RowMajor(const Type& type, int32_t buffer);
+  // Whether somebody reads it under another shape, which is easy where its elements lie row-major
+  // without gaps; and its order in memory.
+  bool WantsRowMajor(NodeId id) const;
+  std::vector<int32_t> OrderFor(NodeId id) const;
   // A member's tensor: the planned one or a new one.
   const Tensor& TensorFor(NodeId id);
   int32_t SiteOf(ErrorSite::What what, NodeId id, int64_t limit = 0);
@@ -124,6 +127,7 @@ class Level {
 
   // A new tensor with the elements of `id`, laid out in this order.
   Tensor CopyOf(NodeId id, std::vector<int32_t> order, bool exact = false);
+
  private:
   static size_t At(NodeId id) { return static_cast<size_t>(id); }
 

@@ -1,6 +1,6 @@
-// A loop of the graph: a loop around the sections of its body. Carried values live in one place, from
-// where the body reads them and, if nobody needs the old value any more, into which it writes the
-// next one.
+// A loop of the graph: a loop around the sections of its body. Carried values live in one place,
+// from where the body reads them and, if nobody needs the old value any more, into which it writes
+// the next one.
 
 #include <algorithm>
 #include <utility>
@@ -16,8 +16,7 @@ namespace talweg::loops {
 namespace {
 
 bool SamePlace(const Tensor& a, const Tensor& b) {
-  return a.buffer == b.buffer && a.base == b.base && a.offset == b.offset &&
-         a.strides == b.strides;
+  return a.buffer == b.buffer && a.base == b.base && a.offset == b.offset && a.strides == b.strides;
 }
 
 }  // namespace
@@ -41,7 +40,8 @@ class LoopLowering {
   }
 
   absl::Status Run() {
-    trips_ = b_.Binary(Opcode::kMax, outer_.ScalarOf(node_.operands[0]), b_.Index(0));
+    const Register asked_for = outer_.ScalarOf(node_.operands[0]);
+    trips_ = b_.Binary(Opcode::kMax, asked_for, b_.Index(0));
     const bool has_length = loop_.scanned + loop_.stacked > 0 || loop_.binds_rows;
     if (has_length) {
       length_ = outer_.Extent(loop_.length);
@@ -80,13 +80,7 @@ class LoopLowering {
   size_t scanned() const { return static_cast<size_t>(loop_.scanned); }
   size_t stacked() const { return static_cast<size_t>(loop_.stacked); }
 
-  const Type& inside_type(size_t k) const {
-    return outer_.node(Operand(captures() + k)).type();
-  }
-  bool IsRowMajorBest(const Type& type) const {
-    const std::vector<int32_t> order = BestOrder(outer_, type.shape);
-    return absl::c_is_sorted(order);
-  }
+  const Type& inside_type(size_t k) const { return outer_.node(Operand(captures() + k)).type(); }
 
   // Whether any part of carried value k lies still: its next value is itself.
   bool Stays(size_t k) const { return graph_.outputs()[k] == Input(captures() + k); }
@@ -116,11 +110,13 @@ class LoopLowering {
       const NodeId part = parts_[k];
       std::optional<Tensor> home;
       if (part >= 0) home = outer_.PlannedFor(part);
+      const bool row_major = body.WantsRowMajor(inside);
+      Tensor best =
+          outer_.NewTensor(inside_type(k), absl::StrCat("carried", k, "_", id_),
+                           row_major ? body.OrderFor(inside) : std::vector<int32_t>(), row_major);
       // The caller's memory is row-major; what would rather lie otherwise is copied at the end.
-      if (home.has_value() && !home->internal && !IsRowMajorBest(inside_type(k))) home.reset();
-      if (!home.has_value()) {
-        home = outer_.NewTensor(inside_type(k),
-                                absl::StrCat("carried", k, "_", id_));
+      if (!home.has_value() || (!home->internal && home->strides != best.strides)) {
+        home = std::move(best);
       }
       if (!SamePlace(*home, starts[k])) outer_.CopyTo(Operand(captures() + k), *home);
       homes_.push_back(*home);
@@ -153,10 +149,10 @@ class LoopLowering {
     if (stride.reg != kNone) place = b_.Mul(place, stride.reg);
     const Register rows =
         b_.Convert(kInt64, b_.Load(t.buffer, b_.Plus(b_.Add(at, place), t.offset)));
-    const Register wrong =
-        b_.Binary(Opcode::kOr, b_.Binary(Opcode::kLess, rows, b_.Index(0)),
-                  b_.Binary(Opcode::kLess, b_.Index(loop_.rows_limit), rows));
-    b_.FailIf(wrong, outer_.SiteOf(ErrorSite::What::kRows, id_, loop_.rows_limit), rows, trip);
+    const Register too_few = b_.Binary(Opcode::kLess, rows, b_.Index(0));
+    const Register too_many = b_.Binary(Opcode::kLess, b_.Index(loop_.rows_limit), rows);
+    b_.FailIf(b_.Binary(Opcode::kOr, too_few, too_many),
+              outer_.SiteOf(ErrorSite::What::kRows, id_, loop_.rows_limit), rows, trip);
     body.SetRows({rows, loop_.rows_limit});
   }
 
@@ -190,9 +186,8 @@ class LoopLowering {
   bool MayAllocate(const Level& body) const {
     return absl::c_any_of(graph_.nodes(), [&](const Node& node) {
       return absl::c_any_of(node.types, [&](const Type& type) {
-        return absl::c_any_of(type.shape, [&](Dim dim) {
-          return !dim.is_static() && body.BoundOf(dim) < 0;
-        });
+        return absl::c_any_of(type.shape,
+                              [&](Dim dim) { return !dim.is_static() && body.BoundOf(dim) < 0; });
       });
     });
   }
@@ -217,8 +212,7 @@ class LoopLowering {
     for (size_t i = 0; i < stacked(); i++) {
       const NodeId next = graph_.outputs()[carried() + i];
       slice_in_place_.push_back(false);
-      if (body.fusion().group[static_cast<size_t>(next)] < 0 ||
-          body.PlannedFor(next).has_value()) {
+      if (body.fusion().group[static_cast<size_t>(next)] < 0 || body.PlannedFor(next).has_value()) {
         if (body.fusion().group[static_cast<size_t>(next)] < 0 && DependsOnHome(body, next)) {
           slice_snapshots_.push_back({i, body.CopyOf(next, {})});
         }
@@ -380,7 +374,9 @@ class LoopLowering {
     const Register from = place(begin), to = place(end);
     const Builder::Loop loop = b_.OpenFor({.reg = from}, {.reg = to}, kLanes);
     const Register base = all.base == kNone ? b_.Index(0) : all.base;
-    b_.Store(all.buffer, b_.Add(base, loop.variable), b_.Constant(all.dtype, 0, kLanes),
+    const Register at = b_.Add(base, loop.variable);
+    const Register zeros = b_.Constant(all.dtype, 0, kLanes);
+    b_.Store(all.buffer, at, zeros,
              {.offset = all.offset, .mask = b_.Below(b_.Sub(to, loop.variable), kLanes)});
     b_.CloseFor();
     b_.CloseSection();
@@ -392,8 +388,8 @@ class LoopLowering {
   const Node& node_;
   const LoopAttributes& loop_;
   const Graph& graph_;
-  const size_t first_;           // operand of the captures
-  std::vector<NodeId> parts_;    // by their number; -1: nobody reads it
+  const size_t first_;         // operand of the captures
+  std::vector<NodeId> parts_;  // by their number; -1: nobody reads it
   Register trips_ = kNone, length_ = kNone;
   Tensor rows_;
   std::vector<Tensor> homes_, scanned_, stacked_, slices_;

@@ -17,9 +17,8 @@ std::vector<int32_t> PassedThrough(const Graph& graph) {
   std::vector<int32_t> passed;
   for (NodeId output : graph.outputs()) {
     const auto it = absl::c_find(graph.inputs(), output);
-    passed.push_back(it == graph.inputs().end()
-                         ? -1
-                         : static_cast<int32_t>(it - graph.inputs().begin()));
+    passed.push_back(
+        it == graph.inputs().end() ? -1 : static_cast<int32_t>(it - graph.inputs().begin()));
   }
   return passed;
 }
@@ -77,8 +76,8 @@ absl::StatusOr<Program> Lower(const Graph& graph, const Machine& machine,
                               .offset = 0,
                               .elements = ElementsOf(type.shape)});
     // Written where it is computed, unless the memory is not there yet by then.
-    const bool is_member = level.fusion().group[static_cast<size_t>(id)] >= 0 ||
-                           graph.node(id).kind() == Kind::kPart;
+    const bool is_member =
+        level.fusion().group[static_cast<size_t>(id)] >= 0 || graph.node(id).kind() == Kind::kPart;
     const bool is_loop_count =
         graph.node(id).kind() == Kind::kPart &&
         graph.node(id).As<PartAttributes>().index + 1 ==

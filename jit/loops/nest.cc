@@ -64,8 +64,8 @@ void Nest::Flatten() {
     for (NodeId operand : node.operands) {
       if (members_.contains(operand)) continue;
       const Node& from = level_.node(operand);
-      const bool scalar = from.kind() == Kind::kView &&
-                          level_.node(from.operands[0]).type().shape.empty();
+      const bool scalar =
+          from.kind() == Kind::kView && level_.node(from.operands[0]).type().shape.empty();
       const bool splat = from.kind() == Kind::kConstant && !level_.HasTensor(operand);
       if (scalar || splat) continue;
       if (!level_.HasTensor(operand) || !same(level_.tensor(operand))) return;
@@ -90,8 +90,7 @@ void Nest::PrepareTerms() {
         is_contract ? node.As<ContractAttributes>().lhs_sum : node.As<ReduceAttributes>().axes;
     int64_t most = 1;
     for (int64_t axis : axes) {
-      const int64_t bound =
-          level_.BoundOf(ShapeOf(node.operands[0])[static_cast<size_t>(axis)]);
+      const int64_t bound = level_.BoundOf(ShapeOf(node.operands[0])[static_cast<size_t>(axis)]);
       most = bound < 0 || most < 0 ? -1 : most * bound;
     }
     const bool in_blocks = order.block != 0 && (most < 0 || most > order.block);
@@ -99,8 +98,8 @@ void Nest::PrepareTerms() {
     bool far = false;
     if (is_contract) {
       for (size_t k = 0; k < 2; k++) {
-        const auto& sum = k == 0 ? node.As<ContractAttributes>().lhs_sum
-                                 : node.As<ContractAttributes>().rhs_sum;
+        const auto& sum =
+            k == 0 ? node.As<ContractAttributes>().lhs_sum : node.As<ContractAttributes>().rhs_sum;
         const auto tensor = level_.AsTensor(node.operands[k]);
         far = far || sum.size() != 1 || !tensor.has_value() ||
               tensor->strides[static_cast<size_t>(sum[0])] != Stride{1};
@@ -190,8 +189,7 @@ int32_t Nest::AxisIn(const Shape& shape, int32_t domain_axis) {
 
 // Operands of a contraction that are read again and again with the lanes far apart are copied
 // before, with the lane axis innermost.
-void Nest::PrepareLanes(const Schedule& schedule,
-                        std::vector<std::pair<NodeId, Tensor>>& copies) {
+void Nest::PrepareLanes(const Schedule& schedule, std::vector<std::pair<NodeId, Tensor>>& copies) {
   if (schedule.lane_axis < 0) return;
   for (NodeId id : order_) {
     const Node& node = level_.node(id);
@@ -267,8 +265,10 @@ bool Nest::MayOverrun(int32_t axis) const {
     const Node& node = level_.node(id);
     if (node.type().shape.empty()) continue;
     if (const auto tensor = level_.AsTensor(id)) {
-      const bool runs = absl::c_linear_search(node.type().shape, dim);
-      if (runs && !tensor->internal) return false;
+      for (size_t a = 0; a < tensor->shape.size(); a++) {
+        const bool runs = tensor->shape[a] == dim && tensor->strides[a] != Stride();
+        if (runs && !tensor->internal) return false;
+      }
       continue;
     }
     if (node.kind() == Kind::kIota || node.kind() == Kind::kConstant) continue;
@@ -355,8 +355,8 @@ std::vector<Schedule> Nest::Candidates() const {
                                             std::min<int64_t>(most, kMostTile));
         // Rows past the last one are there up to a multiple of a power of two.
         if (!domain_[static_cast<size_t>(schedule.tile_axis)].is_static()) {
-          schedule.tile = static_cast<int64_t>(
-              std::bit_floor(static_cast<uint64_t>(schedule.tile)));
+          schedule.tile =
+              static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(schedule.tile)));
         }
       }
     } else if (known && vectors <= 2) {
@@ -366,8 +366,8 @@ std::vector<Schedule> Nest::Candidates() const {
     if (candidates.size() == 4) break;
   }
   // Elements that lie anywhere are as well collected one by one.
-  const bool gathers = absl::c_any_of(
-      order_, [&](NodeId id) { return level_.node(id).kind() == Kind::kGather; });
+  const bool gathers =
+      absl::c_any_of(order_, [&](NodeId id) { return level_.node(id).kind() == Kind::kGather; });
   if (candidates.empty() || gathers) {
     Schedule scalar;
     for (size_t axis = 0; axis < domain_.size(); axis++) {
@@ -432,8 +432,7 @@ void Nest::LoopOver(const Schedule& schedule, size_t axis, Indices& at) {
   if (number == schedule.lane_axis || number == schedule.tile_axis) {
     return LoopOver(schedule, axis + 1, at);
   }
-  const Builder::Loop loop =
-      b_.OpenFor({.value = 0}, level_.ExtentOf(domain_[axis]), 1);
+  const Builder::Loop loop = b_.OpenFor({.value = 0}, level_.ExtentOf(domain_[axis]), 1);
   reader_->Open();
   at[axis] = {loop.variable};
   LoopOver(schedule, axis + 1, at);
@@ -538,7 +537,8 @@ void Nest::LoopOverLanes(const Schedule& schedule, const std::vector<Indices>& t
   }
   if (rest > 0) {
     const int32_t lanes = PowerOfTwoFrom(rest);
-    add(b_.Index(full * schedule.lanes), lanes, lanes == rest ? kNone : b_.Index(rest));
+    const Register first = b_.Index(full * schedule.lanes);
+    add(first, lanes, lanes == rest ? kNone : b_.Index(rest));
   }
   if (points.empty()) return;
   reader_->Open();
@@ -579,8 +579,8 @@ void Nest::Body(const std::vector<Point>& points, bool clamped) {
   for (const Point& point : points) {
     for (const Target& target : writes_) {
       const Point at = InShape(target.to.shape, point);
-      const Register value = target.id >= 0 ? reader_->Value(target.id, at)
-                                            : b_.Constant(target.to.dtype, 0);
+      const Register value =
+          target.id >= 0 ? reader_->Value(target.id, at) : b_.Constant(target.to.dtype, 0);
       done.push_back({&target, at, value});
     }
     if (clamped) continue;

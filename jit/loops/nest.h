@@ -30,7 +30,10 @@ class Nest {
  public:
   Nest(Level& level, std::string label, const Shape& shape);
   // A node that is computed here. Everything else is read from memory.
-  void AddMember(NodeId id) { members_.insert(id); order_.push_back(id); }
+  void AddMember(NodeId id) {
+    members_.insert(id);
+    order_.push_back(id);
+  }
   // The elements of `id`, which may also be a view or another node that is read through, go there.
   void Write(NodeId id, Tensor to) { writes_.push_back({id, std::move(to)}); }
   // The same, read from a tensor that stands for the node.

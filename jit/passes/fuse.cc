@@ -50,8 +50,8 @@ bool OnlyMovesOnes(const Node& node, const Shape& operand) {
       continue;
     }
     while (next < view.shape.size() && view.shape[next] == Dim(1)) next++;
-    if (map.offset != 0 || map.dilation != 1 || map.terms.size() != 1 ||
-        map.terms[0].step != 1 || map.terms[0].axis != static_cast<int64_t>(next)) {
+    if (map.offset != 0 || map.dilation != 1 || map.terms.size() != 1 || map.terms[0].step != 1 ||
+        map.terms[0].axis != static_cast<int64_t>(next)) {
       return false;
     }
     next++;
@@ -67,9 +67,8 @@ bool HasTripsLength(const Node& node) {
 bool UsesTrips(const Node& node) {
   if (node.kind() == Kind::kSize) return node.As<SizeAttributes>().dim == kTrips;
   if (node.kind() == Kind::kLoop && HasTripsLength(node)) return true;
-  return absl::c_any_of(node.types, [](const Type& type) {
-    return absl::c_linear_search(type.shape, kTrips);
-  });
+  return absl::c_any_of(node.types,
+                        [](const Type& type) { return absl::c_linear_search(type.shape, kTrips); });
 }
 
 class Fuser {
@@ -172,8 +171,8 @@ class Fuser {
       int32_t here = barrier_, anywhere = barrier_;
       for (NodeId operand : Read(n)) {
         anywhere = std::max(anywhere, anywhere_[At(operand)]);
-        here = std::max(here, same || plan_.prologue[At(id)] ? here_[At(operand)]
-                                                             : anywhere_[At(operand)]);
+        here = std::max(
+            here, same || plan_.prologue[At(id)] ? here_[At(operand)] : anywhere_[At(operand)]);
       }
       // A prologue is read by its reduction only, whose terms lie anywhere.
       SetFrom(id, here, anywhere);
@@ -181,15 +180,15 @@ class Fuser {
     }
     int32_t earliest = barrier_;
     for (NodeId operand : Read(n)) {
-      earliest = std::max(earliest,
-                          n.kind() == Kind::kMap ? here_[At(operand)] : anywhere_[At(operand)]);
+      earliest =
+          std::max(earliest, n.kind() == Kind::kMap ? here_[At(operand)] : anywhere_[At(operand)]);
     }
     const int32_t group = GroupFor(id, earliest);
     plan_.groups[static_cast<size_t>(group)].nodes.push_back(id);
     plan_.group[At(id)] = group;
-    SetFrom(id, plan_.groups[static_cast<size_t>(group)].what == Fusion::Group::What::kNest
-                    ? group
-                    : group + 1,
+    SetFrom(id,
+            plan_.groups[static_cast<size_t>(group)].what == Fusion::Group::What::kNest ? group
+                                                                                        : group + 1,
             group + 1);
   }
 
@@ -267,9 +266,10 @@ class Fuser {
     }
     for (size_t g = 0; g < plan_.groups.size(); g++) {
       auto& nodes = plan_.groups[g].nodes;
-      nodes.erase(std::remove_if(nodes.begin(), nodes.end(),
-                                 [&](NodeId id) { return plan_.group[At(id)] != static_cast<int32_t>(g); }),
-                  nodes.end());
+      nodes.erase(
+          std::remove_if(nodes.begin(), nodes.end(),
+                         [&](NodeId id) { return plan_.group[At(id)] != static_cast<int32_t>(g); }),
+          nodes.end());
     }
     for (size_t i = 0; i < moved.size(); i++) {
       if (moved[i]) {

@@ -29,11 +29,11 @@ struct Fusion {
     std::vector<NodeId> nodes;
   };
 
-  std::vector<Group> groups;    // in an order in which they can run
-  std::vector<int32_t> group;   // of each node; -1 for those that are read through
-  std::vector<bool> stored;     // members that are read from memory by somebody
-  std::vector<bool> prologue;   // maps that their only reader computes
-  std::vector<int32_t> readers; // how many needed nodes and outputs read each node; 0: not needed
+  std::vector<Group> groups;     // in an order in which they can run
+  std::vector<int32_t> group;    // of each node; -1 for those that are read through
+  std::vector<bool> stored;      // members that are read from memory by somebody
+  std::vector<bool> prologue;    // maps that their only reader computes
+  std::vector<int32_t> readers;  // how many needed nodes and outputs read each node; 0: not needed
 
   // Where only loops themselves know the value of the symbol `trips`: the nodes that do, and the
   // number of groups that have to run before they are known.
@@ -42,7 +42,7 @@ struct Fusion {
 };
 
 struct FuseOptions {
-  bool fuse = true;         // without it each member is a group of its own
+  bool fuse = true;          // without it each member is a group of its own
   int32_t most_nodes = 200;  // of a group
 };
 

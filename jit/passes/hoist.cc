@@ -63,9 +63,8 @@ bool Invariants::IsFixed(const Node& node) const {
     default:
       return false;
   }
-  return MayLeaveBody(node.type()) && absl::c_all_of(node.operands, [&](NodeId id) {
-           return fixed_[static_cast<size_t>(id)];
-         });
+  return MayLeaveBody(node.type()) &&
+         absl::c_all_of(node.operands, [&](NodeId id) { return fixed_[static_cast<size_t>(id)]; });
 }
 
 // Leaves and views without fill are as cheap inside as a buffer.
@@ -139,8 +138,8 @@ NodeId Hoist(Rewrite& rewrite, Node node) {
   GraphBuilder& out = rewrite.out();
   if (node.kind() != Kind::kLoop) return out.Add(std::move(node));
   const Invariants invariants(node);
-  if (invariants.captured().empty() || node.operands.size() + invariants.captured().size() >
-                                           static_cast<size_t>(kMaxOperands)) {
+  if (invariants.captured().empty() ||
+      node.operands.size() + invariants.captured().size() > static_cast<size_t>(kMaxOperands)) {
     return out.Add(std::move(node));
   }
   OpenLoop loop = Open(node);

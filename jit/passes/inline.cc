@@ -94,8 +94,8 @@ std::optional<int64_t> RowsOf(const GraphBuilder& out, const Node& loop) {
     }
   }
   if (!bits) return std::nullopt;
-  const int64_t rows = out.type(operand).dtype == kInt32 ? static_cast<int32_t>(*bits)
-                                                         : static_cast<int64_t>(*bits);
+  const int64_t rows =
+      out.type(operand).dtype == kInt32 ? static_cast<int32_t>(*bits) : static_cast<int64_t>(*bits);
   // Numbers of 32 bits fit wherever a number of rows did; more would take much memory.
   const int64_t most = std::numeric_limits<int32_t>::max();
   if (rows < 0 || rows > std::min(loop.As<LoopAttributes>().rows_limit, most)) return std::nullopt;
@@ -116,8 +116,7 @@ NodeId NoTrip(Rewrite& rewrite, const Node& node) {
   const OpenLoop loop = Open(node);
   std::vector<NodeId> parts = loop.carried;
   for (size_t i = parts.size(); i < node.types.size(); i++) {
-    parts.push_back(
-        MakeUniform(rewrite, node.types[i].dtype, 0, node.types[i].shape, node.line));
+    parts.push_back(MakeUniform(rewrite, node.types[i].dtype, 0, node.types[i].shape, node.line));
   }
   return rewrite.ReplaceParts(std::move(parts));
 }
@@ -163,8 +162,8 @@ NodeId Inline(Rewrite& rewrite, Node node) {
   const std::optional<int64_t> trips = ConstantInteger(out.node(node.operands[0]));
 
   // Rows of one number, unless nothing else says how many trips there may be.
-  const bool limited = a.scanned + a.stacked > 0 ||
-                       (trips && a.length.is_static() && *trips <= a.length.value());
+  const bool limited =
+      a.scanned + a.stacked > 0 || (trips && a.length.is_static() && *trips <= a.length.value());
   if (const std::optional<int64_t> rows =
           a.binds_rows && limited ? RowsOf(out, node) : std::nullopt) {
     if (std::shared_ptr<const Graph> body = RowsBinder(*rows).Bind(a.body)) {

@@ -22,8 +22,13 @@ Graph Simplify(const Graph& graph);
 // not larger than what it is made of.
 Graph FoldConstants(const Graph& graph);
 
-// inline.cc. Bodies of loops of no or one trip, but for outermost ones; and numbers in place of `rows`
-// where a loop binds it to the same number in each trip.
+// merge.cc. Two loops that run in step, where neither needs the other and their bodies have at
+// least half of the smaller one in common, become one: the forward loop and the one that reverse
+// mode runs again.
+Graph MergeLoops(const Graph& graph);
+
+// inline.cc. Bodies of loops of no or one trip, but for outermost ones; and numbers in place of
+// `rows` where a loop binds it to the same number in each trip.
 Graph InlineLoops(const Graph& graph);
 
 // captures.cc. What enters the bodies of loops: small constants, iotas and spread values as such
@@ -31,8 +36,8 @@ Graph InlineLoops(const Graph& graph);
 // scanned; equal values once. A loop whose stop is never true has none.
 Graph SimplifyCaptures(const Graph& graph);
 
-// hoist.cc. What is the same in each trip of a loop moves out in front of it and enters as a capture,
-// if it is small: a buffer of it is cheaper than to compute it again.
+// hoist.cc. What is the same in each trip of a loop moves out in front of it and enters as a
+// capture, if it is small: a buffer of it is cheaper than to compute it again.
 Graph HoistInvariants(const Graph& graph);
 
 }  // namespace talweg::passes

@@ -31,7 +31,16 @@ namespace {
 
 NamedEngine JitAs(std::string name, JitOptions options) {
   options.verify = true;
+  options.cache = "off";
   return {std::move(name), [options](const Graph& graph) { return Jit(graph, options); }};
+}
+
+// Compiled once for a folder of this test's own, and once more from what is then there.
+absl::StatusOr<Executable> JitFromCache(const Graph& graph) {
+  const char* root = std::getenv("TEST_TMPDIR");
+  const std::string folder = root == nullptr ? "off" : absl::StrCat(root, "/talweg-engines");
+  const absl::StatusOr<Executable> cold = Jit(graph, {.cache = folder, .verify = true});
+  return cold.ok() ? Jit(graph, {.cache = folder, .verify = true}) : cold;
 }
 
 std::vector<NamedEngine> MakeCodeVariants() {
@@ -42,6 +51,7 @@ std::vector<NamedEngine> MakeCodeVariants() {
       JitAs("the JIT without fusion", {.fuse = false}),
       JitAs("the JIT without fusion at level 0", {.level = 0, .fuse = false}),
       JitAs("the JIT for x86-64", {.cpu = "x86-64"}),
+      {"the JIT from its cache", JitFromCache},
   };
   for (const char* cpu : {"avx2", "avx512"}) {
     if (!native::DetectTarget(cpu).ok()) continue;

@@ -27,6 +27,7 @@
 #include "tests/graphs/engines.h"
 #include "tests/graphs/random_graph.h"
 #include "tests/graphs/shrink.h"
+#include "tests/jit/passes/random_loops.h"
 
 namespace talweg {
 namespace {
@@ -218,6 +219,30 @@ TEST(WildGraphs, FailAlikeOnAllEngines) {
   }
   std::cout << failed << " of " << count << " runs failed" << std::endl;
   EXPECT_GE(failed * 10, count);
+}
+
+// Of nearly nothing but loops; `trips` is one number for all of them.
+TEST(RandomLoops, GiveTheSameBitsOnAllEngines) {
+  for (const uint64_t seed : Seeds(220)) {
+    const absl::StatusOr<Graph> graph = passes::MakeRandomLoops(seed);
+    ASSERT_TRUE(graph.ok()) << "seed " << seed << ": " << graph.status();
+    const auto differ = [&](const Graph& g, absl::Span<const NamedEngine> engines) {
+      const absl::StatusOr<Executable> executable = CompileOn(engines, g);
+      if (!executable.ok()) return executable.status();
+      for (const int64_t rows : {20, 0, 1, 2, 9}) {
+        const absl::Status status =
+            executable->Run(RandomInputs(g, seed, rows, static_cast<int64_t>(seed % 5))).status();
+        if (absl::IsInternal(status)) return status;
+      }
+      return absl::OkStatus();
+    };
+    const absl::Status status = differ(*graph, EnginesFor(*graph));
+    if (status.ok()) continue;
+    const Graph small =
+        Shrink(*graph, [&](const Graph& g) { return !differ(g, AllEngines()).ok(); });
+    FAIL() << "seed " << seed << ": " << status << "\n"
+           << Print(small, {.lines = false}) << differ(small, AllEngines());
+  }
 }
 
 // ---- Gradients --------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 namespace fs = std::filesystem;
@@ -171,6 +172,32 @@ TEST(Tutorial, HelpsAndSucceeds) {
                            "--precision", "--engine", "--cache", "--no-figures", "--weights"}) {
     EXPECT_THAT(outcome.out, HasSubstr(flag));
   }
+}
+
+TEST(Tutorial, KeepsCompiledCodeForTheNextRun) {
+  const std::string folder = NewFolder(), cache = folder + "/cache";
+  const auto run = [&](const std::string& out, const std::string& place) {
+    const Outcome outcome = RunTutorial({"--out=" + folder + out, "--experiments=momentum",
+                                         "--epochs=2", "--no-figures", "--cache=" + place});
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    return outcome.err;
+  };
+  const auto history = [&](const std::string& out) {
+    std::ifstream file(folder + out + "/history.csv");
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  };
+  EXPECT_THAT(run("/off", "off"), Not(HasSubstr("note: ")));
+  EXPECT_THAT(run("/cold", cache), Not(HasSubstr("note: ")));
+  const std::set<std::string> entries = FilesIn(cache);
+  EXPECT_FALSE(entries.empty());
+  EXPECT_THAT(run("/warm", cache), Not(HasSubstr("note: ")));
+  EXPECT_EQ(FilesIn(cache), entries);
+  fs::permissions(cache, fs::perms::all);
+  EXPECT_THAT(run("/open", cache), StartsWith("note: compiled code is not cached: '" + cache +
+                                              "' can be written by other users\n"));
+  EXPECT_EQ(history("/cold"), history("/off"));
+  EXPECT_EQ(history("/warm"), history("/off"));
+  EXPECT_EQ(history("/open"), history("/off"));
 }
 
 TEST(Tutorial, ComplainsInOneSentence) {

@@ -67,6 +67,13 @@ Reference::Reference(Graph graph, absl::Span<const Sizes> sizes, uint64_t seed)
   }
 }
 
+absl::Status Reference::status() const {
+  for (const auto& outputs : outputs_) {
+    if (!outputs.ok()) return outputs.status();
+  }
+  return absl::OkStatus();
+}
+
 std::string Reference::Compare(const Graph& after) const {
   if (const absl::Status status = Verify(after); !status.ok()) {
     return absl::StrCat("verifier: ", status.message());

@@ -160,7 +160,7 @@ std::vector<Tensor> Nest::FlatTerms(NodeId id) {
       for (int64_t axis : kept) order.push_back(static_cast<int32_t>(axis));
       for (int64_t axis : sum) order.push_back(static_cast<int32_t>(axis));
       tensor = level_.CopyOf(operand, std::move(order), /*exact=*/true);
-      step = step_of(*tensor);
+      step = Stride{1};  // the terms lie innermost, without gaps
     }
     Tensor out = *tensor;
     out.padded_axis = -1;

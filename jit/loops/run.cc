@@ -27,19 +27,11 @@ bool Uses(const Type& type, Dim symbol) {
   return std::find(type.shape.begin(), type.shape.end(), symbol) != type.shape.end();
 }
 
-// "gather: float32[5,2] x int32[3]: what (model.cc:14)", as the interpreter words it.
+// What is wrong with an output: with the loop, where it is a part of one.
 absl::Status OutputError(const Graph& graph, size_t k, absl::string_view what) {
-  const Node* node = &graph.node(graph.outputs()[k]);
-  if (node->kind() == Kind::kPart) node = &graph.node(node->operands[0]);
-  std::string text = node->op->name;
-  const char* separator = ": ";
-  for (NodeId operand : node->operands) {
-    absl::StrAppend(&text, separator, ToString(graph.node(operand).type()));
-    separator = " x ";
-  }
-  const std::string line = ToString(node->line);
-  return absl::InvalidArgumentError(
-      absl::StrCat(text, ": ", what, line.empty() ? "" : absl::StrCat(" (", line, ")")));
+  NodeId id = graph.outputs()[k];
+  if (graph.node(id).kind() == Kind::kPart) id = graph.node(id).operands[0];
+  return NodeError(absl::StatusCode::kInvalidArgument, graph, id, what);
 }
 
 }  // namespace

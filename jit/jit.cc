@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "graph/verify.h"
 #include "jit/llvm/cache.h"
@@ -97,6 +98,10 @@ class Kept {
 }  // namespace
 
 absl::StatusOr<Executable> Jit(const Graph& graph, const JitOptions& options) {
+  if (options.level < 0 || options.level > 3) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the level is ", options.level, "; there are 0, 1, 2 and 3"));
+  }
   const absl::StatusOr<native::Target> target = native::DetectTarget(options.cpu);
   if (!target.ok()) return target.status();
   if (absl::Status status = Verify(graph); !status.ok()) return status;

@@ -537,7 +537,8 @@ void Nest::LoopOverLanes(const Schedule& schedule, const std::vector<Indices>& t
   }
   if (rest > 0) {
     const int32_t lanes = PowerOfTwoFrom(rest);
-    add(b_.Index(full * schedule.lanes), lanes, lanes == rest ? kNone : b_.Index(rest));
+    const Register first = b_.Index(full * schedule.lanes);
+    add(first, lanes, lanes == rest ? kNone : b_.Index(rest));
   }
   if (points.empty()) return;
   reader_->Open();

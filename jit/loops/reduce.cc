@@ -395,8 +395,9 @@ Register Reader::Join(const Terms& terms, Registers chains) {
         }
       }
       const Register a = chains[i], b = pairs ? chains[i + 1] : kNone;
-      next.push_back(
-          Combine(terms, b_.Shuffle(a, b, std::move(low)), b_.Shuffle(a, b, std::move(high))));
+      const Register lower = b_.Shuffle(a, b, std::move(low));
+      const Register upper = b_.Shuffle(a, b, std::move(high));
+      next.push_back(Combine(terms, lower, upper));
     }
     if (pairs) parts *= 2;
     chains = std::move(next);
@@ -421,13 +422,13 @@ void Reader::FindPlaces(const Terms& terms, absl::Span<const Point> points, Regi
       const Register x = TermValue(terms, 0, points[i], sum);
       Register same = b_.Binary(Opcode::kEqual, x, best[i]);
       if (IsFloat(terms.dtype)) {
-        const Register both = b_.Binary(Opcode::kAnd, b_.Binary(Opcode::kNotEqual, x, x),
-                                        b_.Binary(Opcode::kNotEqual, best[i], best[i]));
-        same = b_.Binary(Opcode::kOr, same, both);
+        const Register x_is_nan = b_.Binary(Opcode::kNotEqual, x, x);
+        const Register best_is_nan = b_.Binary(Opcode::kNotEqual, best[i], best[i]);
+        same = b_.Binary(Opcode::kOr, same, b_.Binary(Opcode::kAnd, x_is_nan, best_is_nan));
       }
       const Register none = b_.Binary(Opcode::kLess, found[i], b_.Like(found[i], 0));
-      found[i] =
-          b_.Select(b_.Binary(Opcode::kAnd, same, none), b_.Convert(narrow, place), found[i]);
+      const Register is_first = b_.Binary(Opcode::kAnd, same, none);
+      found[i] = b_.Select(is_first, b_.Convert(narrow, place), found[i]);
     }
   };
   // Loops over the axes, with the place counted row-major.

@@ -34,7 +34,7 @@ void ExpectSame(const Outcome& got, const Outcome& want) {
 }
 
 TEST(RandomProgram, GivesTheSameBitsWhenCompiled) {
-  int64_t count = 220;
+  int64_t count = 110;
   if (const char* text = std::getenv("TALWEG_FUZZ_COUNT")) count = std::atoll(text);
   const char* text = std::getenv("TALWEG_FUZZ_SEED");
   const uint64_t fresh =

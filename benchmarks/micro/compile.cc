@@ -37,7 +37,7 @@ void Register(const std::string& name, const std::function<absl::Status()>& stag
   benchmark::RegisterBenchmark(name.c_str(), run)->Unit(benchmark::kMillisecond);
 }
 
-absl::Status Run() {
+absl::Status RunAll() {
   const absl::StatusOr<Graph> graph = TutorialGraph();
   if (!graph.ok()) return graph.status();
   const absl::StatusOr<native::Target> target = native::DetectTarget();
@@ -71,7 +71,7 @@ absl::Status Run() {
 
 int main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
-  const absl::Status status = Run();
+  const absl::Status status = RunAll();
   if (status.ok()) return 0;
   std::fprintf(stderr, "error: %s\n", std::string(status.message()).c_str());
   return 1;

@@ -29,7 +29,7 @@ int main(int argc, char** argv) {
     for (const Case& c : kCases) {
       for (const DType dtype : {kFloat32, kFloat64}) {
         bench::RegisterOnEngines(
-            absl::StrCat(c.name, "/", ToString(dtype), "/", n),
+            absl::StrCat(c.name, "/", Name(dtype), "/", n),
             [=](Tape& t) { return c.of(t.Input("x", dtype, {n}), t.Input("y", dtype, {n})); },
             static_cast<double>(n));
       }

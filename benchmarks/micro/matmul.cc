@@ -21,9 +21,9 @@ int main(int argc, char** argv) {
           },
           operations);
     };
-    add("forward", {m, k}, {k, n}, {.lhs_sum = {1}, .rhs_sum = {0}});          // x W
-    add("of_inputs", {m, k}, {n, k}, {.lhs_sum = {1}, .rhs_sum = {1}});        // dz W^T
-    add("of_weights", {k, m}, {k, n}, {.lhs_sum = {0}, .rhs_sum = {0}});       // x^T dz
+    add("forward", {m, k}, {k, n}, {.lhs_sum = {1}, .rhs_sum = {0}});     // x W
+    add("of_inputs", {m, k}, {n, k}, {.lhs_sum = {1}, .rhs_sum = {1}});   // dz W^T
+    add("of_weights", {k, m}, {k, n}, {.lhs_sum = {0}, .rhs_sum = {0}});  // x^T dz
   }
   benchmark::RunSpecifiedBenchmarks();
 }

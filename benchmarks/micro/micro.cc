@@ -51,8 +51,9 @@ void Register(const std::string& name, std::function<absl::StatusOr<Call>()> mak
 void RegisterOnEngines(const std::string& name, const std::function<Value(Tape&)>& value,
                        double operations) {
   for (const NamedEngine& engine : kEngines) {
-    Register(absl::StrCat(name, "/", engine.name),
-             [&engine, value] { return CallOf(engine.engine, value); }, operations);
+    Register(
+        absl::StrCat(name, "/", engine.name),
+        [&engine, value] { return CallOf(engine.engine, value); }, operations);
   }
 }
 

@@ -22,18 +22,18 @@ int main(int argc, char** argv) {
   for (const bench::NamedEngine& engine : bench::kEngines) {
     for (const auto& [name, rule] : bench::TutorialRules()) {
       Training training = bench::TutorialTraining(rule);
-      bench::Register(absl::StrCat("updates/", name, "/", engine.name),
-                      [&, training] {
-                        return bench::Updates(engine.engine, training, data->train, kUpdates);
-                      },
-                      kUpdates);
+      bench::Register(
+          absl::StrCat("updates/", name, "/", engine.name),
+          [&, training] { return bench::Updates(engine.engine, training, data->train, kUpdates); },
+          kUpdates);
     }
     const auto fit = [&](const char* name, const Training& training, const TrainTest& samples) {
-      bench::Register(absl::StrCat("fit/", name, "/", engine.name),
-                      [&engine, training, samples] {
-                        return bench::WholeFit(engine.engine, training, samples);
-                      },
-                      kUpdates);
+      bench::Register(
+          absl::StrCat("fit/", name, "/", engine.name),
+          [&engine, training, samples] {
+            return bench::WholeFit(engine.engine, training, samples);
+          },
+          kUpdates);
     };
     fit("sgd", bench::TutorialTraining(), *data);
     fit("adam", bench::TutorialTraining(Adam()), *data);

@@ -211,7 +211,9 @@ absl::Status Tracker::TrackLoop(NodeId id, const Node& node) {
   // Carried: the origins of what is carried, and the earliest so far of what is stacked.
   std::vector<Value> more_captured = trips_, more_carried;
   const auto is_carried = [&](size_t i) { return i >= captures && i < captures + carried; };
-  const auto origin_of = [&](size_t i) { return origin(node.operands[first + i]); };
+  const auto origin_of = [&](size_t i) -> const MaybeOrigin& {
+    return origin(node.operands[first + i]);
+  };
   for (size_t i = 0; first + i < operands.size(); i++) {
     if (is_carried(i) && IsFloat(operands[first + i].dtype())) {
       const Origin start = origin_of(i).value_or(Nothing());

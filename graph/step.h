@@ -75,10 +75,10 @@ class Step {
   // Where to begin. Errors: an array is missing, unknown, or of another element type or shape.
   absl::StatusOr<State> Start(const NamedArrays& arrays) const;
 
-  // Runs once: `inputs` by name, all but those of the state; returns the outputs that are not state,
-  // in their order. The state has its next values then, which are the arrays that the run made:
-  // nothing is copied, and the old ones are given up. After an error the state is as it was. Errors:
-  // those of Executable::Run; a state of another step.
+  // Runs once: `inputs` by name, all but those of the state; returns the outputs that are not
+  // state, in their order. The state has its next values then, which are the arrays that the run
+  // made: nothing is copied, and the old ones are given up. After an error the state is as it was.
+  // Errors: those of Executable::Run; a state of another step.
   absl::StatusOr<std::vector<Array>> Run(State& state, const NamedArrays& inputs,
                                          const RunOptions& options = {}) const;
   // The same with inputs in the order of the graph's that are not state. For the shortest steps.

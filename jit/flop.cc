@@ -160,8 +160,8 @@ absl::StatusOr<Counted> Count(const Tape& tape, const Graph& graph,
     const std::optional<double> each = FixedFlop(body);
     std::vector<Value> start;
     if (!each.has_value()) start.push_back(Tape(tape).Constant(Array(0.0)));
-    absl::StatusOr<WideLoop> loop = Widen(
-        tape, node, operands, {}, start, [&](WideBody& wide) -> absl::StatusOr<WideStep> {
+    absl::StatusOr<WideLoop> loop =
+        Widen(tape, node, operands, {}, start, [&](WideBody& wide) -> absl::StatusOr<WideStep> {
           absl::StatusOr<Counted> inner = Count(wide.tape, body, wide.inputs);
           if (!inner.ok()) return inner.status();
           WideStep step;

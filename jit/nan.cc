@@ -283,9 +283,8 @@ absl::Status Tracker::TrackLoop(NodeId id, const Node& node) {
 }
 
 bool HasNonFinite(absl::Span<const Array> arrays) {
-  return std::any_of(arrays.begin(), arrays.end(), [](const Array& array) {
-    return IsFloat(array.dtype()) && !IsFinite(array);
-  });
+  return std::any_of(arrays.begin(), arrays.end(),
+                     [](const Array& array) { return IsFloat(array.dtype()) && !IsFinite(array); });
 }
 
 // What is kept between the runs of one executable.

@@ -29,9 +29,9 @@ std::string NameOf(const Graph& graph) {
 
 RunFunction Counting(RunFunction run, std::shared_ptr<Profile> profile) {
   if (!profile->timed) {
-    return [run = std::move(run), profile = std::move(profile)](
-               absl::Span<const Array> inputs, const SymbolValues& symbols,
-               const RunOptions& options) {
+    return [run = std::move(run), profile = std::move(profile)](absl::Span<const Array> inputs,
+                                                                const SymbolValues& symbols,
+                                                                const RunOptions& options) {
       profile->runs.fetch_add(1, std::memory_order_relaxed);
       return run(inputs, symbols, options);
     };

@@ -33,7 +33,7 @@ constexpr TraceStage kStages[] = {
     {"nan", &Trace::nan, "nan.txt"},       {"table", &Trace::table, "table.txt"},
 };
 
-const TraceStage& StageOf(bool Trace::*wanted) {
+const TraceStage& StageOf(bool Trace::* wanted) {
   const auto is = [wanted](const TraceStage& stage) { return stage.wanted == wanted; };
   return *std::find_if(std::begin(kStages), std::end(kStages), is);
 }
@@ -100,11 +100,11 @@ const Trace& EnvironmentTrace() {
     made->folder = folder == nullptr ? "" : folder;
     if (!unknown.empty()) {
       for (std::string& word : unknown) word = Quoted(word);
-      Complain(absl::StrCat("TALWEG_TRACE has no ", absl::StrJoin(unknown, ", "), "; there are ",
-                            absl::StrJoin(kStages, ", ",
-                                          [](std::string* out, const TraceStage& stage) {
-                                            absl::StrAppend(out, stage.word);
-                                          })));
+      Complain(
+          absl::StrCat("TALWEG_TRACE has no ", absl::StrJoin(unknown, ", "), "; there are ",
+                       absl::StrJoin(kStages, ", ", [](std::string* out, const TraceStage& stage) {
+                         absl::StrAppend(out, stage.word);
+                       })));
     }
     return made;
   }();
@@ -119,8 +119,7 @@ struct Tracer::Target {
     if (trace.sink != nullptr) return trace.sink(stage.word, text);
     if (trace.folder.empty()) {
       // What goes to nobody in particular says where it comes from.
-      return WriteAll(STDERR_FILENO,
-                      absl::StrCat("== talweg: ", stage.word, "\n", AbslView(text)));
+      return WriteAll(STDERR_FILENO, absl::StrCat("== talweg: ", stage.word, "\n", AbslView(text)));
     }
     const absl::MutexLock lock(&mutex);
     const int file = Open(stage);
@@ -166,12 +165,12 @@ Tracer::Tracer(const Trace& trace, const Trace& environment) {
 
 Tracer::~Tracer() = default;
 
-bool Tracer::Wants(bool Trace::*stage) const {
+bool Tracer::Wants(bool Trace::* stage) const {
   return std::any_of(targets_.begin(), targets_.end(),
                      [stage](const auto& target) { return target->trace.*stage; });
 }
 
-void Tracer::Show(bool Trace::*stage, std::string_view text) {
+void Tracer::Show(bool Trace::* stage, std::string_view text) {
   for (const auto& target : targets_) {
     if (target->trace.*stage) target->Show(StageOf(stage), text);
   }

@@ -25,10 +25,10 @@ namespace talweg {
 // Nothing of it changes a bit of a result. Showing code makes it anew, also where the cache of
 // compiled code has it.
 struct Trace {
-  bool graph = false;   // the graph as it was given
-  bool passes = false;  // and after each pass that changed it, with the time that each pass took
-  bool loops = false;   // the loop IR
-  bool llvm = false;    // LLVM's IR
+  bool graph = false;     // the graph as it was given
+  bool passes = false;    // and after each pass that changed it, with the time that each pass took
+  bool loops = false;     // the loop IR
+  bool llvm = false;      // LLVM's IR
   bool assembly = false;  // the machine code as text; the word is "asm"
   bool time = false;      // what each stage of the compile took
   // Finds out, after a run that had a NaN or an infinity among its results, in which node it came
@@ -49,7 +49,7 @@ struct Trace {
 // The stages by the words that TALWEG_TRACE knows them by.
 struct TraceStage {
   const char* word;
-  bool Trace::*wanted;
+  bool Trace::* wanted;
   const char* file;  // how the names of their files end
 };
 absl::Span<const TraceStage> TraceStages();
@@ -71,9 +71,9 @@ class Tracer {
   Tracer& operator=(const Tracer&) = delete;
 
   // Whether somebody wants to see the stage: Wants(&Trace::loops).
-  bool Wants(bool Trace::*stage) const;
+  bool Wants(bool Trace::* stage) const;
   // Shows it to those who want it.
-  void Show(bool Trace::*stage, std::string_view text);
+  void Show(bool Trace::* stage, std::string_view text);
 
  private:
   struct Target;

@@ -19,8 +19,8 @@ std::vector<Value> CopyInputs(const Tape& tape, const Graph& graph) {
   std::vector<Value> inputs;
   for (size_t i = 0; i < graph.inputs().size(); i++) {
     const SourceLine& line = graph.node(graph.inputs()[i]).line;
-    inputs.push_back(Value(tape.state(), tape.state()->AddInput(graph.input_name(i),
-                                                                graph.input_type(i), line)));
+    inputs.push_back(Value(tape.state(),
+                           tape.state()->AddInput(graph.input_name(i), graph.input_type(i), line)));
   }
   return inputs;
 }

@@ -100,8 +100,8 @@ absl::Status TrainByHand() {
       absl::StatusOr<Dataset> batch =
           Take(data->train, absl::MakeConstSpan(order).subspan(first, kBatch));
       if (!batch.ok()) return batch.status();
-      absl::StatusOr<std::vector<Array>> out = step->Run(
-          *state, {{"x", batch->inputs}, {"y", batch->targets}, {"rate", Array(rate)}});
+      absl::StatusOr<std::vector<Array>> out =
+          step->Run(*state, {{"x", batch->inputs}, {"y", batch->targets}, {"rate", Array(rate)}});
       if (!out.ok()) return out.status();
       total += (*out)[0].At(0);
     }

@@ -128,8 +128,8 @@ std::vector<std::pair<std::string, std::string>> WalkBlocks(const WalkStages& st
 
   // The last nodes of b1's update: a view of the rate, a product, a difference.
   const Lines update = Excerpt(graph, "sub(%3,", "sub(%3,");
-  const size_t at = static_cast<size_t>(
-      std::find(graph.begin(), graph.end(), update.at(0)) - graph.begin());
+  const size_t at =
+      static_cast<size_t>(std::find(graph.begin(), graph.end(), update.at(0)) - graph.begin());
   return {
       {"graph", absl::StrCat(ToText(Excerpt(graph, "graph(", "= exp(")), "  ...\n",
                              ToText(Lines(graph.begin() + static_cast<std::ptrdiff_t>(at) - 2,
@@ -139,7 +139,8 @@ std::vector<std::pair<std::string, std::string>> WalkBlocks(const WalkStages& st
       {"groups", stages.groups},
       {"hidden", ToText(Excerpt(loops, "section ", "store relu")) + "    ...\n"},
       {"update", ToText(section)},
-      {"llvm", ToText(Excerpt(ToLines(stages.llvm), absl::StrCat("@", function, "("), "store "))},
+      {"llvm", ToText(Excerpt(ToLines(stages.llvm),
+                              absl::StrCat("define internal i32 @", function, "("), "store "))},
       {"assembly", ToText(Excerpt(ToLines(stages.assembly), function + ":", "vmovups\t%ymm"))},
   };
 }

@@ -49,7 +49,8 @@ std::string Replaced(const std::string& page, std::map<std::string, std::string>
       if (line != "```text" || out.size() < 2) continue;
       const std::string& mark = out[out.size() - 2];
       if (!absl::StartsWith(mark, kMark)) continue;
-      const std::string name = mark.substr(kMark.size(), mark.find(' ', kMark.size()) - kMark.size());
+      const std::string name =
+          mark.substr(kMark.size(), mark.find(' ', kMark.size()) - kMark.size());
       EXPECT_TRUE(blocks.contains(name)) << "the page has a block '" << name << "'";
       inside = true;
       std::string text = blocks[name];

@@ -36,9 +36,7 @@ Step MeanStep(const Engine& engine = Interpret) {
   return *Step::Make(*engine(made.graph), made.state);
 }
 
-NamedArrays Zero() {
-  return {{"sum", Array::Vector<double>({0, 0})}, {"count", Array(0.0)}};
-}
+NamedArrays Zero() { return {{"sum", Array::Vector<double>({0, 0})}, {"count", Array(0.0)}}; }
 
 std::vector<double> Elements(const Array& array) {
   return {array.data<double>().begin(), array.data<double>().end()};
@@ -94,8 +92,7 @@ TEST(Step, SetChecksTypeAndShape) {
             "state 'sum': float64[2] expected, float64[1] given");
   EXPECT_EQ(Message(state.Set("sum", Array::Vector<float>({5, 6}))),
             "state 'sum': float64[2] expected, float32[2] given");
-  EXPECT_EQ(Message(state.Set("som", Array(1.0))),
-            "the state has no 'som'; it has sum, count");
+  EXPECT_EQ(Message(state.Set("som", Array(1.0))), "the state has no 'som'; it has sum, count");
   EXPECT_EQ(Message(state.Get("x").status()), "the state has no 'x'; it has sum, count");
 }
 
@@ -150,8 +147,7 @@ TEST(Step, PairsAreChecked) {
   EXPECT_EQ(error({{"sum", 0}, {"sum", 2}}), "state 'sum': it is named twice");
   EXPECT_EQ(error({{"sum", 4}}), "state 'sum': there is no output 4; the graph has 4");
   EXPECT_EQ(error({{"sum", 0}, {"x", 0}}), "state 'x': output 0 is the next value of another");
-  EXPECT_EQ(error({{"count", 0}}),
-            "state 'count': it is float64[], and its next value float64[2]");
+  EXPECT_EQ(error({{"count", 0}}), "state 'count': it is float64[], and its next value float64[2]");
   // A step without state is a function.
   const Step function = *Step::Make(executable, {});
   State nothing = *function.Start({});

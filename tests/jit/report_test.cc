@@ -70,13 +70,12 @@ TEST(Flop, CountsTheTripsThatRan) {
   EXPECT_EQ(FlopOf(t, {loop(n, false).carried[0]}, inputs), 7 * 8);
   EXPECT_EQ(FlopOf(t, {loop(100, true).carried[0]}, inputs), 4 * 8);
   // A loop in a loop, of as many trips as the outer one has had.
-  const LoopResult outer =
-      Loop(t, {.trips = n, .carried = {x}}, [](LoopBody& body) -> LoopStep {
-        const LoopResult r = Loop(
-            body.tape, {.trips = body.trip, .carried = {body.carried[0]}},
-            [](LoopBody& inner) -> LoopStep { return {.carried = {inner.carried[0] * 2}}; });
-        return {.carried = r.carried};
-      });
+  const LoopResult outer = Loop(t, {.trips = n, .carried = {x}}, [](LoopBody& body) -> LoopStep {
+    const LoopResult r =
+        Loop(body.tape, {.trips = body.trip, .carried = {body.carried[0]}},
+             [](LoopBody& inner) -> LoopStep { return {.carried = {inner.carried[0] * 2}}; });
+    return {.carried = r.carried};
+  });
   EXPECT_EQ(FlopOf(t, {outer.carried[0]}, inputs), (1 + 2 + 3 + 4 + 5 + 6) * 8);
 }
 
@@ -213,14 +212,13 @@ TEST(Report, IsPrintedAtTheEndOfAnEngine) {
 TEST(Report, ATrainingIsMeasuredAsAWhole) {
   const absl::StatusOr<Dataset> blobs = Blobs({.samples = 200, .cluster_std = 2, .seed = 2});
   const TrainTest data = *Split(*OneHotTargets(*blobs, 3), 100);
-  const Training training{.model =
-                              [](Scope& s, Value x) {
-                                return Dense(s, "output", Relu(Dense(s, "hidden", x, 50)), 3);
-                              },
-                          .loss = SoftmaxCrossEntropy,
-                          .rule = Sgd({.momentum = 0.9}),
-                          .rate = 0.01,
-                          .epochs = 5};
+  const Training training{
+      .model = [](Scope& s,
+                  Value x) { return Dense(s, "output", Relu(Dense(s, "hidden", x, 50)), 3); },
+      .loss = SoftmaxCrossEntropy,
+      .rule = Sgd({.momentum = 0.9}),
+      .rate = 0.01,
+      .epochs = 5};
   const JitEngine plain, timed({.profile = true});
   const absl::StatusOr<Fitted> a = Fit(plain, training, data.train, data.test);
   const absl::StatusOr<Fitted> b = Fit(timed, training, data.train, data.test);

@@ -70,12 +70,8 @@ TEST(ParseTrace, GoesOnBehindAnUnknownWord) {
 
 TEST(Trace, ShowsEachStageInOrder) {
   Shown shown;
-  const Trace all = {.graph = true,
-                     .passes = true,
-                     .loops = true,
-                     .llvm = true,
-                     .assembly = true,
-                     .time = true};
+  const Trace all = {
+      .graph = true, .passes = true, .loops = true, .llvm = true, .assembly = true, .time = true};
   ASSERT_TRUE(Jit(TestGraph(), {.cache = "off", .trace = To(shown, all)}).ok());
   ASSERT_THAT(StagesOf(shown), ElementsAre("graph", "passes", "loops", "llvm", "asm", "time"));
   EXPECT_THAT(shown[0].second, HasSubstr("= mul("));
@@ -115,8 +111,7 @@ TEST(Trace, WritesAFileAStageAndCompile) {
   const std::string folder = testing::TempDir() + "/traces";
   std::filesystem::remove_all(folder);
   for (int i = 0; i < 2; i++) {
-    ASSERT_TRUE(
-        Jit(TestGraph(), {.trace = {.graph = true, .llvm = true, .folder = folder}}).ok());
+    ASSERT_TRUE(Jit(TestGraph(), {.trace = {.graph = true, .llvm = true, .folder = folder}}).ok());
   }
   std::set<std::string> names;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {

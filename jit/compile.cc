@@ -152,6 +152,10 @@ absl::StatusOr<RunFunction> CompileGraph(const Graph& graph, const JitOptions& o
                                          Tracer& tracer, CompileTimes* times) {
   CompileTimes unused;
   if (times == nullptr) times = &unused;
+  if (options.level < 0 || options.level > 3) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the level is ", options.level, "; there are 0, 1, 2 and 3"));
+  }
   Clock clock;
   if (tracer.Wants(&Trace::graph)) tracer.Show(&Trace::graph, Print(graph));
   const absl::StatusOr<native::Target> target = native::DetectTarget(options.cpu);
@@ -175,11 +179,12 @@ absl::StatusOr<RunFunction> CompileGraph(const Graph& graph, const JitOptions& o
   if (tracer.Wants(&Trace::time)) tracer.Show(&Trace::time, times->ToString());
   const auto shared = std::make_shared<const Graph>(graph);
   const auto program = std::make_shared<const loops::Program>(*std::move(lowered));
-  return RunFunction([shared, program, body = *std::move(body), shapes = RunTimeShapes(graph)](
-                         absl::Span<const Array> inputs, const SymbolValues& symbols,
-                         const RunOptions& run) -> absl::StatusOr<std::vector<Array>> {
+  const auto pool = std::make_shared<loops::ArenaPool>();
+  return RunFunction([shared, program, body = *std::move(body), shapes = RunTimeShapes(graph),
+                      pool](absl::Span<const Array> inputs, const SymbolValues& symbols,
+                            const RunOptions& run) -> absl::StatusOr<std::vector<Array>> {
     if (absl::Status status = CheckShapes(*shared, shapes, symbols); !status.ok()) return status;
-    return loops::RunProgram(*program, *shared, body, inputs, symbols, run);
+    return loops::RunProgram(*program, *shared, body, inputs, symbols, run, pool.get());
   });
 }
 

@@ -40,7 +40,8 @@ class LoopLowering {
   }
 
   absl::Status Run() {
-    trips_ = b_.Binary(Opcode::kMax, outer_.ScalarOf(node_.operands[0]), b_.Index(0));
+    const Register asked_for = outer_.ScalarOf(node_.operands[0]);
+    trips_ = b_.Binary(Opcode::kMax, asked_for, b_.Index(0));
     const bool has_length = loop_.scanned + loop_.stacked > 0 || loop_.binds_rows;
     if (has_length) {
       length_ = outer_.Extent(loop_.length);
@@ -80,10 +81,6 @@ class LoopLowering {
   size_t stacked() const { return static_cast<size_t>(loop_.stacked); }
 
   const Type& inside_type(size_t k) const { return outer_.node(Operand(captures() + k)).type(); }
-  bool IsRowMajorBest(const Type& type) const {
-    const std::vector<int32_t> order = BestOrder(outer_, type.shape);
-    return absl::c_is_sorted(order);
-  }
 
   // Whether any part of carried value k lies still: its next value is itself.
   bool Stays(size_t k) const { return graph_.outputs()[k] == Input(captures() + k); }
@@ -113,10 +110,13 @@ class LoopLowering {
       const NodeId part = parts_[k];
       std::optional<Tensor> home;
       if (part >= 0) home = outer_.PlannedFor(part);
+      const bool row_major = body.WantsRowMajor(inside);
+      Tensor best =
+          outer_.NewTensor(inside_type(k), absl::StrCat("carried", k, "_", id_),
+                           row_major ? body.OrderFor(inside) : std::vector<int32_t>(), row_major);
       // The caller's memory is row-major; what would rather lie otherwise is copied at the end.
-      if (home.has_value() && !home->internal && !IsRowMajorBest(inside_type(k))) home.reset();
-      if (!home.has_value()) {
-        home = outer_.NewTensor(inside_type(k), absl::StrCat("carried", k, "_", id_));
+      if (!home.has_value() || (!home->internal && home->strides != best.strides)) {
+        home = std::move(best);
       }
       if (!SamePlace(*home, starts[k])) outer_.CopyTo(Operand(captures() + k), *home);
       homes_.push_back(*home);
@@ -149,9 +149,10 @@ class LoopLowering {
     if (stride.reg != kNone) place = b_.Mul(place, stride.reg);
     const Register rows =
         b_.Convert(kInt64, b_.Load(t.buffer, b_.Plus(b_.Add(at, place), t.offset)));
-    const Register wrong = b_.Binary(Opcode::kOr, b_.Binary(Opcode::kLess, rows, b_.Index(0)),
-                                     b_.Binary(Opcode::kLess, b_.Index(loop_.rows_limit), rows));
-    b_.FailIf(wrong, outer_.SiteOf(ErrorSite::What::kRows, id_, loop_.rows_limit), rows, trip);
+    const Register too_few = b_.Binary(Opcode::kLess, rows, b_.Index(0));
+    const Register too_many = b_.Binary(Opcode::kLess, b_.Index(loop_.rows_limit), rows);
+    b_.FailIf(b_.Binary(Opcode::kOr, too_few, too_many),
+              outer_.SiteOf(ErrorSite::What::kRows, id_, loop_.rows_limit), rows, trip);
     body.SetRows({rows, loop_.rows_limit});
   }
 
@@ -197,6 +198,7 @@ class LoopLowering {
   // later; stacked values to their slices.
   void PlanCarried(Level& body) {
     in_place_.assign(carried(), false);
+    FindReads(body);
     for (size_t k = 0; k < carried(); k++) {
       if (Stays(k)) continue;
       const NodeId next = graph_.outputs()[k];
@@ -206,13 +208,13 @@ class LoopLowering {
         continue;
       }
       // A carried value that becomes another one is taken before anything is overwritten.
-      if (DependsOnHome(body, next)) snapshots_.push_back({k, body.CopyOf(next, {})});
+      if (DependsOnHome(next)) snapshots_.push_back({k, body.CopyOf(next, {})});
     }
     for (size_t i = 0; i < stacked(); i++) {
       const NodeId next = graph_.outputs()[carried() + i];
       slice_in_place_.push_back(false);
       if (body.fusion().group[static_cast<size_t>(next)] < 0 || body.PlannedFor(next).has_value()) {
-        if (body.fusion().group[static_cast<size_t>(next)] < 0 && DependsOnHome(body, next)) {
+        if (body.fusion().group[static_cast<size_t>(next)] < 0 && DependsOnHome(next)) {
           slice_snapshots_.push_back({i, body.CopyOf(next, {})});
         }
         continue;
@@ -222,23 +224,36 @@ class LoopLowering {
     }
   }
 
-  // Whether a value that is only read through goes back to a carried one.
-  bool DependsOnHome(const Level& body, NodeId id) const {
-    std::vector<NodeId> rest = {id};
-    while (!rest.empty()) {
-      const NodeId next = rest.back();
-      rest.pop_back();
-      if (body.fusion().group[static_cast<size_t>(next)] >= 0) continue;
-      for (size_t k = 0; k < carried(); k++) {
-        if (next == Input(captures() + k) && !Stays(k)) return true;
-      }
-      const Node& node = body.node(next);
-      if (node.kind() == Kind::kPart) continue;
-      const size_t read = node.kind() == Kind::kCustom ? 1 : node.operands.size();
-      for (size_t i = 0; i < read; i++) rest.push_back(node.operands[i]);
+  // Who reads the memory of which carried value, in one pass over the body.
+  void FindReads(const Level& body) {
+    const Fusion& fusion = body.fusion();
+    through_.resize(graph_.nodes().size());
+    reads_.resize(carried());
+    becomes_.assign(carried(), false);
+    for (size_t k = 0; k < carried(); k++) {
+      if (!Stays(k)) through_[static_cast<size_t>(Input(captures() + k))].push_back(k);
     }
-    return false;
+    for (size_t i = 0; i < graph_.nodes().size(); i++) {
+      const Node& node = graph_.nodes()[i];
+      if (fusion.readers[i] == 0 || node.kind() == Kind::kPart) continue;
+      const size_t read = node.kind() == Kind::kCustom ? 1 : node.operands.size();
+      for (size_t o = 0; o < read; o++) {
+        for (size_t k : through_[static_cast<size_t>(node.operands[o])]) {
+          if (fusion.group[i] >= 0) {
+            reads_[k].push_back({static_cast<NodeId>(i), o});
+          } else if (!absl::c_linear_search(through_[i], k)) {
+            through_[i].push_back(k);
+          }
+        }
+      }
+    }
+    for (NodeId output : graph_.outputs()) {
+      for (size_t k : through_[static_cast<size_t>(output)]) becomes_[k] = true;
+    }
   }
+
+  // Whether a value that is only read through goes back to a carried one.
+  bool DependsOnHome(NodeId id) const { return !through_[static_cast<size_t>(id)].empty(); }
 
   bool MayOverwrite(const Level& body, size_t k) const {
     const Fusion& fusion = body.fusion();
@@ -262,49 +277,27 @@ class LoopLowering {
         return false;
       }
     }
-    for (NodeId output : graph_.outputs()) {
-      if (ReadsThrough(body, output, old)) return false;
-    }
-    for (size_t i = 0; i < graph_.nodes().size(); i++) {
-      const int32_t group = fusion.group[i];
-      if (fusion.readers[i] == 0 || group < writer) continue;
-      const Node& reader = graph_.nodes()[i];
-      for (size_t o = 0; o < reader.operands.size(); o++) {
-        const NodeId operand = reader.operands[o];
-        if (!ReadsThrough(body, operand, old)) continue;
-        if (group > writer) return false;
-        if (what == What::kNest) {
-          // At the same point, before it is overwritten.
-          if (reader.kind() != Kind::kMap || SameElements(graph_, operand) != old) return false;
-          continue;
-        }
-        // An inner loop that goes on with it.
-        const auto& inner = reader.As<LoopAttributes>();
-        const size_t first = inner.binds_rows ? 2 : 1;
-        if (!is_part || operand != old ||
-            o != first + static_cast<size_t>(inner.captures) +
-                     static_cast<size_t>(node.As<PartAttributes>().index)) {
-          return false;
-        }
+    if (becomes_[k]) return false;
+    for (const Read& read : reads_[k]) {
+      const int32_t group = fusion.group[static_cast<size_t>(read.reader)];
+      if (group < writer) continue;
+      if (group > writer) return false;
+      const Node& reader = body.node(read.reader);
+      const NodeId operand = reader.operands[read.operand];
+      if (what == What::kNest) {
+        // At the same point, before it is overwritten.
+        if (reader.kind() != Kind::kMap || SameElements(graph_, operand) != old) return false;
+        continue;
+      }
+      // An inner loop that goes on with it.
+      const auto& inner = reader.As<LoopAttributes>();
+      const size_t start = (inner.binds_rows ? 2 : 1) + static_cast<size_t>(inner.captures);
+      if (!is_part || operand != old ||
+          read.operand != start + static_cast<size_t>(node.As<PartAttributes>().index)) {
+        return false;
       }
     }
     return true;
-  }
-
-  // Whether reading `id` means reading the memory of `old`.
-  static bool ReadsThrough(const Level& body, NodeId id, NodeId old) {
-    std::vector<NodeId> rest = {id};
-    while (!rest.empty()) {
-      const NodeId next = rest.back();
-      rest.pop_back();
-      if (next == old) return true;
-      if (body.fusion().group[static_cast<size_t>(next)] >= 0) continue;
-      const Node& node = body.node(next);
-      if (node.kind() == Kind::kPart) continue;
-      const size_t read = node.kind() == Kind::kCustom ? 1 : node.operands.size();
-      for (size_t i = 0; i < read; i++) rest.push_back(node.operands[i]);
-    }
-    return false;
   }
 
   // ---- The end of a trip, and of the loop
@@ -358,19 +351,24 @@ class LoopLowering {
 
   // Zeros to the slices begin .. end - 1; what lies between rows is cleared, too.
   void Clear(const Tensor& all, Register begin, Register end) {
-    const Stride stride = all.strides.empty() ? Stride{1} : all.strides[0];
-    if (stride == Stride()) return;
+    // An axis of extent 1 has no stride. Then a slice is as long as all of its own first axis.
+    size_t axis = 0;
+    while (axis < all.strides.size() && all.strides[axis] == Stride()) axis++;
     const auto place = [&](Register slice) {
+      if (axis == all.strides.size()) return slice;
+      const Stride stride = all.strides[axis];
       Register at = b_.Times(slice, stride.factor);
       if (stride.reg != kNone) at = b_.Mul(at, stride.reg);
-      return at;
+      return axis == 0 ? at : b_.Mul(at, outer_.Extent(all.shape[axis]));
     };
     constexpr int32_t kLanes = 8;
     b_.OpenSection(absl::StrCat("zeros of ", outer_.Label(id_)));
     const Register from = place(begin), to = place(end);
     const Builder::Loop loop = b_.OpenFor({.reg = from}, {.reg = to}, kLanes);
     const Register base = all.base == kNone ? b_.Index(0) : all.base;
-    b_.Store(all.buffer, b_.Add(base, loop.variable), b_.Constant(all.dtype, 0, kLanes),
+    const Register at = b_.Add(base, loop.variable);
+    const Register zeros = b_.Constant(all.dtype, 0, kLanes);
+    b_.Store(all.buffer, at, zeros,
              {.offset = all.offset, .mask = b_.Below(b_.Sub(to, loop.variable), kLanes)});
     b_.CloseFor();
     b_.CloseSection();
@@ -387,6 +385,15 @@ class LoopLowering {
   Register trips_ = kNone, length_ = kNone;
   Tensor rows_;
   std::vector<Tensor> homes_, scanned_, stacked_, slices_;
+  // For each node that is read through, the carried values it goes back to; for each of those, who
+  // reads it, and whether it becomes another one or a stacked one.
+  std::vector<absl::InlinedVector<size_t, 1>> through_;
+  struct Read {
+    NodeId reader;
+    size_t operand;
+  };
+  std::vector<std::vector<Read>> reads_;
+  std::vector<bool> becomes_;
   std::vector<bool> in_place_, slice_in_place_;
   std::vector<std::pair<size_t, Tensor>> snapshots_, slice_snapshots_;
 };

@@ -6,6 +6,11 @@
 
 namespace talweg {
 
+inline constexpr int kPhiloxRounds = 10;
+inline constexpr uint64_t kPhiloxMultiplier0 = 0xD2511F53, kPhiloxMultiplier1 = 0xCD9E8D57;
+// The golden ratio; sqrt(3) - 1.
+inline constexpr uint32_t kPhiloxWeyl0 = 0x9E3779B9, kPhiloxWeyl1 = 0xBB67AE85;
+
 // Philox4x32-10, a random generator without state: the four words are a pure function of a counter
 // and a key, each bit of which changes all of them. Block i of a stream is Philox({i, ...}, key),
 // so any element of a random tensor can be drawn alone, in any order, by any thread.
@@ -16,20 +21,17 @@ namespace talweg {
 // SC 2011. The known answers that come with the paper's Random123 library are this file's test.
 constexpr std::array<uint32_t, 4> Philox(std::array<uint32_t, 4> counter,
                                          std::array<uint32_t, 2> key) {
-  constexpr int kRounds = 10;
-  constexpr uint64_t kMultiplier0 = 0xD2511F53, kMultiplier1 = 0xCD9E8D57;
-  constexpr uint32_t kWeyl0 = 0x9E3779B9, kWeyl1 = 0xBB67AE85;  // golden ratio; sqrt(3) - 1
-  for (int round = 0; round < kRounds; round++) {
+  for (int round = 0; round < kPhiloxRounds; round++) {
     // (high0, low0) = c0 M0; (high1, low1) = c2 M1; c = (high1 ^ c1 ^ k0, low1, high0 ^ c3 ^ k1,
     // low0)
-    const uint64_t product0 = kMultiplier0 * counter[0];
-    const uint64_t product1 = kMultiplier1 * counter[2];
+    const uint64_t product0 = kPhiloxMultiplier0 * counter[0];
+    const uint64_t product1 = kPhiloxMultiplier1 * counter[2];
     counter = {static_cast<uint32_t>(product1 >> 32) ^ counter[1] ^ key[0],
                static_cast<uint32_t>(product1),
                static_cast<uint32_t>(product0 >> 32) ^ counter[3] ^ key[1],
                static_cast<uint32_t>(product0)};
-    key[0] += kWeyl0;
-    key[1] += kWeyl1;
+    key[0] += kPhiloxWeyl0;
+    key[1] += kPhiloxWeyl1;
   }
   return counter;
 }

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "graph/verify.h"
 #include "jit/llvm/cache.h"
@@ -97,6 +98,10 @@ class Kept {
 }  // namespace
 
 absl::StatusOr<Executable> Jit(const Graph& graph, const JitOptions& options) {
+  if (options.level < 0 || options.level > 3) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the level is ", options.level, "; there are 0, 1, 2 and 3"));
+  }
   const absl::StatusOr<native::Target> target = native::DetectTarget(options.cpu);
   if (!target.ok()) return target.status();
   if (absl::Status status = Verify(graph); !status.ok()) return status;
@@ -113,16 +118,17 @@ absl::StatusOr<Executable> Jit(const Graph& graph, const JitOptions& options) {
   if (!body.ok()) return body.status();
   const auto shared = std::make_shared<const Graph>(graph);
   const auto program = std::make_shared<const loops::Program>(*std::move(lowered));
-  return Executable(shared,
-                    [shared, program, body = *std::move(body), shapes = RunTimeShapes(graph)](
-                        absl::Span<const Array> inputs, const SymbolValues& symbols,
-                        const RunOptions& run) -> absl::StatusOr<std::vector<Array>> {
-                      if (absl::Status status = CheckShapes(*shared, shapes, symbols);
-                          !status.ok()) {
-                        return status;
-                      }
-                      return loops::RunProgram(*program, *shared, body, inputs, symbols, run);
-                    });
+  const auto pool = std::make_shared<loops::ArenaPool>();
+  return Executable(
+      shared,
+      [shared, program, body = *std::move(body), shapes = RunTimeShapes(graph), pool](
+          absl::Span<const Array> inputs, const SymbolValues& symbols,
+          const RunOptions& run) -> absl::StatusOr<std::vector<Array>> {
+        if (absl::Status status = CheckShapes(*shared, shapes, symbols); !status.ok()) {
+          return status;
+        }
+        return loops::RunProgram(*program, *shared, body, inputs, symbols, run, pool.get());
+      });
 }
 
 absl::StatusOr<Executable> Jit(const Graph& graph) { return Jit(graph, {}); }

@@ -85,7 +85,7 @@ struct Training {
   Shuffle shuffle = Shuffle::kSeed;
   // Samples evaluated at a time, for validation and Evaluate; results do not depend on it but for
   // the rounding of sums.
-  int64_t evaluate_batch = 4096;
+  int64_t evaluate_batch = 128;
 };
 
 }  // namespace talweg

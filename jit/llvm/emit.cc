@@ -26,8 +26,9 @@ using loops::Section;
 
 namespace {
 
-void AddAttributes(llvm::Function& function, const TargetSpec& target) {
+void AddAttributes(llvm::Function& function, const TargetSpec& target, const EmitOptions& options) {
   function.addFnAttr(llvm::Attribute::NoUnwind);
+  if (options.unwind_tables) function.setUWTableKind(llvm::UWTableKind::Async);
   // exp is the C library's exp, whatever LLVM knows of it.
   function.addFnAttr("no-builtins");
   if (target.avx512) function.addFnAttr("prefer-vector-width", "512");
@@ -76,7 +77,7 @@ void Emitter::EmitProgram() {
 }
 
 void Emitter::EmitFunction(llvm::Function* function, Statements statements) {
-  AddAttributes(*function, target_);
+  AddAttributes(*function, target_, options_);
   function->addParamAttr(0, llvm::Attribute::NonNull);
   const bool once = frame_.once;
   frame_ = Frame();
@@ -336,7 +337,8 @@ Emitter::Value* Emitter::Splat(Value* v, int32_t lanes) {
 }
 
 llvm::BasicBlock* Emitter::NewBlock(const char* name) {
-  return llvm::BasicBlock::Create(context_, name);
+  if (section_.empty()) return llvm::BasicBlock::Create(context_, name);
+  return llvm::BasicBlock::Create(context_, absl::StrCat(section_, ".", name));
 }
 
 void Emitter::Start(llvm::BasicBlock* block) {

@@ -17,6 +17,7 @@ struct EmitOptions {
   // some tenths of a millisecond for any function, and between the two this is the best. 0: each
   // section is a function, so that a profiler tells them apart.
   int64_t function_size = 1000;
+  bool unwind_tables = false;  // such that debuggers find a function's caller from anywhere in it
 };
 
 // Writes `program`, which must be verified, into the empty `module` in final form: nothing but code

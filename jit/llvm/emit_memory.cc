@@ -66,7 +66,9 @@ void Emitter::EmitSection(const Section& section) {
     }
   }
   in_section_ = true;
+  if (!context_.shouldDiscardValueNames()) section_ = SymbolName(section.label);
   for (const loops::Statement& statement : section.body) EmitStatement(statement);
+  section_.clear();
   in_section_ = false;
   pointers_.clear();
 }

@@ -1,5 +1,7 @@
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -53,21 +55,30 @@ Emitter::Value* Emitter::EmitLanes(const loops::RegisterType& type) {
 Emitter::Value* Emitter::EmitShuffle(const loops::Instruction& i) {
   Value* a = Get(i.args[0]);
   Value* b = Get(i.args[1]);
-  const int32_t from = TypeOf(i.args[0]).lanes;
+  const int32_t a_lanes = TypeOf(i.args[0]).lanes;
+  const int32_t b_lanes = b == nullptr ? a_lanes : TypeOf(i.args[1]).lanes;
   const auto lanes = static_cast<int32_t>(i.shuffle.size());
-  if (from == 1) {
+  if (lanes == 1 || a_lanes == 1 || b_lanes == 1) {
     Value* result = llvm::PoisonValue::get(RegisterType(i.result));
     for (int32_t lane = 0; lane < lanes; lane++) {
-      result = WithLane(result, i.shuffle[Index(lane)] == 0 ? a : b, lane, lanes);
+      const int32_t from = i.shuffle[Index(lane)];
+      Value* element = from < a_lanes ? Lane(a, from, a_lanes) : Lane(b, from - a_lanes, b_lanes);
+      result = WithLane(result, element, lane, lanes);
     }
     return result;
   }
-  if (lanes == 1) {
-    const int32_t lane = i.shuffle[0];
-    return lane < from ? Lane(a, lane, from) : Lane(b, lane - from, from);
-  }
-  const std::vector<int> mask(i.shuffle.begin(), i.shuffle.end());
+  std::vector<int> mask(i.shuffle.begin(), i.shuffle.end());
   if (b == nullptr) return builder_.CreateShuffleVector(a, mask);
+  if (a_lanes != b_lanes) {
+    // LLVM asks for operands of one type: the narrower gets lanes that nobody reads.
+    const int32_t width = std::max(a_lanes, b_lanes);
+    std::vector<int> widen(Index(width), llvm::PoisonMaskElem);
+    std::iota(widen.begin(), widen.begin() + std::min(a_lanes, b_lanes), 0);
+    (a_lanes < b_lanes ? a : b) = builder_.CreateShuffleVector(a_lanes < b_lanes ? a : b, widen);
+    for (int& from : mask) {
+      if (from >= a_lanes) from += width - a_lanes;
+    }
+  }
   return builder_.CreateShuffleVector(a, b, mask);
 }
 

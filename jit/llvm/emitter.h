@@ -136,6 +136,7 @@ class Emitter {
   std::vector<Value*> values_;  // of registers
   Frame frame_;
   bool in_section_ = false;
+  std::string section_;      // the present one's label, as a symbol, where names are kept
   uint64_t most_lanes_ = 1;  // of any register
   // Pointers of the table that the present section has loaded, by slot.
   absl::flat_hash_map<int32_t, Value*> pointers_;

@@ -11,6 +11,7 @@
 #include "jit/llvm/emit.h"
 #include "jit/llvm/target.h"
 #include "llvm/ADT/SmallString.h"
+#include "llvm/Config/llvm-config.h"
 #include "llvm/IR/DiagnosticInfo.h"
 #include "llvm/IR/DiagnosticPrinter.h"
 #include "llvm/IR/LLVMContext.h"
@@ -66,7 +67,10 @@ class Lowering {
     module_->setDataLayout(machine_->createDataLayout());
     module_->setTargetTriple(machine_->getTargetTriple().str());
     native::Emit(program, options.target.spec,
-                 {.name = options.name, .function_size = options.function_size}, *module_);
+                 {.name = options.name,
+                  .function_size = options.function_size,
+                  .unwind_tables = options.gdb || options.perf},
+                 *module_);
     timings->emit += clock.Lap();
     if (!options.verify) return absl::OkStatus();
     std::string wrong;
@@ -86,6 +90,8 @@ class Lowering {
     Clock clock;
     llvm::SmallString<0> bytes;
     llvm::raw_svector_ostream stream(bytes);
+    // Loops and spills, as comments.
+    machine_->Options.MCOptions.AsmVerbose = type == llvm::CodeGenFileType::AssemblyFile;
     const absl::Status written = GenerateCode(*machine_, *module_, type, stream);
     if (!written.ok()) return written;
     timings->codegen += clock.Lap();
@@ -105,7 +111,8 @@ absl::StatusOr<std::string> Generate(const loops::Program& program, const Compil
   Timings unused;
   if (timings == nullptr) timings = &unused;
   Lowering lowering;
-  const absl::Status emitted = lowering.Emit(program, options, /*keep_names=*/false, timings);
+  const absl::Status emitted = lowering.Emit(
+      program, options, /*keep_names=*/type == llvm::CodeGenFileType::AssemblyFile, timings);
   if (!emitted.ok()) return emitted;
   return lowering.Generate(type, timings);
 }
@@ -115,6 +122,14 @@ absl::StatusOr<std::string> Generate(const loops::Program& program, const Compil
 absl::StatusOr<std::string> EmitObject(const loops::Program& program, const CompileOptions& options,
                                        Timings* timings) {
   return Generate(program, options, llvm::CodeGenFileType::ObjectFile, timings);
+}
+
+std::string Fingerprint(const CompileOptions& options) {
+  const TargetSpec& spec = options.target.spec;
+  return absl::StrCat("llvm ", LLVM_VERSION_STRING, "\ncpu ", spec.cpu, "\nfeatures ",
+                      spec.features, "\nlevel ", options.level, "\nname ", options.name,
+                      "\nfunction_size ", options.function_size, "\nunwind ",
+                      options.gdb || options.perf, "\n");
 }
 
 absl::StatusOr<std::string> AssemblyText(const loops::Program& program,

@@ -334,6 +334,10 @@ void Builder::Store(int32_t buffer, Register index, Register value, const Access
 }
 
 Register Builder::CheckIndex(Register index, Register extent, int32_t site, Register active) {
+  int64_t place, most;
+  if (IsConstant(index, &place) && IsConstant(extent, &most) && place >= 0 && place < most) {
+    return index;
+  }
   const RegisterType result = type(index);
   return Numbered({.code = Code::kCheckIndex,
                    .args = {index, extent, Mask(active, result.lanes), kNone},

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <type_traits>
+#include <utility>
 
 #include "graph/scalar.h"
 #include "jit/loops/evaluate_step.h"

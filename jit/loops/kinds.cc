@@ -80,8 +80,8 @@ void Level::LowerScatterAdd(NodeId id) {
   to.at.push_back({place});
   to.at.insert(to.at.end(), point.at.begin() + static_cast<std::ptrdiff_t>(axis + index_axes),
                point.at.end());
-  const Register sum = b_.Add(reader.LoadFrom(out, to), reader.Value(updates, point));
-  reader.Store(out, to, sum);
+  const Register before = reader.LoadFrom(out, to);
+  reader.Store(out, to, b_.Add(before, reader.Value(updates, point)));
   for (; open > 0; open--) {
     reader.Close();
     b_.CloseFor();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <numeric>
 #include <utility>
 
 #include "absl/algorithm/container.h"
@@ -147,7 +148,7 @@ Tensor Level::NewTensor(const Type& type, const std::string& name, std::vector<i
   // The next axis' stride, and the elements up to here.
   int64_t factor = 1, elements = 1;
   Register reg = kNone;
-  bool dynamic = false;
+  bool dynamic = false, rounded = false;
   int32_t wide_axes = 0;
   for (size_t i = order.size(); i-- > 0;) {
     const auto axis = static_cast<size_t>(order[i]);
@@ -157,7 +158,14 @@ Tensor Level::NewTensor(const Type& type, const std::string& name, std::vector<i
     if (wide_axes++ == 0) tensor.padded_axis = order[i];
     const int64_t bound = BoundOf(dim);
     if (bound >= 0) {
-      const int64_t extent = dim.is_static() ? bound : RoundUp(bound, kRowMultiple);
+      int64_t extent = dim.is_static() ? bound : RoundUp(bound, kRowMultiple);
+      // Rows begin where vectors do, if that takes no third more.
+      const int64_t lanes = lowering_.machine.Lanes(type.dtype);
+      const int64_t whole = RoundUp(extent, lanes);
+      if (wide_axes == 1 && !exact && extent >= lanes && 3 * (whole - extent) <= extent) {
+        extent = whole;
+        rounded = true;
+      }
       elements = Product(elements, extent);
       if (dim.is_static() || !exact) {
         factor = Product(factor, extent);
@@ -172,7 +180,8 @@ Tensor Level::NewTensor(const Type& type, const std::string& name, std::vector<i
   // Where there are other axes, the next row lies right behind, but for rounded extents.
   if (wide_axes > 1) {
     const Dim innermost = type.shape[static_cast<size_t>(tensor.padded_axis)];
-    if (exact || innermost.is_static() || BoundOf(innermost) < 0) tensor.padded_axis = -1;
+    if (!innermost.is_static() && BoundOf(innermost) >= 0) rounded = true;
+    if (exact || !rounded) tensor.padded_axis = -1;
   }
   if (dynamic) {
     tensor.buffer = b_.AddDynamic(name, type.dtype);
@@ -189,11 +198,26 @@ Tensor Level::NewTensor(const Type& type, const std::string& name, std::vector<i
   return tensor;
 }
 
+bool Level::WantsRowMajor(NodeId id) const {
+  return absl::c_any_of(graph_.nodes(), [&](const Node& node) {
+    return node.kind() == Kind::kReshape && node.operands[0] == id &&
+           DomainOf(node.type().shape) != DomainOf(this->node(id).type().shape);
+  });
+}
+
+std::vector<int32_t> Level::OrderFor(NodeId id) const {
+  if (!WantsRowMajor(id)) return {};
+  std::vector<int32_t> order(node(id).type().shape.size());
+  std::iota(order.begin(), order.end(), 0);
+  return order;
+}
+
 const Tensor& Level::TensorFor(NodeId id) {
   if (!HasTensor(id)) {
     tensors_[At(id)] = planned_[At(id)].has_value()
                            ? *planned_[At(id)]
-                           : NewTensor(node(id).type(), absl::StrCat(node(id).op->name, id));
+                           : NewTensor(node(id).type(), absl::StrCat(node(id).op->name, id),
+                                       OrderFor(id), WantsRowMajor(id));
   }
   return tensor(id);
 }

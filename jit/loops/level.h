@@ -116,6 +116,10 @@ class Level {
                    bool exact = false);
   // The same over a buffer that exists: row-major.
   Tensor RowMajor(const Type& type, int32_t buffer);
+  // Whether somebody reads it under another shape, which is easy where its elements lie row-major
+  // without gaps; and its order in memory.
+  bool WantsRowMajor(NodeId id) const;
+  std::vector<int32_t> OrderFor(NodeId id) const;
   // A member's tensor: the planned one or a new one.
   const Tensor& TensorFor(NodeId id);
   int32_t SiteOf(ErrorSite::What what, NodeId id, int64_t limit = 0);

@@ -40,7 +40,8 @@ class LoopLowering {
   }
 
   absl::Status Run() {
-    trips_ = b_.Binary(Opcode::kMax, outer_.ScalarOf(node_.operands[0]), b_.Index(0));
+    const Register asked_for = outer_.ScalarOf(node_.operands[0]);
+    trips_ = b_.Binary(Opcode::kMax, asked_for, b_.Index(0));
     const bool has_length = loop_.scanned + loop_.stacked > 0 || loop_.binds_rows;
     if (has_length) {
       length_ = outer_.Extent(loop_.length);
@@ -80,10 +81,6 @@ class LoopLowering {
   size_t stacked() const { return static_cast<size_t>(loop_.stacked); }
 
   const Type& inside_type(size_t k) const { return outer_.node(Operand(captures() + k)).type(); }
-  bool IsRowMajorBest(const Type& type) const {
-    const std::vector<int32_t> order = BestOrder(outer_, type.shape);
-    return absl::c_is_sorted(order);
-  }
 
   // Whether any part of carried value k lies still: its next value is itself.
   bool Stays(size_t k) const { return graph_.outputs()[k] == Input(captures() + k); }
@@ -113,10 +110,13 @@ class LoopLowering {
       const NodeId part = parts_[k];
       std::optional<Tensor> home;
       if (part >= 0) home = outer_.PlannedFor(part);
+      const bool row_major = body.WantsRowMajor(inside);
+      Tensor best =
+          outer_.NewTensor(inside_type(k), absl::StrCat("carried", k, "_", id_),
+                           row_major ? body.OrderFor(inside) : std::vector<int32_t>(), row_major);
       // The caller's memory is row-major; what would rather lie otherwise is copied at the end.
-      if (home.has_value() && !home->internal && !IsRowMajorBest(inside_type(k))) home.reset();
-      if (!home.has_value()) {
-        home = outer_.NewTensor(inside_type(k), absl::StrCat("carried", k, "_", id_));
+      if (!home.has_value() || (!home->internal && home->strides != best.strides)) {
+        home = std::move(best);
       }
       if (!SamePlace(*home, starts[k])) outer_.CopyTo(Operand(captures() + k), *home);
       homes_.push_back(*home);
@@ -149,9 +149,10 @@ class LoopLowering {
     if (stride.reg != kNone) place = b_.Mul(place, stride.reg);
     const Register rows =
         b_.Convert(kInt64, b_.Load(t.buffer, b_.Plus(b_.Add(at, place), t.offset)));
-    const Register wrong = b_.Binary(Opcode::kOr, b_.Binary(Opcode::kLess, rows, b_.Index(0)),
-                                     b_.Binary(Opcode::kLess, b_.Index(loop_.rows_limit), rows));
-    b_.FailIf(wrong, outer_.SiteOf(ErrorSite::What::kRows, id_, loop_.rows_limit), rows, trip);
+    const Register too_few = b_.Binary(Opcode::kLess, rows, b_.Index(0));
+    const Register too_many = b_.Binary(Opcode::kLess, b_.Index(loop_.rows_limit), rows);
+    b_.FailIf(b_.Binary(Opcode::kOr, too_few, too_many),
+              outer_.SiteOf(ErrorSite::What::kRows, id_, loop_.rows_limit), rows, trip);
     body.SetRows({rows, loop_.rows_limit});
   }
 
@@ -358,19 +359,24 @@ class LoopLowering {
 
   // Zeros to the slices begin .. end - 1; what lies between rows is cleared, too.
   void Clear(const Tensor& all, Register begin, Register end) {
-    const Stride stride = all.strides.empty() ? Stride{1} : all.strides[0];
-    if (stride == Stride()) return;
+    // An axis of extent 1 has no stride. Then a slice is as long as all of its own first axis.
+    size_t axis = 0;
+    while (axis < all.strides.size() && all.strides[axis] == Stride()) axis++;
     const auto place = [&](Register slice) {
+      if (axis == all.strides.size()) return slice;
+      const Stride stride = all.strides[axis];
       Register at = b_.Times(slice, stride.factor);
       if (stride.reg != kNone) at = b_.Mul(at, stride.reg);
-      return at;
+      return axis == 0 ? at : b_.Mul(at, outer_.Extent(all.shape[axis]));
     };
     constexpr int32_t kLanes = 8;
     b_.OpenSection(absl::StrCat("zeros of ", outer_.Label(id_)));
     const Register from = place(begin), to = place(end);
     const Builder::Loop loop = b_.OpenFor({.reg = from}, {.reg = to}, kLanes);
     const Register base = all.base == kNone ? b_.Index(0) : all.base;
-    b_.Store(all.buffer, b_.Add(base, loop.variable), b_.Constant(all.dtype, 0, kLanes),
+    const Register at = b_.Add(base, loop.variable);
+    const Register zeros = b_.Constant(all.dtype, 0, kLanes);
+    b_.Store(all.buffer, at, zeros,
              {.offset = all.offset, .mask = b_.Below(b_.Sub(to, loop.variable), kLanes)});
     b_.CloseFor();
     b_.CloseSection();

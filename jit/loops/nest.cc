@@ -265,8 +265,10 @@ bool Nest::MayOverrun(int32_t axis) const {
     const Node& node = level_.node(id);
     if (node.type().shape.empty()) continue;
     if (const auto tensor = level_.AsTensor(id)) {
-      const bool runs = absl::c_linear_search(node.type().shape, dim);
-      if (runs && !tensor->internal) return false;
+      for (size_t a = 0; a < tensor->shape.size(); a++) {
+        const bool runs = tensor->shape[a] == dim && tensor->strides[a] != Stride();
+        if (runs && !tensor->internal) return false;
+      }
       continue;
     }
     if (node.kind() == Kind::kIota || node.kind() == Kind::kConstant) continue;
@@ -535,7 +537,8 @@ void Nest::LoopOverLanes(const Schedule& schedule, const std::vector<Indices>& t
   }
   if (rest > 0) {
     const int32_t lanes = PowerOfTwoFrom(rest);
-    add(b_.Index(full * schedule.lanes), lanes, lanes == rest ? kNone : b_.Index(rest));
+    const Register first = b_.Index(full * schedule.lanes);
+    add(first, lanes, lanes == rest ? kNone : b_.Index(rest));
   }
   if (points.empty()) return;
   reader_->Open();

@@ -296,7 +296,9 @@ Register Reader::ComputeGather(NodeId id, const Point& point) {
   Point at = point;
   at.at.assign(point.at.begin(), point.at.begin() + static_cast<std::ptrdiff_t>(batch));
   for (size_t i = 0; i < index_axes; i++) at.at.push_back(point.at[axis + i]);
-  const Register index = b_.Convert(kInt64, Value(indices, at));
+  // Of nothing, element 0 is not there.
+  const Register index =
+      shape[axis] == Dim(0) ? b_.Index(0) : b_.Convert(kInt64, Value(indices, at));
   const Register extent = level_.Extent(shape[axis]);
   Register active = Both(point.active, point.guard_each);
   if (point.guard != kNone) active = Both(active, b_.Splat(point.guard, point.lanes));

@@ -71,6 +71,8 @@ class Reader {
   using Sum = absl::InlinedVector<Index, 4>;
 
   Terms TermsOf(NodeId id);
+  // Instructions of a map that is computed where it is summed.
+  int64_t PrologueWork(NodeId id);
   Register Identity(const Terms& terms, int32_t lanes);
   Register Combine(const Terms& terms, Register a, Register b);
   Register TermValue(const Terms& terms, size_t operand, const Point& point, const Sum& sum);

@@ -18,6 +18,8 @@ namespace {
 
 // Loops of so few trips are written out.
 constexpr int64_t kWrittenOut = 4;
+// But not if a term takes more instructions than this.
+constexpr int64_t kHeavy = 16;
 // Terms of a longer loop that one trip takes, and the most instructions of a kind for that.
 constexpr int64_t kUnrolled = 4;
 constexpr size_t kMostUnrolled = 64;
@@ -36,7 +38,10 @@ struct Reader::Terms {
   std::vector<Bound> extents;
   std::vector<int64_t> most;
   const std::vector<Tensor>* flat = nullptr;
+  int64_t work = 0;  // instructions for a term
 
+  // Loops of so few trips are written out.
+  int64_t written_out() const { return work > kHeavy ? 1 : kWrittenOut; }
   bool is_contract() const { return node->kind() == Kind::kContract; }
   bool in_blocks() const {
     if (order.block == 0) return false;
@@ -55,34 +60,41 @@ Reader::Terms Reader::TermsOf(NodeId id) {
   terms.dtype = operand.type().dtype;
   terms.order =
       terms.is_contract() ? node.As<ContractAttributes>().order : node.As<ReduceAttributes>().order;
-  if (const auto it = terms_.find(id); it != terms_.end()) {
-    terms.flat = &it->second;
-    const Dim last = it->second[0].shape.back();
-    terms.extents.push_back(level_.ExtentOf(last));
-    terms.most.push_back(level_.BoundOf(last));
-  }
+  if (!terms.is_contract()) terms.work = PrologueWork(node.operands[0]);
   const std::vector<int64_t>& axes = terms.is_contract() ? node.As<ContractAttributes>().lhs_sum
                                                          : node.As<ReduceAttributes>().axes;
-  if (terms.flat == nullptr) {
-    for (int64_t axis : axes) {
-      const Dim dim = operand.type().shape[static_cast<size_t>(axis)];
-      terms.extents.push_back(level_.ExtentOf(dim));
-      terms.most.push_back(level_.BoundOf(dim));
-    }
-    return terms;
-  }
-  // Several run-time extents have no name together.
-  int64_t most = 1;
-  Register extent = b_.Index(1);
   for (int64_t axis : axes) {
     const Dim dim = operand.type().shape[static_cast<size_t>(axis)];
-    extent = b_.Mul(extent, level_.Extent(dim));
-    most = most < 0 || level_.BoundOf(dim) < 0 ? -1 : most * level_.BoundOf(dim);
+    terms.extents.push_back(level_.ExtentOf(dim));
+    terms.most.push_back(level_.BoundOf(dim));
+  }
+  const auto it = terms_.find(id);
+  if (it == terms_.end()) return terms;
+  terms.flat = &it->second;
+  Register extent = b_.Index(1);
+  int64_t most = 1;
+  for (size_t i = 0; i < axes.size(); i++) {
+    const Bound bound = terms.extents[i];
+    extent = b_.Mul(extent, bound.reg == kNone ? b_.Index(bound.value) : bound.reg);
+    most = most < 0 || terms.most[i] < 0 ? -1 : most * terms.most[i];
   }
   int64_t known = 0;
-  terms.extents[0] = b_.IsConstant(extent, &known) ? Bound{.value = known} : Bound{.reg = extent};
-  terms.most[0] = most;
+  terms.extents = {b_.IsConstant(extent, &known) ? Bound{.value = known} : Bound{.reg = extent}};
+  terms.most = {most};
   return terms;
+}
+
+int64_t Reader::PrologueWork(NodeId id) {
+  const Node& node = level_.node(id);
+  if (!level_.fusion().prologue[static_cast<size_t>(id)]) return 0;
+  absl::InlinedVector<DType, 3> dtypes;
+  int64_t work = 0;
+  for (NodeId operand : node.operands) {
+    dtypes.push_back(level_.node(operand).type().dtype);
+    work += PrologueWork(operand);
+  }
+  const Formula& formula = level_.lowering().FormulaOf(*node.op, dtypes, node.type().dtype);
+  return work + static_cast<int64_t>(formula.program.instructions().size());
 }
 
 Register Reader::Identity(const Terms& terms, int32_t lanes) {
@@ -206,7 +218,7 @@ void Reader::StepAll(const Terms& terms, absl::Span<const Point> points, size_t 
     StepRange(terms, points, {.value = 0}, extent, sum, acc);
     return;
   }
-  if (extent.reg == kNone && extent.value <= kWrittenOut) {
+  if (extent.reg == kNone && extent.value <= terms.written_out()) {
     for (int64_t i = 0; i < extent.value; i++) {
       sum.push_back({b_.Index(i)});
       StepAll(terms, points, axis + 1, sum, acc);
@@ -234,11 +246,12 @@ void Reader::StepRange(const Terms& terms, absl::Span<const Point> points, Bound
   };
   const bool known = begin.reg == kNone && end.reg == kNone;
   const int64_t trips = known ? end.value - begin.value : -1;
-  if (known && trips <= kWrittenOut) {
+  if (known && trips <= terms.written_out()) {
     for (int64_t i = begin.value; i < end.value; i++) step(b_.Index(i), acc);
     return;
   }
-  const int64_t unroll = known && points.size() * kUnrolled <= kMostUnrolled ? kUnrolled : 1;
+  const bool unrolls = known && terms.work <= kHeavy && points.size() * kUnrolled <= kMostUnrolled;
+  const int64_t unroll = unrolls ? kUnrolled : 1;
   const Bound whole = known ? Bound{.value = begin.value + trips / unroll * unroll} : end;
   const Builder::Loop loop = b_.OpenFor(begin, whole, unroll, acc);
   Open();
@@ -382,8 +395,9 @@ Register Reader::Join(const Terms& terms, Registers chains) {
         }
       }
       const Register a = chains[i], b = pairs ? chains[i + 1] : kNone;
-      next.push_back(
-          Combine(terms, b_.Shuffle(a, b, std::move(low)), b_.Shuffle(a, b, std::move(high))));
+      const Register lower = b_.Shuffle(a, b, std::move(low));
+      const Register upper = b_.Shuffle(a, b, std::move(high));
+      next.push_back(Combine(terms, lower, upper));
     }
     if (pairs) parts *= 2;
     chains = std::move(next);
@@ -408,13 +422,13 @@ void Reader::FindPlaces(const Terms& terms, absl::Span<const Point> points, Regi
       const Register x = TermValue(terms, 0, points[i], sum);
       Register same = b_.Binary(Opcode::kEqual, x, best[i]);
       if (IsFloat(terms.dtype)) {
-        const Register both = b_.Binary(Opcode::kAnd, b_.Binary(Opcode::kNotEqual, x, x),
-                                        b_.Binary(Opcode::kNotEqual, best[i], best[i]));
-        same = b_.Binary(Opcode::kOr, same, both);
+        const Register x_is_nan = b_.Binary(Opcode::kNotEqual, x, x);
+        const Register best_is_nan = b_.Binary(Opcode::kNotEqual, best[i], best[i]);
+        same = b_.Binary(Opcode::kOr, same, b_.Binary(Opcode::kAnd, x_is_nan, best_is_nan));
       }
       const Register none = b_.Binary(Opcode::kLess, found[i], b_.Like(found[i], 0));
-      found[i] =
-          b_.Select(b_.Binary(Opcode::kAnd, same, none), b_.Convert(narrow, place), found[i]);
+      const Register is_first = b_.Binary(Opcode::kAnd, same, none);
+      found[i] = b_.Select(is_first, b_.Convert(narrow, place), found[i]);
     }
   };
   // Loops over the axes, with the place counted row-major.
@@ -424,7 +438,7 @@ void Reader::FindPlaces(const Terms& terms, absl::Span<const Point> points, Regi
     const Bound extent = terms.extents[axis];
     const Register count = extent.reg == kNone ? b_.Index(extent.value) : extent.reg;
     const Register before = b_.Mul(place, count);
-    if (extent.reg == kNone && extent.value <= kWrittenOut) {
+    if (extent.reg == kNone && extent.value <= terms.written_out()) {
       for (int64_t i = 0; i < extent.value; i++) {
         sum.push_back({b_.Index(i)});
         self(self, axis + 1, sum, b_.Plus(before, i), found);

@@ -21,11 +21,14 @@ namespace {
 // Larger tables are left outside, so that loops within loops do not each have them.
 constexpr int64_t kMostElements = 4096;
 
+Graph EnterAll(const Graph& graph, Bodies& bodies);
+
 // A loop on its way to a new body.
 class LoopEntry {
  public:
-  LoopEntry(Rewrite& rewrite, const Node& loop)
+  LoopEntry(Rewrite& rewrite, Bodies& bodies, const Node& loop)
       : rewrite_(rewrite),
+        bodies_(bodies),
         old_(Open(loop)),
         new_(old_),
         limited_(MayExceed(old_.attributes, outside().node(old_.trips))) {}
@@ -43,8 +46,10 @@ class LoopEntry {
   NodeId Enter(NodeId outer);
   std::optional<NodeId> SliceOfEach(NodeId scanned);
   void AddInputs();
+  Node WithBody(Node loop) const;
 
   Rewrite& rewrite_;
+  Bodies& bodies_;
   const OpenLoop old_;
   OpenLoop new_;
   const bool limited_;  // something that is scanned or stacked must stay
@@ -173,6 +178,13 @@ void LoopEntry::AddInputs() {
   }
 }
 
+// The loops within come last: what has entered this body may enter theirs.
+Node LoopEntry::WithBody(Node loop) const {
+  auto& body = std::get<LoopAttributes>(loop.attributes).body;
+  body = bodies_.Map(body, [&](const Graph& graph) { return EnterAll(graph, bodies_); });
+  return loop;
+}
+
 NodeId LoopEntry::Run(Node loop) {
   const Graph& graph = *old_.attributes.body;
   stands_.assign(graph.nodes().size(), kNone);
@@ -201,12 +213,12 @@ NodeId LoopEntry::Run(Node loop) {
   if (new_.captures == old_.captures && new_.carried.size() == old_.carried.size() &&
       new_.scanned.size() == old_.scanned.size() && new_.stacked.size() == old_.stacked.size() &&
       (new_.stop == kNone) == (old_.stop == kNone)) {
-    return rewrite_.out().Add(std::move(loop));
+    return rewrite_.out().Add(WithBody(std::move(loop)));
   }
 
   const size_t carried = new_.carried.size(), last = new_.parts() - 1;
   GraphBuilder& out = rewrite_.out();
-  const NodeId closed = out.Add(Close(std::move(new_), body_));
+  const NodeId closed = out.Add(WithBody(Close(std::move(new_), body_)));
   std::vector<NodeId> parts;
   size_t next = 0;
   for (size_t i = 0; i < old_.carried.size(); i++) {
@@ -218,13 +230,19 @@ NodeId LoopEntry::Run(Node loop) {
   return rewrite_.ReplaceParts(std::move(parts));
 }
 
+// Bodies lie at most kMaxNesting deep in each other.
+Graph EnterAll(const Graph& graph, Bodies& bodies) {
+  return Rewrite::RunOutermost(graph, [&](Rewrite& rewrite, Node node) -> NodeId {
+    if (node.kind() != Kind::kLoop) return rewrite.out().Add(std::move(node));
+    return LoopEntry(rewrite, bodies, node).Run(node);
+  });
+}
+
 }  // namespace
 
 Graph SimplifyCaptures(const Graph& graph) {
-  return Rewrite::Run(graph, [](Rewrite& rewrite, Node node) -> NodeId {
-    if (node.kind() != Kind::kLoop) return rewrite.out().Add(std::move(node));
-    return LoopEntry(rewrite, node).Run(node);
-  });
+  Bodies bodies;
+  return EnterAll(graph, bodies);
 }
 
 }  // namespace talweg::passes

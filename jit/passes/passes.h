@@ -22,6 +22,11 @@ Graph Simplify(const Graph& graph);
 // not larger than what it is made of.
 Graph FoldConstants(const Graph& graph);
 
+// merge.cc. Two loops that run in step, where neither needs the other and their bodies have at
+// least half of the smaller one in common, become one: the forward loop and the one that reverse
+// mode runs again.
+Graph MergeLoops(const Graph& graph);
+
 // inline.cc. Bodies of loops of no or one trip, but for outermost ones; and numbers in place of
 // `rows` where a loop binds it to the same number in each trip.
 Graph InlineLoops(const Graph& graph);

@@ -13,8 +13,9 @@ namespace talweg::passes {
 namespace {
 
 constexpr Pass kPasses[] = {
-    {"dead", RemoveDead},   {"inline", InlineLoops},        {"fold", FoldConstants},
-    {"simplify", Simplify}, {"captures", SimplifyCaptures}, {"hoist", HoistInvariants},
+    {"dead", RemoveDead},       {"merge", MergeLoops},  {"inline", InlineLoops},
+    {"fold", FoldConstants},    {"simplify", Simplify}, {"captures", SimplifyCaptures},
+    {"hoist", HoistInvariants},
 };
 
 absl::StatusOr<std::vector<Pass>> Chosen(const std::vector<std::string>& without) {
@@ -45,8 +46,7 @@ absl::StatusOr<Graph> RunPasses(const Graph& graph, const PassOptions& options) 
   const absl::StatusOr<std::vector<Pass>> passes = Chosen(options.without);
   if (!passes.ok()) return passes.status();
   Graph result = graph;
-  // Each pass finds nothing more in what it has made itself. So all is done when each has seen the
-  // graph since the last change.
+  // All is done when each pass has seen the graph since the last change.
   size_t quiet = 0;
   for (size_t i = 0; i < kMaxRounds * passes->size() && quiet < passes->size(); i++) {
     const Pass& pass = (*passes)[i % passes->size()];
@@ -54,7 +54,7 @@ absl::StatusOr<Graph> RunPasses(const Graph& graph, const PassOptions& options) 
     Graph next = pass.run(result);
     const absl::Duration time = absl::Now() - start;
     const bool changed = !(next == result);
-    quiet = changed ? 1 : quiet + 1;
+    quiet = changed ? 0 : quiet + 1;
     if (options.log) options.log({pass.name, result, next, changed, time});
     if (changed) result = std::move(next);
     if (changed && options.verify) {

@@ -92,12 +92,25 @@ Graph GraphBuilder::Finish(absl::Span<const NodeId> inputs, absl::Span<const Nod
 
 // ---- Rewrite ------------------------------------------------------------------------------------
 
-Rewrite::Rewrite(const Graph& graph, const NodeRule& rule, Bodies& bodies, int32_t depth)
+std::shared_ptr<const Graph> Bodies::Map(const std::shared_ptr<const Graph>& body,
+                                         const std::function<Graph(const Graph&)>& function) {
+  if (const auto it = known_.find(body.get()); it != known_.end()) return it->second.after;
+  Graph changed = function(*body);
+  auto after = changed == *body ? body : std::make_shared<const Graph>(std::move(changed));
+  known_[body.get()] = {body, after};
+  return after;
+}
+
+Rewrite::Rewrite(const Graph& graph, const NodeRule& rule, Bodies* bodies, int32_t depth)
     : out_(graph.nodes().size()), rule_(rule), bodies_(bodies), depth_(depth) {}
 
 Graph Rewrite::Run(const Graph& graph, const NodeRule& rule) {
   Bodies bodies;
-  return Rewrite(graph, rule, bodies, 0).Walk(graph);
+  return Rewrite(graph, rule, &bodies, 0).Walk(graph);
+}
+
+Graph Rewrite::RunOutermost(const Graph& graph, const NodeRule& rule) {
+  return Rewrite(graph, rule, nullptr, 0).Walk(graph);
 }
 
 NodeId Rewrite::Make(const Op& op, std::vector<NodeId> operands, Attributes attributes, Type type,
@@ -117,14 +130,6 @@ NodeId Rewrite::ReplaceParts(std::vector<NodeId> parts) {
 }
 
 // Bodies lie at most kMaxNesting deep in each other, so that this recursion is bounded.
-std::shared_ptr<const Graph> Rewrite::RewriteBody(const std::shared_ptr<const Graph>& body) {
-  if (const auto it = bodies_.find(body.get()); it != bodies_.end()) return it->second;
-  Graph rewritten = Rewrite(*body, rule_, bodies_, depth_ + 1).Walk(*body);
-  auto result = rewritten == *body ? body : std::make_shared<const Graph>(std::move(rewritten));
-  bodies_[body.get()] = result;
-  return result;
-}
-
 Graph Rewrite::Walk(const Graph& graph) {
   std::vector<NodeId> stands(graph.nodes().size(), kNone);
   for (size_t i = 0; i < stands.size(); i++) {
@@ -141,9 +146,11 @@ Graph Rewrite::Walk(const Graph& graph) {
       stands[i] = out_.AddInput(std::move(node));
       continue;
     }
-    if (node.kind() == Kind::kLoop) {
+    if (node.kind() == Kind::kLoop && bodies_ != nullptr) {
       std::shared_ptr<const Graph>& body = std::get<LoopAttributes>(node.attributes).body;
-      body = RewriteBody(body);
+      body = bodies_->Map(body, [&](const Graph& inner) {
+        return Rewrite(inner, rule_, bodies_, depth_ + 1).Walk(inner);
+      });
     }
     stands[i] = rule_(*this, std::move(node));
     if (stands[i] == kNone) replaced_[static_cast<NodeId>(i)] = std::move(parts_);

@@ -54,6 +54,22 @@ class GraphBuilder {
 
 class Rewrite;
 
+// Bodies and what became of them: one body may be that of many loops.
+class Bodies {
+ public:
+  // The body under a function, which is called where it was not before; the same object where the
+  // function changes nothing.
+  std::shared_ptr<const Graph> Map(const std::shared_ptr<const Graph>& body,
+                                   const std::function<Graph(const Graph&)>& function);
+
+ private:
+  // Old bodies are kept, so that no other comes to lie where one was.
+  struct Known {
+    std::shared_ptr<const Graph> before, after;
+  };
+  absl::flat_hash_map<const Graph*, Known> known_;
+};
+
 // Says what stands for a node: gets it with its operands renamed to what stands for them, and a
 // loop with its body rewritten. `rewrite.out().Add(node)` leaves it as it is.
 using NodeRule = std::function<NodeId(Rewrite& rewrite, Node node)>;
@@ -64,6 +80,8 @@ class Rewrite {
   // The graph under a rule, with the bodies of its loops, innermost first. Gradients of customs,
   // which only derivatives read, stay as they are.
   static Graph Run(const Graph& graph, const NodeRule& rule);
+  // The graph alone: the rule gets loops with the bodies that they have.
+  static Graph RunOutermost(const Graph& graph, const NodeRule& rule);
 
   GraphBuilder& out() { return out_; }
   // 0 in the graph itself, 1 in the bodies of its loops ...
@@ -79,15 +97,12 @@ class Rewrite {
   NodeId ReplaceParts(std::vector<NodeId> parts);
 
  private:
-  using Bodies = absl::flat_hash_map<const Graph*, std::shared_ptr<const Graph>>;
-
-  Rewrite(const Graph& graph, const NodeRule& rule, Bodies& bodies, int32_t depth);
+  Rewrite(const Graph& graph, const NodeRule& rule, Bodies* bodies, int32_t depth);
   Graph Walk(const Graph& graph);
-  std::shared_ptr<const Graph> RewriteBody(const std::shared_ptr<const Graph>& body);
 
   GraphBuilder out_;
   const NodeRule& rule_;
-  Bodies& bodies_;  // that were rewritten: one body may be that of many loops
+  Bodies* bodies_;  // null where they are left to the rule
   const int32_t depth_;
   std::vector<NodeId> parts_;                                  // by ReplaceParts, for one node
   absl::flat_hash_map<NodeId, std::vector<NodeId>> replaced_;  // by the old loop

@@ -7,7 +7,6 @@
 #include "autodiff/check.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "interpreter/interpreter.h"
 #include "ops/contract.h"
 #include "ops/custom.h"
 #include "ops/elementwise.h"
@@ -16,6 +15,7 @@
 #include "ops/reduce.h"
 #include "ops/view.h"
 #include "tests/base/allocation.h"
+#include "tests/graphs/engines.h"
 
 namespace talweg {
 namespace {
@@ -35,7 +35,7 @@ Array Point(const Dims& dims, double phase = 0.3) {
 
 void ExpectGradients(const std::function<Value(Tape&, const Inputs&)>& function,
                      const std::vector<Array>& point) {
-  const absl::Status status = CheckGradients(Interpret, function, point);
+  const absl::Status status = CheckGradients(EveryEngine, function, point);
   EXPECT_TRUE(status.ok()) << status;
 }
 
@@ -170,7 +170,7 @@ TEST(Gradient, InALoopBodyReachesValuesFromOutside) {
   });
   const absl::StatusOr<Graph> graph = tape.Finish({r.carried[0]});
   ASSERT_TRUE(graph.ok()) << graph.status();
-  EXPECT_EQ((*Interpret(*graph)->Run({{"w", Array(3.0)}}))[0].At(0), 9);
+  EXPECT_EQ((*EveryEngine(*graph)->Run({{"w", Array(3.0)}}))[0].At(0), 9);
 }
 
 TEST(Gradient, IsZeroWhereNothingDepends) {
@@ -179,7 +179,7 @@ TEST(Gradient, IsZeroWhereNothingDepends) {
   const Value steps = Sum(Cast(Cast(x, kInt32), kFloat64));
   const absl::StatusOr<Graph> graph = tape.Finish({Gradient(y, x), Gradient(steps, x)});
   ASSERT_TRUE(graph.ok()) << graph.status();
-  const auto out = Interpret(*graph)->Run({{"x", Point({3})}, {"y", Array(1.0)}});
+  const auto out = EveryEngine(*graph)->Run({{"x", Point({3})}, {"y", Array(1.0)}});
   for (const Array& gradient : *out) {
     for (int64_t i = 0; i < 3; i++) EXPECT_EQ(gradient.At(i), 0);
   }
@@ -196,7 +196,7 @@ TEST(Gradient, OfACustomGradientIsTheUsers) {
   const Value dx = Gradient(Sum(y * 3.0), x);
   const absl::StatusOr<Graph> graph = tape.Finish({y, dx, Gradient(Sum(dx), x)});
   ASSERT_TRUE(graph.ok()) << graph.status();
-  const auto out = Interpret(*graph)->Run({{"x", Array::Vector<double>({-2, 5})}});
+  const auto out = EveryEngine(*graph)->Run({{"x", Array::Vector<double>({-2, 5})}});
   EXPECT_EQ((*out)[0].At(0), -1);
   EXPECT_EQ((*out)[1].At(0), 12);
   EXPECT_EQ((*out)[1].At(1), 75);
@@ -244,7 +244,7 @@ TEST(CheckGradients, EveryFailedAllocationIsAStatus) {
   int64_t failures = 0;
   for (int64_t k = 1;; k++) {
     const FailingAllocation failing(k);
-    const absl::Status status = CheckGradients(Interpret, function, point);
+    const absl::Status status = CheckGradients(EveryEngine, function, point);
     if (!failing.Happened()) {
       EXPECT_TRUE(status.ok()) << status;
       break;
@@ -280,12 +280,12 @@ TEST(CheckGradients, SaysWhichElementIsOff) {
               Concat({Slice(right, 0, 0, 2), Slice(right, 0, 2, 3) * 1.01}, 0)};
         }));
   };
-  const absl::Status status = CheckGradients(Interpret, wrong, {Point({3})});
+  const absl::Status status = CheckGradients(EveryEngine, wrong, {Point({3})});
   ASSERT_FALSE(status.ok());
   EXPECT_THAT(std::string(status.message()),
               HasSubstr("gradient of input 0 at element [2]: reverse mode"));
   GradientCheckOptions first_order{.order = 1, .tolerance = 0.02};
-  EXPECT_TRUE(CheckGradients(Interpret, wrong, {Point({3})}, first_order).ok());
+  EXPECT_TRUE(CheckGradients(EveryEngine, wrong, {Point({3})}, first_order).ok());
 }
 
 }  // namespace

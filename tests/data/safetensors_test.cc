@@ -358,6 +358,8 @@ TEST_F(SafetensorsFile, IsOldOrNewAfterKill9) {
   std::mt19937 random(seed);
   int new_ones = 0;
   for (int point = 0; point < 100; point++) {
+    int saved[2];
+    ASSERT_EQ(::pipe(saved), 0);
     const pid_t child = ::fork();
     ASSERT_GE(child, 0);
     if (child == 0) {
@@ -365,12 +367,19 @@ TEST_F(SafetensorsFile, IsOldOrNewAfterKill9) {
         for (const NamedArrays& version : versions) {
           if (!SaveArrays(path_, version).ok()) ::_exit(1);
         }
+        if (::write(saved[1], "s", 1) != 1) ::_exit(1);
       }
     }
+    // A busy machine may take long to start the child; the time to its death runs from its first
+    // saves.
+    ::close(saved[1]);
+    char byte;
+    ASSERT_EQ(::read(saved[0], &byte, 1), 1);
     ::usleep(random() % (1000 + static_cast<unsigned>(3 * save.count())));
     ASSERT_EQ(::kill(child, SIGKILL), 0);
     int state = 0;
     ASSERT_EQ(::waitpid(child, &state, 0), child);
+    ::close(saved[0]);
     ASSERT_TRUE(WIFSIGNALED(state));
     const absl::StatusOr<SavedArrays> now = LoadArrays(path_);
     ASSERT_TRUE(now.ok()) << now.status() << ", seed " << seed;

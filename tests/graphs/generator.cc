@@ -116,6 +116,7 @@ Value Generator::Indices(int64_t n, Shape shape) {
     return t_.Iota(shape[0], Chance(0.5) ? kInt32 : kInt64);
   }
   const Item item = NewInput(Chance(0.5) ? kInt32 : kInt64, std::move(shape));
+  if (options_.wild && Chance(0.5)) return item.value;
   return Max(Min(item.value, static_cast<double>(n - 1)), 0);
 }
 
@@ -130,6 +131,8 @@ void Generator::Grow(size_t nodes) {
   std::vector<Make> kinds;
   for (const auto& [weight, make] : kKinds)
     kinds.insert(kinds.end(), static_cast<size_t>(weight), make);
+  // Gathers are what may fail.
+  if (options_.wild) kinds.insert(kinds.end(), kinds.size() / 4, &Generator::MakeGather);
   // A draw may find nothing that suits it; a bound on draws ends hopeless cases.
   for (int draws = 0; t_.state()->nodes().size() < nodes && draws < 2000; draws++) {
     const std::optional<Item> item = (this->*Pick(random_, kinds))();

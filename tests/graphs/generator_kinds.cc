@@ -399,10 +399,17 @@ std::optional<Item> Generator::MakeLoop() {
   if (scanned) {
     options.scanned = {scanned->value};
     // Long ones only take time.
-    options.trips = std::min<int64_t>(scanned->value.dim(0).value(), Between(1, 4));
+    const int64_t most = scanned->value.dim(0).value();
+    if (options_.wild && depth_ == 0) {
+      // More than there are slices, at times.
+      options.trips = Max(Min(t_.Input("trips", kInt64, {}), 4), 0);
+    } else {
+      options.trips = std::min<int64_t>(most, Between(1, 4));
+    }
   } else if (depth_ == 0 && !options_.smooth && Chance(0.2)) {
     // The same number for all such loops: `trips` has one value in a graph.
-    options.trips = Max(Min(t_.Input("trips", kInt64, {}), 4), 0);
+    const bool other = options_.wild && Chance(0.5);
+    options.trips = Max(Min(t_.Input(other ? "others" : "trips", kInt64, {}), 4), 0);
   } else {
     options.trips = Between(0, 4);
   }
@@ -432,6 +439,8 @@ std::optional<Item> Generator::MakeLoop() {
     Add({result.stacked[0], -1e3, 1e3});
   } else if (run_time && !result.stacked.empty() && result.stacked[0].dtype() != kBool) {
     Add({Sum(result.stacked[0], 0), -1e4, 1e4});
+    // An output whose extent is known only when the loop has run.
+    if (Chance(0.5) && Fits(result.stacked[0].shape())) Add({result.stacked[0], -1e3, 1e3});
   }
   if (!options_.smooth) Add({result.trips, 0, 4});
   return Item{result.carried[0], -1, 1};

@@ -1,5 +1,7 @@
 #include "tests/graphs/random_graph.h"
 
+#include <cmath>
+#include <limits>
 #include <string>
 #include <utility>
 #include <vector>
@@ -99,6 +101,28 @@ NamedArrays RandomInputs(const Graph& graph, uint64_t seed, int64_t rows, int64_
             Between(random, type.dtype == kBool ? 0 : -9, type.dtype == kBool ? 1 : 9));
     }
     inputs[name] = doubles.Cast(type.dtype).value();
+  }
+  return inputs;
+}
+
+NamedArrays SpecialInputs(const Graph& graph, uint64_t seed, int64_t rows, int64_t trips) {
+  constexpr double kInf = std::numeric_limits<double>::infinity();
+  const double kNan = std::nan("");
+  const std::vector<double> floats = {0.0, -0.0, 1.0, -1.0, kNan, kInf, -kInf, 1e-310, -1e-40, 2.5};
+  // A great int64 might be a number of trips.
+  const std::vector<double> narrow = {0, 1, -1, 2, 3, -2147483648.0, 2147483647.0};
+  const std::vector<double> wide = {0, 1, -1, 2, 3, -1e18};
+  std::mt19937_64 random(seed);
+  NamedArrays inputs;
+  for (size_t i = 0; i < graph.inputs().size(); i++) {
+    const Type& type = graph.input_type(i);
+    const std::vector<double>& values = IsFloat(type.dtype)    ? floats
+                                        : type.dtype == kInt64 ? wide
+                                                               : narrow;
+    Array doubles =
+        Array::Zeros(kFloat64, Resolve(type.shape, {.rows = rows, .trips = trips})).value();
+    for (double& x : doubles.mutable_data<double>()) x = values[random() % values.size()];
+    inputs[graph.input_name(i)] = doubles.Cast(type.dtype).value();
   }
   return inputs;
 }

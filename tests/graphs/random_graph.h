@@ -21,6 +21,8 @@ struct RandomGraphOptions {
   std::optional<DType> smooth = {};
   // The gradients of a sum of the outputs, by all float inputs, are outputs, too.
   bool gradients = false;
+  // Some indices may be out of range, so that runs end with errors.
+  bool wild = false;
 };
 
 struct RandomGraph {
@@ -37,6 +39,10 @@ absl::StatusOr<RandomGraph> MakeRandomGraph(uint64_t seed, const RandomGraphOpti
 // Inputs for a graph: floats in [-2, 2], integers in [-9, 9], bools; a pure function of the seed
 // and each input's name and type, so that they stay when a graph is cut down.
 NamedArrays RandomInputs(const Graph& graph, uint64_t seed, int64_t rows, int64_t trips = 3);
+
+// The same, but every element is one that arithmetic treats in a way of its own: NaN, infinities,
+// zeros of both signs, denormals, the ends of integers.
+NamedArrays SpecialInputs(const Graph& graph, uint64_t seed, int64_t rows, int64_t trips = 3);
 
 }  // namespace talweg
 

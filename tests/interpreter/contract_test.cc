@@ -153,7 +153,7 @@ void CheckContraction(uint64_t seed) {
   if (random.Chance(0.1)) a.order = {random.Pick<int32_t>({1, 4, 16}), 24};
   const Value z = MakeNode(kContractOp, {x, y}, a, {});
   ASSERT_TRUE(z.ok()) << t.status();
-  const std::vector<Array> out = RunBoth(t, {x, z}, {{"x", x_array}, {"y", y_array}});
+  const std::vector<Array> out = MustRun(t, {x, z}, {{"x", x_array}, {"y", y_array}});
   ASSERT_EQ(out.size(), 2u);
   const Array expected = Naive<T>(out[0], y_array, a, Resolve(z.shape(), {}));
   ASSERT_TRUE(SameBits(out[1], expected))
@@ -183,7 +183,7 @@ TEST(Contract, KeepsChainsOverLongSums) {
   const Array x = random.Fill(kFloat32, {9, 1000}), y = random.Fill(kFloat32, {1000, 150});
   Tape t;
   const Value z = MatMul(t.Input("x", kFloat32, {9, 1000}), t.Input("y", kFloat32, {1000, 150}));
-  const std::vector<Array> out = RunBoth(t, {z}, {{"x", x}, {"y", y}});
+  const std::vector<Array> out = MustRun(t, {z}, {{"x", x}, {"y", y}});
   const auto& a = z.node().As<ContractAttributes>();
   EXPECT_EQ(a.order.chains, 1);
   EXPECT_TRUE(SameBits(out[0], Naive<float>(x, y, a, {9, 150})));
@@ -202,7 +202,7 @@ TEST(Contract, PaddingDoesNotChangeTheSignOfZero) {
   const auto& attributes = z.node().As<ContractAttributes>();
   ASSERT_EQ(attributes.order.chains, 16);
   const Array x_array = Array::Vector(a), y_array = Array::Vector(b);
-  const std::vector<Array> out = RunBoth(t, {z}, {{"x", x_array}, {"y", y_array}});
+  const std::vector<Array> out = MustRun(t, {z}, {{"x", x_array}, {"y", y_array}});
   EXPECT_TRUE(SameBits(out[0], Naive<float>(x_array, y_array, attributes, {})));
 }
 

@@ -47,7 +47,7 @@ TEST(Interpret, ReturnsInputsConstantsAndTheSameValueTwice) {
   const Value y = x + c;
   const Array in = Array::Vector<float>({1, 2});
   const std::vector<Array> out =
-      RunBoth(t, {x, c, y, y, Reverse(y, {0}), Reshape(y, {1, 2})}, {{"x", in}});
+      MustRun(t, {x, c, y, y, Reverse(y, {0}), Reshape(y, {1, 2})}, {{"x", in}});
   ASSERT_EQ(out.size(), 6u);
   EXPECT_TRUE(SameBits(out[0], in));
   EXPECT_TRUE(SameBits(out[1], Array::Vector<float>({5, 6})));
@@ -57,23 +57,26 @@ TEST(Interpret, ReturnsInputsConstantsAndTheSameValueTwice) {
   EXPECT_TRUE(SameBits(out[5], Array::Matrix<float>({{6, 8}})));
 }
 
-TEST(Interpret, LeavesInputsAndEarlierOutputsAlone) {
+TEST(EveryEngine, LeavesInputsAndEarlierOutputsAlone) {
   Tape t;
   const Value x = t.Input("x", kFloat32, {3});
-  const absl::StatusOr<Executable> f = Interpret(*t.Finish({x * x, x}));
-  const Array in = Array::Vector<float>({1, 2, 3});
-  const std::vector<Array> first = *f->Run({{"x", in}});
-  const std::vector<Array> second = *f->Run({{"x", Array::Vector<float>({4, 5, 6})}});
-  EXPECT_TRUE(SameBits(in, Array::Vector<float>({1, 2, 3})));
-  EXPECT_TRUE(SameBits(first[0], Array::Vector<float>({1, 4, 9})));
-  EXPECT_TRUE(SameBits(second[0], Array::Vector<float>({16, 25, 36})));
+  for (const NamedEngine& engine : MainEngines()) {
+    SCOPED_TRACE(engine.name);
+    const absl::StatusOr<Executable> f = engine.make(*t.Finish({x * x, x}));
+    const Array in = Array::Vector<float>({1, 2, 3});
+    const std::vector<Array> first = *f->Run({{"x", in}});
+    const std::vector<Array> second = *f->Run({{"x", Array::Vector<float>({4, 5, 6})}});
+    EXPECT_TRUE(SameBits(in, Array::Vector<float>({1, 2, 3})));
+    EXPECT_TRUE(SameBits(first[0], Array::Vector<float>({1, 4, 9})));
+    EXPECT_TRUE(SameBits(second[0], Array::Vector<float>({16, 25, 36})));
+  }
 }
 
 TEST(Interpret, RunsLeaves) {
   Tape t;
   const Value x = t.Input("x", kFloat32, {kRows, kTrips});
   const std::vector<Array> out =
-      RunBoth(t, {t.Iota(kRows), t.Iota(3, kInt64), t.Size(kTrips), t.Size(kRows), t.Iota(0)},
+      MustRun(t, {t.Iota(kRows), t.Iota(3, kInt64), t.Size(kTrips), t.Size(kRows), t.Iota(0)},
               {{"x", *Array::Zeros(kFloat32, {2, 5})}});
   ASSERT_EQ(out.size(), 5u);
   EXPECT_TRUE(SameBits(out[0], Array::Vector<int32_t>({0, 1})));
@@ -99,7 +102,7 @@ TEST(Interpret, BroadcastsThroughMaps) {
     const Array a = random.Fill(kInt64, a_dims), b = random.Fill(kInt64, b_dims);
     Tape t;
     const Value y = t.Input("a", kInt64, left) * t.Input("b", kInt64, right);
-    const std::vector<Array> out = RunBoth(t, {y}, {{"a", a}, {"b", b}});
+    const std::vector<Array> out = MustRun(t, {y}, {{"a", a}, {"b", b}});
     ASSERT_EQ(out.size(), 1u);
     const Dims strides = RowMajorStrides(out[0].dims());
     const Dims a_strides = RowMajorStrides(a_dims), b_strides = RowMajorStrides(b_dims);
@@ -115,19 +118,22 @@ TEST(Interpret, BroadcastsThroughMaps) {
   }
 }
 
-TEST(Interpret, RandomNumbersAreAFunctionOfTheKey) {
+TEST(EveryEngine, DrawsRandomNumbersThatAreAFunctionOfTheKey) {
   Tape t;
   const Value key = t.Input("key", kInt64, {});
   const Value uniform = RandomUniform(key, kFloat64, {1000}), order = Permutation(key, 50);
-  const absl::StatusOr<Executable> f = Interpret(*t.Finish({uniform, order}));
-  const std::vector<Array> a = *f->Run({{"key", Array(int64_t{1})}});
-  const std::vector<Array> b = *f->Run({{"key", Array(int64_t{1})}});
-  const std::vector<Array> c = *f->Run({{"key", Array(int64_t{2})}});
-  EXPECT_TRUE(SameBits(a[0], b[0]) && SameBits(a[1], b[1]));
-  EXPECT_FALSE(SameBits(a[0], c[0]) || SameBits(a[1], c[1]));
-  double mean = 0;
-  for (int64_t i = 0; i < 1000; i++) mean += a[0].At(i) / 1000;
-  EXPECT_NEAR(mean, 0.5, 0.05);
+  for (const NamedEngine& engine : MainEngines()) {
+    SCOPED_TRACE(engine.name);
+    const absl::StatusOr<Executable> f = engine.make(*t.Finish({uniform, order}));
+    const std::vector<Array> a = *f->Run({{"key", Array(int64_t{1})}});
+    const std::vector<Array> b = *f->Run({{"key", Array(int64_t{1})}});
+    const std::vector<Array> c = *f->Run({{"key", Array(int64_t{2})}});
+    EXPECT_TRUE(SameBits(a[0], b[0]) && SameBits(a[1], b[1]));
+    EXPECT_FALSE(SameBits(a[0], c[0]) || SameBits(a[1], c[1]));
+    double mean = 0;
+    for (int64_t i = 0; i < 1000; i++) mean += a[0].At(i) / 1000;
+    EXPECT_NEAR(mean, 0.5, 0.05);
+  }
 }
 
 TEST(Interpret, CustomGradientIsItsFunction) {
@@ -136,24 +142,24 @@ TEST(Interpret, CustomGradientIsItsFunction) {
   const Value y = CustomGradient(
       {x}, [](absl::Span<const Value> v) { return Sign(v[0]); },
       [](absl::Span<const Value>, Value, Value dy) { return std::vector<Value>{dy}; });
-  const std::vector<Array> out = RunBoth(t, {y}, {{"x", Array::Vector<float>({-3, 2})}});
+  const std::vector<Array> out = MustRun(t, {y}, {{"x", Array::Vector<float>({-3, 2})}});
   EXPECT_TRUE(SameBits(out[0], Array::Vector<float>({-1, 1})));
 }
 
-TEST(Interpret, IgnoresErrorsOfWhatIsNotNeeded) {
+TEST(EveryEngine, IgnoresErrorsOfWhatIsNotNeeded) {
   Tape t;
   const Value x = t.Input("x", kFloat32, {2}), i = t.Input("i", kInt32, {});
   const Value wrong = Gather(x, i);
   const absl::StatusOr<Graph> both = t.Finish({wrong, x + 1});
   const Graph one(both->nodes(), both->inputs(), {both->outputs()[1]});
   const absl::StatusOr<std::vector<Array>> out =
-      Interpret(one)->Run({{"x", Array::Vector<float>({1, 2})}, {"i", Array(int32_t{9})}});
+      RunOnAllEngines(one, {{"x", Array::Vector<float>({1, 2})}, {"i", Array(int32_t{9})}});
   EXPECT_TRUE(out.ok()) << out.status();
 }
 
 TEST(Interpret, SymbolsThatNothingBindsAreAnError) {
   Tape t;
-  const absl::Status status = TryRun(t, {t.Iota(kRows)}, {}).status();
+  const absl::Status status = TryInterpret(t, {t.Iota(kRows)}, {}).status();
   EXPECT_NE(std::string(status.message()).find("nothing binds the run-time symbol `rows`"),
             std::string::npos)
       << status;
@@ -182,7 +188,7 @@ TEST(Interpret, TakesTenThousandInputs) {
     values.push_back(t.Input(name, kInt64, {1}));
     inputs.insert({name, Array::Vector<int64_t>({i})});
   }
-  const std::vector<Array> out = RunBoth(t, {Sum(Concat(values, 0))}, inputs);
+  const std::vector<Array> out = MustRun(t, {Sum(Concat(values, 0))}, inputs);
   ASSERT_EQ(out.size(), 1u);
   EXPECT_EQ(out[0].At(0), 10000 * 9999 / 2);
 }
@@ -198,8 +204,8 @@ TEST(Interpret, RefusesTooDeeplyNestedLoops) {
         .carried[0];
   };
   const Value x = t.Input("x", kFloat32, {});
-  EXPECT_EQ(RunBoth(t, {nest(t, x, 20)}, {{"x", Array(1.0f)}})[0].At(0), 2);
-  const absl::Status status = TryRun(t, {nest(t, x, 60)}, {{"x", Array(1.0f)}}).status();
+  EXPECT_EQ(MustRun(t, {nest(t, x, 20)}, {{"x", Array(1.0f)}})[0].At(0), 2);
+  const absl::Status status = TryInterpret(t, {nest(t, x, 60)}, {{"x", Array(1.0f)}}).status();
   EXPECT_NE(std::string(status.message()).find("nested deeper than 32"), std::string::npos)
       << status;
 }
@@ -218,14 +224,14 @@ TEST(Interpret, SaysHowMuchMemoryIsMissingForWhat) {
   const Value x = t.Input("x", kFloat32, {kRows, 0});
   const Value y = Sum(Exp(BroadcastTo(Sum(x), {kRows})));
   const absl::Status status =
-      TryRun(t, {y}, {{"x", *Array::Zeros(kFloat32, {int64_t{1} << 48, 0})}}).status();
+      TryInterpret(t, {y}, {{"x", *Array::Zeros(kFloat32, {int64_t{1} << 48, 0})}}).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
   EXPECT_NE(std::string(status.message()).find("exp: "), std::string::npos) << status;
   EXPECT_NE(std::string(status.message()).find("no memory for 11258999"), std::string::npos)
       << status;
 }
 
-TEST(Interpret, EveryFailedAllocationIsAStatus) {
+TEST(EveryEngine, EveryFailedAllocationIsAStatus) {
   Tape t;
   const Value x = t.Input("x", kFloat32, {kRows});
   const LoopResult r = Loop(t, {.trips = 2, .carried = {Exp(x)}}, [&](LoopBody& body) -> LoopStep {
@@ -234,54 +240,61 @@ TEST(Interpret, EveryFailedAllocationIsAStatus) {
   });
   const Graph graph = *t.Finish({r.carried[0] * 2, r.stacked[0]});
   const Array in = Array::Vector<float>({1, 2, 3});
-  int failures = 0;
-  for (int64_t k = 1;; k++) {
-    const Executable f = *Interpret(graph);
-    const FailingAllocation failing(k);
-    const absl::StatusOr<std::vector<Array>> out = f.Run({{"x", in}});
-    if (!failing.Happened()) {
-      EXPECT_TRUE(out.ok());
-      break;
+  for (const NamedEngine& engine : MainEngines()) {
+    SCOPED_TRACE(engine.name);
+    int failures = 0;
+    for (int64_t k = 1;; k++) {
+      const Executable f = *engine.make(graph);
+      const FailingAllocation failing(k);
+      const absl::StatusOr<std::vector<Array>> out = f.Run({{"x", in}});
+      if (!failing.Happened()) {
+        EXPECT_TRUE(out.ok());
+        break;
+      }
+      EXPECT_EQ(out.status().code(), absl::StatusCode::kResourceExhausted) << k;
+      failures++;
     }
-    EXPECT_EQ(out.status().code(), absl::StatusCode::kResourceExhausted) << k;
-    failures++;
+    // An output each, and what is in between: a compiler may need none of the last.
+    EXPECT_GE(failures, 2);
   }
-  EXPECT_GE(failures, 4);
 }
 
-TEST(Interpret, RunsInManyThreadsAtOnce) {
+TEST(EveryEngine, RunsInManyThreadsAtOnce) {
   Tape t;
   const Value x = t.Input("x", kFloat32, {kRows, 8}), w = t.Input("w", kFloat32, {8, 8});
   const LoopResult r = Loop(t, {.trips = 20, .carried = {x}}, [&](LoopBody& body) -> LoopStep {
     return {.carried = {Tanh(MatMul(body.carried[0], w))}, .stacked = {Sum(body.carried[0])}};
   });
-  const absl::StatusOr<Executable> f = Interpret(*t.Finish({r.carried[0], r.stacked[0]}));
-  ASSERT_TRUE(f.ok());
-  Random random(1);
-  const Array weights = random.Fill(kFloat32, {8, 8});
-  std::vector<Array> inputs;
-  std::vector<std::vector<Array>> expected;
-  for (int64_t rows = 1; rows <= 20; rows++) {
-    inputs.push_back(random.Fill(kFloat32, {rows, 8}));
-    expected.push_back(*f->Run({{"x", inputs.back()}, {"w", weights}}));
-  }
-  std::vector<std::thread> threads;
-  std::atomic<int> differences = 0;
-  for (int k = 0; k < 4; k++) {
-    threads.emplace_back([&, k] {
-      for (size_t i = 0; i < 60; i++) {
-        const size_t which = (i * 7 + static_cast<size_t>(k)) % inputs.size();
-        const absl::StatusOr<std::vector<Array>> out =
-            f->Run({{"x", inputs[which]}, {"w", weights}});
-        if (!out.ok() || !SameBits((*out)[0], expected[which][0]) ||
-            !SameBits((*out)[1], expected[which][1])) {
-          differences++;
+  for (const NamedEngine& engine : MainEngines()) {
+    SCOPED_TRACE(engine.name);
+    const absl::StatusOr<Executable> f = engine.make(*t.Finish({r.carried[0], r.stacked[0]}));
+    ASSERT_TRUE(f.ok());
+    Random random(1);
+    const Array weights = random.Fill(kFloat32, {8, 8});
+    std::vector<Array> inputs;
+    std::vector<std::vector<Array>> expected;
+    for (int64_t rows = 1; rows <= 20; rows++) {
+      inputs.push_back(random.Fill(kFloat32, {rows, 8}));
+      expected.push_back(*f->Run({{"x", inputs.back()}, {"w", weights}}));
+    }
+    std::vector<std::thread> threads;
+    std::atomic<int> differences = 0;
+    for (int k = 0; k < 4; k++) {
+      threads.emplace_back([&, k] {
+        for (size_t i = 0; i < 60; i++) {
+          const size_t which = (i * 7 + static_cast<size_t>(k)) % inputs.size();
+          const absl::StatusOr<std::vector<Array>> out =
+              f->Run({{"x", inputs[which]}, {"w", weights}});
+          if (!out.ok() || !SameBits((*out)[0], expected[which][0]) ||
+              !SameBits((*out)[1], expected[which][1])) {
+            differences++;
+          }
         }
-      }
-    });
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_EQ(differences.load(), 0);
   }
-  for (std::thread& thread : threads) thread.join();
-  EXPECT_EQ(differences.load(), 0);
 }
 
 TEST(DumpPlan, SaysAViewCostsNothing) {

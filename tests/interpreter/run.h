@@ -1,7 +1,6 @@
 #ifndef TALWEG_TESTS_INTERPRETER_RUN_H_
 #define TALWEG_TESTS_INTERPRETER_RUN_H_
 
-#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -10,35 +9,43 @@
 #include "graph/verify.h"
 #include "gtest/gtest.h"
 #include "interpreter/interpreter.h"
+#include "tests/graphs/engines.h"
 
 namespace talweg {
 
-inline absl::StatusOr<std::vector<Array>> TryRun(const Tape& tape,
-                                                 const std::vector<Value>& outputs,
-                                                 const NamedArrays& inputs,
-                                                 const RunOptions& options = {}) {
+// On the interpreter alone: for graphs that nothing else could run in time or memory, or that
+// Verify refuses in words of its own.
+inline absl::StatusOr<std::vector<Array>> TryInterpret(const Tape& tape,
+                                                       const std::vector<Value>& outputs,
+                                                       const NamedArrays& inputs) {
   const absl::StatusOr<Graph> graph = tape.Finish(outputs);
   if (!graph.ok()) return graph.status();
   const absl::StatusOr<Executable> executable = Interpret(*graph);
   if (!executable.ok()) return executable.status();
-  return executable->Run(inputs, options);
+  return executable->Run(inputs);
 }
 
-// The outputs, after a check that the same comes out without vector instructions. Empty and a
-// failed test where something goes wrong.
-inline std::vector<Array> RunBoth(const Tape& tape, const std::vector<Value>& outputs,
+// On all engines, which must agree (tests/graphs/engines.h): what a kind of node means is tested
+// once for all of them. The interpreters also run what Verify refuses (orders that no graph has,
+// say); such a graph is theirs alone.
+inline absl::StatusOr<std::vector<Array>> TryRun(const Tape& tape,
+                                                 const std::vector<Value>& outputs,
+                                                 const NamedArrays& inputs) {
+  const absl::StatusOr<Graph> graph = tape.Finish(outputs);
+  if (!graph.ok()) return graph.status();
+  absl::StatusOr<std::vector<Array>> arrays =
+      Verify(*graph).ok() ? RunOnAllEngines(*graph, inputs)
+                          : RunOnEngines(MainEngines().first(2), *graph, inputs);
+  EXPECT_FALSE(absl::IsInternal(arrays.status())) << arrays.status();
+  return arrays;
+}
+
+// The outputs on all engines. Empty and a failed test where something goes wrong.
+inline std::vector<Array> MustRun(const Tape& tape, const std::vector<Value>& outputs,
                                   const NamedArrays& inputs) {
   const absl::StatusOr<std::vector<Array>> arrays = TryRun(tape, outputs, inputs);
   EXPECT_TRUE(arrays.ok()) << arrays.status();
   if (!arrays.ok()) return {};
-  const absl::StatusOr<Executable> portable = InterpretPortably(*tape.Finish(outputs));
-  EXPECT_TRUE(portable.ok()) << portable.status();
-  const absl::StatusOr<std::vector<Array>> others = portable->Run(inputs);
-  EXPECT_TRUE(others.ok()) << others.status();
-  for (size_t i = 0; others.ok() && i < arrays->size(); i++) {
-    EXPECT_TRUE(SameBits((*arrays)[i], (*others)[i]))
-        << "AVX2 " << (*arrays)[i].ToString() << ", without " << (*others)[i].ToString();
-  }
   return *arrays;
 }
 

@@ -84,7 +84,7 @@ TEST(View, ReadsWhatItsIndexFormulaSays) {
     const Value twice = View(once, second, {});
     const Array expected_once = NaiveView(x, first);
     const Array expected_twice = NaiveView(expected_once, second);
-    const std::vector<Array> out = RunBoth(t, {once, twice}, {{"x", x}});
+    const std::vector<Array> out = MustRun(t, {once, twice}, {{"x", x}});
     ASSERT_EQ(out.size(), 2u);
     EXPECT_TRUE(SameBits(out[0], expected_once)) << out[0].ToString() << expected_once.ToString();
     EXPECT_TRUE(SameBits(out[1], expected_twice)) << out[1].ToString() << expected_twice.ToString();
@@ -98,7 +98,7 @@ TEST(View, CopiesEveryElementType) {
     Tape t;
     const Value input = t.Input("x", dtype, {5, 7});
     const Value padded = Pad(Transpose(input), {{1, 2}, {0, 1}}, 1);
-    const std::vector<Array> out = RunBoth(t, {padded}, {{"x", x}});
+    const std::vector<Array> out = MustRun(t, {padded}, {{"x", x}});
     ASSERT_EQ(out.size(), 1u);
     EXPECT_EQ(out[0].dtype(), dtype);
     for (int64_t i = 0; i < 10; i++) {
@@ -117,7 +117,7 @@ TEST(View, FarOffsetsGiveFill) {
   const Value y = View(
       x, {.axes = {{.offset = -far, .dilation = 1, .terms = {{0, 1}}}}, .fill = 4, .shape = {2}},
       {});
-  const std::vector<Array> out = RunBoth(t, {y}, {{"x", Array::Vector<float>({1, 2, 3})}});
+  const std::vector<Array> out = MustRun(t, {y}, {{"x", Array::Vector<float>({1, 2, 3})}});
   EXPECT_TRUE(SameBits(out[0], Array::Vector<float>({4, 4})));
 }
 
@@ -128,7 +128,8 @@ TEST(View, RefusesIndicesThatOverflow) {
   const Value y = View(
       x, {.axes = {{.offset = far, .dilation = 1, .terms = {{0, far}}}}, .fill = 4, .shape = {9}},
       {"model.cc", 3});
-  const absl::Status status = TryRun(t, {y}, {{"x", Array::Vector<float>({1, 2, 3})}}).status();
+  const absl::Status status =
+      TryInterpret(t, {y}, {{"x", Array::Vector<float>({1, 2, 3})}}).status();
   EXPECT_EQ(std::string(status.message()), "view: float32[3]: an index overflows (model.cc:3)");
 }
 
@@ -161,7 +162,7 @@ TEST(Reshape, KeepsRowMajorOrderOfStridedValues) {
     if (SizeOf(Resolve(shape, {})) != size) shape = {size};
     const Value reshaped = Reshape(v, shape);
     // v itself is an output too, so that both are seen in their order.
-    const std::vector<Array> out = RunBoth(t, {v, reshaped, reshaped + 0.0}, {{"x", x}});
+    const std::vector<Array> out = MustRun(t, {v, reshaped, reshaped + 0.0}, {{"x", x}});
     ASSERT_EQ(out.size(), 3u);
     for (int64_t i = 0; i < size; i++) {
       ASSERT_EQ(out[0].At(i), out[1].At(i)) << i;
@@ -185,7 +186,7 @@ TEST(Concat, PutsOperandsOneAfterAnother) {
       inputs.insert({name, arrays.back()});
       values.push_back(t.Input(name, kInt64, ToShape(dims)));
     }
-    const std::vector<Array> out = RunBoth(t, {Concat(values, axis)}, inputs);
+    const std::vector<Array> out = MustRun(t, {Concat(values, axis)}, inputs);
     ASSERT_EQ(out.size(), 1u);
     const Dims strides = RowMajorStrides(out[0].dims());
     for (int64_t at = 0; at < out[0].size(); at++) {

@@ -11,9 +11,9 @@
 #include "autodiff/gradient.h"
 #include "graph/tape.h"
 #include "gtest/gtest.h"
-#include "interpreter/interpreter.h"
 #include "ops/elementwise.h"
 #include "ops/reduce.h"
+#include "tests/graphs/engines.h"
 
 namespace talweg {
 
@@ -31,12 +31,12 @@ inline std::vector<double> Wave(int64_t n, double phase) {
   return out;
 }
 
-// Runs the interpreter; a failure fails the test and gives no arrays.
+// Runs all engines; a failure fails the test and gives no arrays.
 inline std::vector<Array> RunAll(const std::vector<Value>& outputs, const NamedArrays& inputs) {
   const absl::StatusOr<Graph> graph = Tape(outputs[0].tape()).Finish(outputs);
   EXPECT_TRUE(graph.ok()) << graph.status();
   if (!graph.ok()) return {};
-  const absl::StatusOr<Executable> executable = Interpret(*graph);
+  const absl::StatusOr<Executable> executable = EveryEngine(*graph);
   EXPECT_TRUE(executable.ok()) << executable.status();
   if (!executable.ok()) return {};
   absl::StatusOr<std::vector<Array>> results = executable->Run(inputs);
@@ -81,7 +81,7 @@ inline void ExpectGradientOf(const Value& y, const std::vector<std::string>& nam
   outputs.push_back(y);
   const absl::StatusOr<Graph> graph = Tape(y.tape()).Finish(outputs);
   ASSERT_TRUE(graph.ok()) << graph.status();
-  const absl::StatusOr<Executable> executable = Interpret(*graph);
+  const absl::StatusOr<Executable> executable = EveryEngine(*graph);
   ASSERT_TRUE(executable.ok()) << executable.status();
   const auto run = [&](const NamedArrays& inputs) { return executable->Run(inputs); };
   const absl::StatusOr<std::vector<Array>> middle = run(at);

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <functional>
+#include <iostream>
 #include <limits>
 #include <string>
 #include <vector>
@@ -11,11 +12,14 @@
 #include "autodiff/gradient.h"
 #include "gmock/gmock.h"
 #include "graph/tape.h"
+#include "graph/verify.h"
 #include "gtest/gtest.h"
+#include "jit/jit.h"
 #include "ops/contract.h"
 #include "ops/elementwise.h"
 #include "ops/gather.h"
 #include "ops/loop.h"
+#include "ops/random.h"
 #include "ops/reduce.h"
 #include "ops/view.h"
 #include "tests/graphs/engines.h"
@@ -151,6 +155,127 @@ TEST(Hostile, LoopsNestedTooDeepGiveAStatus) {
   ASSERT_TRUE(shallow.ok()) << shallow.status();
   EXPECT_EQ((*shallow)[0].At(0), 3);
   EXPECT_FALSE(RunOnAllEngines({nest(t, x, 60)}, {{"x", Array(1.5)}}).ok());
+}
+
+// The trips are known when it runs only, so that no pass may take the loops away.
+TEST(Hostile, LoopsNestedAsDeepAsIsAllowedRun) {
+  Tape t;
+  std::function<Value(const Tape&, Value, Value, int)> nest = [&](const Tape& tape, Value x,
+                                                                  Value n, int depth) {
+    if (depth == 0) return x * 2;
+    const LoopResult loop = Loop(tape, {.trips = n, .carried = {x}}, [&](LoopBody& body) {
+      return LoopStep{.carried = {nest(body.tape, body.carried[0], n, depth - 1)}};
+    });
+    return loop.carried[0];
+  };
+  const Value x = t.Input("x", kFloat64, {}), n = t.Input("n", kInt64, {});
+  for (const int64_t trips : {0, 1}) {
+    const auto deep =
+        RunOnAllEngines({nest(t, x, n, kMaxNesting)}, {{"x", Array(1.5)}, {"n", Array(trips)}});
+    ASSERT_TRUE(deep.ok()) << deep.status();
+    EXPECT_EQ((*deep)[0].At(0), trips == 0 ? 1.5 : 3);
+  }
+  const auto deeper = RunOnAllEngines({nest(t, x, n, kMaxNesting + 1)},
+                                      {{"x", Array(1.5)}, {"n", Array(int64_t{1})}});
+  EXPECT_THAT(std::string(deeper.status().message()), HasSubstr("more than 32 deep"));
+}
+
+TEST(Hostile, ALoopCarriesTenThousandValues) {
+  constexpr int kValues = 10000;
+  Tape t;
+  const Value x = t.Input("x", kFloat64, {}), n = t.Input("n", kInt64, {});
+  std::vector<Value> starts;
+  for (int i = 0; i < kValues; i++) starts.push_back(x + i);
+  // Each takes its neighbour's value, so that all must be there at once.
+  const LoopResult loop = Loop(t, {.trips = n, .carried = starts}, [&](LoopBody& body) {
+    LoopStep step;
+    for (size_t i = 0; i < kValues; i++) step.carried.push_back(body.carried[(i + 1) % kValues]);
+    step.carried[0] = step.carried[0] * 2;
+    return step;
+  });
+  ASSERT_TRUE(t.status().ok()) << t.status();
+  const auto got = RunOnAllEngines(loop.carried, {{"x", Array(0.0)}, {"n", Array(int64_t{3})}});
+  ASSERT_TRUE(got.ok()) << got.status();
+  EXPECT_EQ((*got)[0].At(0), 2 * 3);
+  EXPECT_EQ((*got)[kValues - 1].At(0), 2 * 2);
+  EXPECT_EQ((*got)[5].At(0), 8);
+}
+
+TEST(Hostile, WhatHasNoElementsRuns) {
+  Tape t;
+  const Value x = t.Input("x", kFloat32, {kRows, 0}), w = t.Input("w", kFloat32, {0, 3});
+  const Value u = t.Input("u", kFloat32, {kRows, 5}), i = t.Input("i", kInt32, {0});
+  const LoopResult none = Loop(t, {.trips = 0, .carried = {u}, .scanned = {}}, [](LoopBody& body) {
+    return LoopStep{.carried = {body.carried[0] * 2}, .stacked = {Sum(body.carried[0])}};
+  });
+  const Value key = t.Input("key", kInt64, {});
+  const std::vector<Value> outputs = {MatMul(x, w),
+                                      Sum(x),
+                                      Sum(x, 1),
+                                      Sum(u, 0),
+                                      Max(x, 1.0),
+                                      Concat({x, u, x}, 1),
+                                      Reverse(x, {1}),
+                                      Gather(u, i, 1),
+                                      ScatterAdd(x, i, 4, 1),
+                                      none.carried[0],
+                                      none.stacked[0],
+                                      none.trips,
+                                      RandomUniform(key, kFloat32, {0, 7}),
+                                      RandomUniform(key, kFloat64, {kRows}),
+                                      Permutation(key, kRows),
+                                      Permutation(key, 0),
+                                      MatMul(Transpose(u), x),
+                                      MatMul(Transpose(u), u),
+                                      t.Iota(0)};
+  for (const Value& output : outputs) ASSERT_TRUE(output.ok()) << t.status();
+  for (const int64_t rows : {0, 1, 9}) {
+    const NamedArrays inputs = {{"x", Array::Zeros(kFloat32, {rows, 0}).value()},
+                                {"w", Array::Zeros(kFloat32, {0, 3}).value()},
+                                {"u", Array::Zeros(kFloat32, {rows, 5}).value()},
+                                {"i", Array::Zeros(kInt32, {0}).value()},
+                                {"key", Array(int64_t{7})}};
+    const auto got = RunOnAllEngines(outputs, inputs);
+    ASSERT_TRUE(got.ok()) << got.status();
+    for (const Value& output : outputs) {
+      const auto alone = RunOnAllEngines({output}, inputs);
+      ASSERT_TRUE(alone.ok()) << alone.status();
+    }
+  }
+}
+
+TEST(Hostile, OptionsThatDoNotExistGiveAStatus) {
+  Tape t;
+  const Graph graph = t.Finish({t.Input("x", kFloat32, {3}) * 2}).value();
+  for (const char* cpu : {"", "pentium", "avx3", "native,avx2", "znver9"}) {
+    const absl::Status status = Jit(graph, {.cpu = cpu}).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << cpu << ": " << status;
+  }
+  for (const int level : {-1, 4, 1 << 30}) {
+    const absl::Status status = Jit(graph, {.level = level}).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << level << ": " << status;
+  }
+  EXPECT_THAT(std::string(Jit(graph, {.without = {"haste"}}).status().message()),
+              HasSubstr("no pass is called 'haste'"));
+}
+
+// The time to compile grows as the graph does.
+TEST(Hostile, CompilesInTimeThatGrowsWithTheGraph) {
+  const auto seconds = [](int nodes) {
+    Tape t;
+    const Value x = t.Input("x", kFloat32, {7});
+    Value y = x;
+    for (int i = 0; i < nodes; i++) y = i % 3 == 0 ? Tanh(y) : i % 3 == 1 ? y * x : y + 0.5;
+    const Graph graph = t.Finish({y}).value();
+    const auto started = std::chrono::steady_clock::now();
+    const absl::StatusOr<Executable> f = Jit(graph);
+    EXPECT_TRUE(f.ok()) << f.status();
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - started;
+    return took.count();
+  };
+  const double few = seconds(1000), many = seconds(10000);
+  std::cout << "1,000 nodes in " << few << " s, 10,000 in " << many << " s" << std::endl;
+  EXPECT_LT(many, 40 * few + 1);
 }
 
 }  // namespace

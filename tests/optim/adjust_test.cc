@@ -6,10 +6,10 @@
 #include "gmock/gmock.h"
 #include "graph/tape.h"
 #include "gtest/gtest.h"
-#include "interpreter/interpreter.h"
 #include "ops/elementwise.h"
 #include "ops/loop.h"
 #include "optim/adjustments.h"
+#include "tests/graphs/engines.h"
 #include "tests/optim/epochs.h"
 
 namespace talweg {
@@ -193,7 +193,7 @@ TEST(Adjust, GivesInALoopWhatItGivesStepByStep) {
   const absl::StatusOr<Graph> graph =
       t.Finish({result.trips, result.stacked[0], result.carried[1]});
   ASSERT_TRUE(graph.ok()) << graph.status();
-  const absl::StatusOr<Executable> executable = Interpret(*graph);
+  const absl::StatusOr<Executable> executable = EveryEngine(*graph);
   ASSERT_TRUE(executable.ok()) << executable.status();
   NamedArrays inputs = hypers.Bindings();
   inputs.insert_or_assign("rate", Array(1.0));

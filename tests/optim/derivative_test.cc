@@ -8,10 +8,10 @@
 #include "autodiff/gradient.h"
 #include "graph/tape.h"
 #include "gtest/gtest.h"
-#include "interpreter/interpreter.h"
 #include "ops/elementwise.h"
 #include "ops/reduce.h"
 #include "optim/rules.h"
+#include "tests/graphs/engines.h"
 
 namespace talweg {
 namespace {
@@ -51,7 +51,7 @@ absl::StatusOr<Unrolled> Unroll(const Rule& rule, const std::vector<double>& p0,
   const std::vector<Value> d = Gradient(sum, std::vector<Value>{rate_in, p});
   const absl::StatusOr<Graph> graph = t.Finish({sum, d[0], d[1]});
   if (!graph.ok()) return graph.status();
-  const absl::StatusOr<Executable> f = Interpret(*graph);
+  const absl::StatusOr<Executable> f = EveryEngine(*graph);
   if (!f.ok()) return f.status();
   NamedArrays inputs = hypers.Bindings();
   inputs.insert_or_assign("p", Array::Vector(p0));

@@ -1,8 +1,7 @@
 #include "tests/optim/epochs.h"
+#include "tests/graphs/engines.h"
 
 #include <utility>
-
-#include "interpreter/interpreter.h"
 
 namespace talweg {
 namespace {
@@ -47,7 +46,7 @@ absl::StatusOr<Epochs> Epochs::Make(const std::vector<Adjustment>& adjustments) 
   outputs.insert(outputs.end(), next->begin(), next->end());
   absl::StatusOr<Graph> graph = t.Finish(outputs);
   if (!graph.ok()) return graph.status();
-  absl::StatusOr<Executable> executable = Interpret(*graph);
+  absl::StatusOr<Executable> executable = EveryEngine(*graph);
   if (!executable.ok()) return executable.status();
   Epochs epochs(*std::move(executable));
   epochs.hypers_ = hypers.specs();

@@ -8,10 +8,10 @@
 #include "gmock/gmock.h"
 #include "graph/tape.h"
 #include "gtest/gtest.h"
-#include "interpreter/interpreter.h"
 #include "ops/elementwise.h"
 #include "ops/loop.h"
 #include "optim/rules.h"
+#include "tests/graphs/engines.h"
 #include "tests/optim/updates.h"
 
 namespace talweg {
@@ -189,7 +189,7 @@ TEST(Apply, GivesTheSameBitsInALoopAsStepByStep) {
       });
   const absl::StatusOr<Graph> graph = t.Finish({result.carried[0]});
   ASSERT_TRUE(graph.ok()) << graph.status();
-  const absl::StatusOr<Executable> looped = Interpret(*graph);
+  const absl::StatusOr<Executable> looped = EveryEngine(*graph);
   ASSERT_TRUE(looped.ok()) << looped.status();
   NamedArrays inputs = hypers.Bindings();
   inputs.insert_or_assign("p", *Array::From<double>({3}, start));

@@ -9,8 +9,8 @@
 #include "gmock/gmock.h"
 #include "graph/tape.h"
 #include "gtest/gtest.h"
-#include "interpreter/interpreter.h"
 #include "ops/elementwise.h"
+#include "tests/graphs/engines.h"
 #include "tests/optim/updates.h"
 
 namespace talweg {
@@ -33,7 +33,7 @@ class Rates {
       status_ = graph.status();
       return;
     }
-    executable_ = Interpret(*graph);
+    executable_ = EveryEngine(*graph);
     status_ = executable_.status();
     bound_ = hypers_.Bindings();
   }

@@ -1,9 +1,8 @@
 #include "tests/optim/updates.h"
+#include "tests/graphs/engines.h"
 
 #include <cmath>
 #include <utility>
-
-#include "interpreter/interpreter.h"
 
 namespace talweg {
 namespace {
@@ -48,7 +47,7 @@ absl::StatusOr<Updates> Updates::Make(const Rule& rule, DType dtype) {
   next->insert(next->end(), next_state->begin(), next_state->end());
   absl::StatusOr<Graph> graph = t.Finish(*next);
   if (!graph.ok()) return graph.status();
-  absl::StatusOr<Executable> executable = Interpret(*graph);
+  absl::StatusOr<Executable> executable = EveryEngine(*graph);
   if (!executable.ok()) return executable.status();
 
   Updates updates(*std::move(executable), dtype);

@@ -49,6 +49,19 @@ TEST(ReplayTraceProgram, WritesATraceThatAgrees) {
   EXPECT_NE(ReadFile(out).value_or(""), FormatKerasTrace(*keras));
 }
 
+TEST(ReplayTraceProgram, WritesTheSameOnEachEngine) {
+  std::string texts[2];
+  for (const bool jit : {false, true}) {
+    const std::string out = testing::TempDir() + "/of_engine.json";
+    const Outcome outcome = RunReplay(std::string("--engine=") + (jit ? "jit" : "interpreter") +
+                                      " --in=" + kTrace + " --out='" + out + "'");
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    texts[jit] = ReadFile(out).value_or("");
+  }
+  EXPECT_NE(texts[0], "");
+  EXPECT_EQ(texts[0], texts[1]);
+}
+
 TEST(ReplayTraceProgram, ReportsOneLineAndExitsWithOne) {
   const std::string out = testing::TempDir() + "/never.json";
   const std::string in = std::string(" --in=") + kTrace, to = " --out='" + out + "'";

@@ -7,7 +7,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "interpreter/interpreter.h"
+#include "tests/graphs/engines.h"
 
 namespace talweg {
 namespace {
@@ -135,7 +135,7 @@ TEST(ReplayTrace, KeepsTheSpecAndReplacesTheNumbers) {
   // The repetition must not look at what it is to find.
   for (auto& [name, column] : trace.columns) column = {kNaN};
   trace.final_weights.clear();
-  const absl::StatusOr<KerasTrace> ours = ReplayTrace(Interpret, trace);
+  const absl::StatusOr<KerasTrace> ours = ReplayTrace(EveryEngine, trace);
   ASSERT_TRUE(ours.ok()) << ours.status();
   EXPECT_EQ(ours->spec, keras.spec);
   EXPECT_THAT(Disagreements(*ours, keras, {.epochs = 3, .tolerance = 1e-9}).size(),
@@ -147,7 +147,7 @@ TEST(ReplayTrace, KeepsTheSpecAndReplacesTheNumbers) {
 TEST(ReplayTrace, DependsOnEachSetting) {
   const KerasTrace trace = Short();
   const auto agrees = [&](const KerasTrace& changed) {
-    const absl::StatusOr<KerasTrace> ours = ReplayTrace(Interpret, changed);
+    const absl::StatusOr<KerasTrace> ours = ReplayTrace(EveryEngine, changed);
     EXPECT_TRUE(ours.ok()) << ours.status();
     if (!ours.ok()) return true;
     for (const std::string& fault : Disagreements(*ours, trace, {.epochs = 3, .tolerance = 1e-9})) {
@@ -191,7 +191,7 @@ TEST(ReplayTrace, RunsCallbacksInTheirOrder) {
   trace.callbacks = {{.name = "LearningRateScheduler", .drop = 0.5, .every = 2},
                      {.name = "LearningRateScheduler", .drop = 0.1, .every = 3}};
   trace.optimizer.lr = 1;
-  const absl::StatusOr<KerasTrace> ours = ReplayTrace(Interpret, trace);
+  const absl::StatusOr<KerasTrace> ours = ReplayTrace(EveryEngine, trace);
   ASSERT_TRUE(ours.ok()) << ours.status();
   EXPECT_THAT(ours->columns.at("lr"),
               testing::Pointwise(testing::DoubleEq(),
@@ -202,14 +202,14 @@ TEST(ReplayTrace, SparseTargetsGiveTheSameRun) {
   const KerasTrace trace = Short();
   KerasTrace sparse = trace;
   sparse.loss = "sparse_categorical_crossentropy";
-  const absl::StatusOr<KerasTrace> ours = ReplayTrace(Interpret, sparse);
+  const absl::StatusOr<KerasTrace> ours = ReplayTrace(EveryEngine, sparse);
   ASSERT_TRUE(ours.ok()) << ours.status();
   EXPECT_THAT(Disagreements(*ours, trace, {.epochs = 2, .tolerance = 1e-9}), IsEmpty());
 }
 
 TEST(ReplayTrace, ReportsWhatCanNotBe) {
   const auto message = [](const KerasTrace& trace) {
-    return std::string(ReplayTrace(Interpret, trace).status().message());
+    return std::string(ReplayTrace(EveryEngine, trace).status().message());
   };
   KerasTrace trace = Short();
   trace.loss = "mean_square";

@@ -1,6 +1,7 @@
 // Talweg repeats runs of the real Keras 2.3.1: one test a file, named by the file's stem, on every
-// engine. The environment's KERAS_TRACES, a folder or a file, takes the place of the files that
-// come with Talweg; agreement.json beside them says how closely each run is defined.
+// engine, with the same bits on each. The environment's KERAS_TRACES, a folder or a file, takes the
+// place of the files that come with Talweg; agreement.json beside them says how closely each run is
+// defined.
 
 #include <algorithm>
 #include <chrono>
@@ -8,13 +9,14 @@
 #include <filesystem>
 #include <functional>
 #include <iostream>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "data/keras_trace.h"
 #include "gtest/gtest.h"
-#include "interpreter/interpreter.h"
+#include "tests/graphs/engines.h"
 #include "tools/trace_training.h"
 
 namespace talweg {
@@ -23,12 +25,24 @@ namespace {
 constexpr char kBuiltIn[] = "tests/data/keras_2_3_1";
 constexpr char kAgreements[] = "agreement.json";
 
-struct NamedEngine {
-  const char* name;
-  Engine engine;
-};
-
-std::vector<NamedEngine> Engines() { return {{"interpreter", Interpret}}; }
+// Whether two engines gave the same history and the same weights, to the bit (NaNs as a class).
+bool SameRun(const KerasTrace& a, const KerasTrace& b) {
+  const auto same = [](double x, double y) { return SameBits(Array(x), Array(y)); };
+  if (a.columns.size() != b.columns.size()) return false;
+  for (const auto& [name, column] : a.columns) {
+    const auto other = b.columns.find(name);
+    if (other == b.columns.end() || !std::equal(column.begin(), column.end(), other->second.begin(),
+                                                other->second.end(), same)) {
+      return false;
+    }
+  }
+  if (a.final_weights.size() != b.final_weights.size()) return false;
+  for (const auto& [name, weights] : a.final_weights) {
+    const auto other = b.final_weights.find(name);
+    if (other == b.final_weights.end() || !SameBits(weights, other->second)) return false;
+  }
+  return true;
+}
 
 class TraceTest : public testing::Test {
  public:
@@ -45,15 +59,18 @@ class TraceTest : public testing::Test {
       ASSERT_NE(found, agreements->end()) << path << " says nothing of " << path_.stem();
       agreement = found->second;
     }
-    for (const NamedEngine& engine : Engines()) {
+    std::optional<KerasTrace> first;
+    for (const NamedEngine& engine : MainEngines()) {
       const auto start = std::chrono::steady_clock::now();
-      const absl::StatusOr<KerasTrace> ours = ReplayTrace(engine.engine, *trace);
+      const absl::StatusOr<KerasTrace> ours = ReplayTrace(engine.make, *trace);
       ASSERT_TRUE(ours.ok()) << engine.name << ": " << ours.status();
       const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
       std::cout << engine.name << ": " << took.count() << " s\n";
       for (const std::string& difference : Disagreements(*ours, *trace, agreement)) {
         ADD_FAILURE() << engine.name << ": " << difference;
       }
+      if (!first.has_value()) first = *ours;
+      EXPECT_TRUE(SameRun(*first, *ours)) << "the bits of " << engine.name << " are others";
     }
   }
 

@@ -7,9 +7,9 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "interpreter/interpreter.h"
 #include "ops/elementwise.h"
 #include "ops/reduce.h"
+#include "tests/graphs/engines.h"
 #include "tests/ops/evaluate.h"
 
 namespace talweg {
@@ -75,7 +75,7 @@ TEST(Embedding, ReportsAnIndexOutsideOfTheTable) {
   Bench t;
   const Value y = Embedding(t.s, "e", t.tape.Input("i", kInt32, {kRows}), 3, 2);
   const absl::StatusOr<std::vector<Array>> out =
-      Interpret(*t.tape.Finish({y}))
+      EveryEngine(*t.tape.Finish({y}))
           ->Run({{"i", Array::Vector<int32_t>({3})},
                  {"parameter/e/table", *Array::Zeros(kFloat64, {3, 2})}});
   EXPECT_THAT(std::string(out.status().message()),

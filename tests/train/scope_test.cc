@@ -6,9 +6,9 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "interpreter/interpreter.h"
 #include "ops/elementwise.h"
 #include "ops/reduce.h"
+#include "tests/graphs/engines.h"
 #include "train/layers.h"
 
 namespace talweg {
@@ -90,7 +90,7 @@ TEST(Scope, KeysDifferByNameAndByScope) {
   const std::vector<Value> keys = {s.Key("a"), s.Key("b"), s.Sub("x").Key("a"),
                                    s.Sub("y").Key("a")};
   EXPECT_EQ(s.Key("a"), s.Key("a"));
-  const absl::StatusOr<Executable> f = Interpret(*tape.Finish(keys));
+  const absl::StatusOr<Executable> f = EveryEngine(*tape.Finish(keys));
   ASSERT_TRUE(f.ok()) << f.status();
   std::vector<double> values;
   for (const int64_t k : {1, 2}) {
@@ -135,7 +135,7 @@ TEST(InitialParameters, DependOnNameAndSeedOnly) {
   const auto make = [](const std::vector<ParameterSpec>& specs, int64_t seed) {
     const absl::StatusOr<Graph> graph = InitialParameters(specs);
     EXPECT_TRUE(graph.ok()) << graph.status();
-    return *Interpret(*graph)->Run({{"seed", Array(seed)}});
+    return *EveryEngine(*graph)->Run({{"seed", Array(seed)}});
   };
   const Type type{kFloat32, {2, 5}};
   const ParameterSpec a{"a/kernel", type, HeUniform()}, b{"b/kernel", type, HeUniform()};

@@ -14,9 +14,9 @@
 #include "data/safetensors.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "interpreter/interpreter.h"
 #include "ops/elementwise.h"
 #include "optim/adjustments.h"
+#include "tests/graphs/engines.h"
 #include "train/callbacks.h"
 #include "train/fit.h"
 #include "train/layers.h"
@@ -44,7 +44,7 @@ Training Small() {
 
 absl::StatusOr<Fitted> FitSmall(const FitOptions& options, const Training& training = Small()) {
   const TrainTest data = Data();
-  return Fit(Interpret, training, data.train, data.test, options);
+  return Fit(EveryEngine, training, data.train, data.test, options);
 }
 
 TEST(Callbacks, SeeRunsAsTheyAre) {
@@ -153,7 +153,7 @@ TEST(FitStop, BeforeTheFirstEpochLeavesTheFirstParameters) {
   ASSERT_TRUE(fitted.ok()) << fitted.status();
   EXPECT_TRUE(fitted->stopped);
   EXPECT_EQ(fitted->history.epochs(), 0u);
-  const absl::StatusOr<NamedArrays> initial = InitialParameters(Interpret, Small(), Data().train);
+  const absl::StatusOr<NamedArrays> initial = InitialParameters(EveryEngine, Small(), Data().train);
   for (const auto& [name, array] : *initial) {
     EXPECT_TRUE(SameBits(array, fitted->parameters.at(name))) << name;
   }
@@ -174,7 +174,7 @@ TEST(Dropout, IsDrawnAnewInEachUpdateOfATraining) {
   LambdaCallback watch(
       {.on_batch_end = [&](const auto& run) { losses.push_back(run.logs()[0].value); }});
   const absl::StatusOr<Fitted> fitted =
-      Fit(Interpret, training, ones, ones, {.callbacks = {&watch}});
+      Fit(EveryEngine, training, ones, ones, {.callbacks = {&watch}});
   ASSERT_TRUE(fitted.ok()) << fitted.status();
   ASSERT_EQ(losses.size(), 8u);
   std::sort(losses.begin(), losses.end());
@@ -206,14 +206,14 @@ TEST(Fit, RefusesWrongOptions) {
   EXPECT_THAT(message({.verbose = 3}), HasSubstr("verbose is 3"));
   EXPECT_THAT(message({.verbose = -1}), HasSubstr("verbose is -1"));
   EXPECT_THAT(message({.callbacks = {nullptr}}), HasSubstr("null"));
-  NamedArrays parameters = *InitialParameters(Interpret, Small(), Data().train);
+  NamedArrays parameters = *InitialParameters(EveryEngine, Small(), Data().train);
   parameters["output/kernel"] = *Array::Zeros(kFloat32, {3, 3});
   EXPECT_THAT(message({.parameters = parameters}),
               AllOf(HasSubstr("output/kernel"), HasSubstr("[3,3]"), HasSubstr("[2,3]")));
   parameters.erase("output/kernel");
   EXPECT_THAT(message({.parameters = parameters}),
               AllOf(HasSubstr("'output/kernel'"), HasSubstr("is missing")));
-  parameters = *InitialParameters(Interpret, Small(), Data().train);
+  parameters = *InitialParameters(EveryEngine, Small(), Data().train);
   parameters["hidden/kernel"] = Array(1.0f);
   EXPECT_THAT(message({.parameters = parameters}), HasSubstr("'hidden/kernel'"));
   EXPECT_THAT(message({.state = {{"epoch", Array(int64_t{1})}}}), HasSubstr("another training"));

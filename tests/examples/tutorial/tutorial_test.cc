@@ -144,6 +144,27 @@ TEST(Tutorial, WritesTheNumbersWhereGnuplotIsMissing) {
   EXPECT_EQ(HistoryIn(folder).rows(), 4);
 }
 
+// Byte for byte: without a name it is the JIT that runs the graphs.
+TEST(Tutorial, WritesTheSameHistoryOnEachEngine) {
+  for (const char* precision : {"float32", "float64"}) {
+    std::vector<std::string> histories;
+    for (const char* engine : {"", "jit", "interpreter"}) {
+      const std::string folder = NewFolder();
+      std::vector<std::string> arguments = {"--out=" + folder, "--epochs=40", "--no-figures",
+                                            std::string("--precision=") + precision};
+      if (*engine != 0) arguments.push_back(std::string("--engine=") + engine);
+      const Outcome outcome = RunTutorial(arguments);
+      ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+      std::ifstream file(folder + "/history.csv", std::ios::binary);
+      histories.emplace_back(std::istreambuf_iterator<char>(file),
+                             std::istreambuf_iterator<char>());
+      EXPECT_EQ(HistoryIn(folder).rows(), 24 * 40);
+    }
+    EXPECT_EQ(histories[0], histories[1]) << precision;
+    EXPECT_EQ(histories[1], histories[2]) << precision;
+  }
+}
+
 TEST(Tutorial, HelpsAndSucceeds) {
   const Outcome outcome = RunTutorial({"--help"});
   EXPECT_EQ(outcome.exit_code, 0);

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <iterator>
 #include <memory>
+#include <set>
 #include <string>
 #include <thread>
 #include <utility>
@@ -127,6 +128,21 @@ TEST(Objects, AreTheSameBytesEachTimeAndLinkAgain) {
   }
 }
 
+TEST(Fingerprint, TellsOptionsApart) {
+  std::set<std::string> all;
+  const CompileOptions options = Options("x86-64");
+  EXPECT_THAT(Fingerprint(options), HasSubstr("llvm 19."));
+  EXPECT_EQ(Fingerprint(options), Fingerprint(Options("x86-64")));
+  CompileOptions level = options, name = options, size = options, unwind = options;
+  level.level = 1;
+  name.name = "other";
+  size.function_size = 1;
+  unwind.gdb = true;
+  for (const CompileOptions& other : {options, level, name, size, unwind, Options("native")}) {
+    EXPECT_TRUE(all.insert(Fingerprint(other)).second) << Fingerprint(other);
+  }
+}
+
 TEST(Objects, MayReferToTheRuntimeOnly) {
   const CompileOptions options = Options("x86-64");
   const auto good = Link(ForeignObject("talweg_mark"), options);
@@ -191,6 +207,30 @@ TEST(Text, NamesTheProgramAndItsSections) {
   ASSERT_TRUE(assembly.ok()) << assembly.status();
   EXPECT_THAT(*assembly, HasSubstr("talweg.tutorial.fit.contract_4_model.cc_14_1:"));
   EXPECT_THAT(*assembly, HasSubstr("retq"));
+}
+
+TEST(Text, SaysWhichSectionALoopIsOfAndWhatIsSpilled) {
+  loops::Builder b(1, 1);
+  const int32_t in = AddInput(b, kFloat32, 0), out = AddOutput(b, kFloat32, 0);
+  b.OpenSection("many %3");
+  const Register i = b.OpenFor({.value = 0}, {.reg = b.Rows()}, 16).variable;
+  // More values than there are registers; the last is read first.
+  std::vector<Register> values;
+  for (int k = 0; k < 40; k++) values.push_back(b.Load(in, i, 16, {.offset = 16 * k}));
+  for (int k = 0; k < 40; k++) {
+    values.push_back(b.Fma(values[static_cast<size_t>(k)], values.back(), values.front()));
+  }
+  for (int k = 0; k < 80; k++) {
+    b.Store(out, i, values[static_cast<size_t>(k)], {.offset = 16 * k});
+  }
+  b.CloseFor();
+  b.CloseSection();
+  CompileOptions options = Options("native");
+  const auto text = AssemblyText(std::move(b).Take(), options);
+  ASSERT_TRUE(text.ok()) << text.status();
+  EXPECT_THAT(*text, HasSubstr("# %many_3.loop"));
+  EXPECT_THAT(*text, HasSubstr("Inner Loop Header: Depth=1"));
+  EXPECT_THAT(*text, HasSubstr("-byte Spill"));
 }
 
 TEST(Debuggers, SeeThePrograms) {

@@ -38,6 +38,12 @@ class Guarded {
   }
 
   std::byte* data() const { return data_; }
+  void MakeReadOnly() {
+    const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+    if (mapped_ > 2 * page) {
+      EXPECT_EQ(mprotect(map_ + page, mapped_ - 2 * page, PROT_READ), 0);
+    }
+  }
 
  private:
   std::byte* map_ = nullptr;

@@ -175,6 +175,25 @@ TEST(Allocate, GivesDynamicBuffersAndReleaseTakesThem) {
   EXPECT_EQ(failed.status().code(), absl::StatusCode::kResourceExhausted);
 }
 
+TEST(Allocate, IsSeenByTheSectionsAfterIt) {
+  Harness h({{kInt64, {}}}, {{kInt64, {2}}});
+  const int32_t site = h.b.AddSite(
+      {.what = loops::ErrorSite::What::kMemory, .before = "loop: ", .after = " (model.cc:9)"});
+  const int32_t buffer = h.b.AddDynamic("buffer", kInt64);
+  for (int64_t round : {0, 1}) {
+    h.b.OpenSection("allocate and write");
+    h.b.Allocate(buffer, h.b.Plus(h.b.Load(h.in[0], kNone), round), site);
+    h.b.Store(buffer, kNone, h.b.Plus(h.b.Load(h.in[0], kNone), 10 * round));
+    h.b.CloseSection();
+    h.b.OpenSection("read");
+    h.b.Store(h.out[0], kNone, h.b.Load(buffer, kNone), {.offset = round});
+    h.b.CloseSection();
+  }
+  const auto out = RunAll(h, {Array(int64_t{4})});
+  ASSERT_TRUE(out.ok()) << out.status();
+  EXPECT_TRUE(SameBits((*out)[0], Array::Vector<int64_t>({4, 14})));
+}
+
 TEST(Random, FillsByTheRuleOfItsOp) {
   Harness h({{kInt64, {2}}}, {{kFloat32, {40}}});
   const int32_t which = h.b.AddRandom(&kRandomUniformOp, kFloat32);

@@ -212,6 +212,18 @@ TEST(Builder, KnowsTruth) {
             "store out0[0] %0\n");
 }
 
+TEST(Builder, ChecksKnownIndicesAtOnce) {
+  Builder b(0, 0);
+  const Register four = b.Index(4);
+  EXPECT_EQ(b.CheckIndex(b.Index(3), four, 0), b.Index(3));
+  EXPECT_NE(b.CheckIndex(four, four, 0), four);
+  EXPECT_NE(b.CheckIndex(b.Index(-1), four, 0), b.Index(-1));
+  const Register rows = b.Rows();
+  EXPECT_NE(b.CheckIndex(rows, four, 0), rows);
+  EXPECT_EQ(b.CheckIndex(rows, four, 0), b.CheckIndex(rows, four, 0));
+  EXPECT_NE(b.CheckIndex(rows, four, 0), b.CheckIndex(rows, four, 1));
+}
+
 TEST(Builder, LoopsOfOneTripAreNone) {
   Fixture f;
   Builder& b = f.b;

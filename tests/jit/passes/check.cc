@@ -1,8 +1,5 @@
 #include "tests/jit/passes/check.h"
 
-#include <cmath>
-#include <limits>
-#include <random>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -17,29 +14,6 @@
 
 namespace talweg::passes {
 namespace {
-
-// As RandomInputs, but every element is one that arithmetic treats in a way of its own.
-NamedArrays SpecialInputs(const Graph& graph, uint64_t seed, int64_t rows, int64_t trips) {
-  constexpr double kInf = std::numeric_limits<double>::infinity();
-  const double kNan = std::nan("");
-  const std::vector<double> floats = {0.0, -0.0, 1.0, -1.0, kNan, kInf, -kInf, 1e-310, -1e-40, 2.5};
-  // A great int64 might be a number of trips.
-  const std::vector<double> narrow = {0, 1, -1, 2, 3, -2147483648.0, 2147483647.0};
-  const std::vector<double> wide = {0, 1, -1, 2, 3, -1e18};
-  std::mt19937_64 random(seed);
-  NamedArrays inputs;
-  for (size_t i = 0; i < graph.inputs().size(); i++) {
-    const Type& type = graph.input_type(i);
-    const std::vector<double>& values = IsFloat(type.dtype)    ? floats
-                                        : type.dtype == kInt64 ? wide
-                                                               : narrow;
-    Array doubles =
-        Array::Zeros(kFloat64, Resolve(type.shape, {.rows = rows, .trips = trips})).value();
-    for (double& x : doubles.mutable_data<double>()) x = values[random() % values.size()];
-    inputs[graph.input_name(i)] = doubles.Cast(type.dtype).value();
-  }
-  return inputs;
-}
 
 // How two results differ.
 std::string Difference(const std::vector<Array>& wanted, const std::vector<Array>& got,
@@ -91,6 +65,13 @@ Reference::Reference(Graph graph, absl::Span<const Sizes> sizes, uint64_t seed)
   for (const NamedArrays& inputs : inputs_) {
     outputs_.push_back(executable.ok() ? executable->Run(inputs) : executable.status());
   }
+}
+
+absl::Status Reference::status() const {
+  for (const auto& outputs : outputs_) {
+    if (!outputs.ok()) return outputs.status();
+  }
+  return absl::OkStatus();
 }
 
 std::string Reference::Compare(const Graph& after) const {

@@ -36,6 +36,8 @@ class Reference {
   std::string Compare(const Graph& after) const;
 
   const Graph& graph() const { return graph_; }
+  // The first error of its own runs.
+  absl::Status status() const;
 
  private:
   Graph graph_;

@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <iostream>
+#include <map>
 #include <random>
 #include <string>
 #include <vector>
@@ -21,6 +22,7 @@
 #include "tests/graphs/random_graph.h"
 #include "tests/graphs/shrink.h"
 #include "tests/jit/passes/check.h"
+#include "tests/jit/passes/random_loops.h"
 
 namespace talweg::passes {
 namespace {
@@ -96,19 +98,22 @@ std::string Check(const Reference& reference, const std::vector<std::string>& wi
   return "";
 }
 
-std::string CheckPass(const Reference& reference, const Pass& pass) {
-  const Graph once = pass.run(reference.graph());
-  if (std::string fault = reference.Compare(once); !fault.empty()) return fault;
-  if (!(pass.run(once) == once)) return "done twice it gives another graph";
-  return "";
+// All passes but this one.
+std::vector<std::string> Others(const Pass& pass) {
+  std::vector<std::string> others;
+  for (const Pass& other : Passes()) {
+    if (other.run != pass.run) others.push_back(other.name);
+  }
+  return others;
 }
 
 // A small graph with the same fault, as text.
 template <typename CheckFunction>
-std::string Small(const RandomGraph& random, uint64_t seed, const CheckFunction& check) {
-  const Reference::Sizes sizes[] = {{random.rows, 3}, {20, 3}, {2, 4}};
-  const auto fault = [&](const Graph& graph) { return check(Reference(graph, sizes, seed)); };
-  const Graph small = Shrink(random.graph, [&](const Graph& g) { return !fault(g).empty(); });
+std::string Small(const Reference& reference, const CheckFunction& check) {
+  const auto fault = [&](const Graph& graph) { return check(Reference(graph, kFew, 1)); };
+  const Graph& graph = reference.graph();
+  if (fault(graph).empty()) return absl::StrCat(Print(graph, {.lines = false}), check(reference));
+  const Graph small = Shrink(graph, [&](const Graph& g) { return !fault(g).empty(); });
   return absl::StrCat(Print(small, {.lines = false}), fault(small));
 }
 
@@ -123,33 +128,67 @@ std::vector<uint64_t> Seeds(uint64_t count) {
   return seeds;
 }
 
+// How many graphs each pass found something in.
+using Changes = std::map<std::string, size_t>;
+
+// All passes, each alone, and random subsets.
+void CheckSubsets(const Reference& reference, uint64_t seed, Changes& changes) {
+  const auto all = [](const Reference& r) { return Check(r, {}); };
+  ASSERT_EQ(all(reference), "") << Small(reference, all);
+  for (const Pass& pass : Passes()) {
+    const auto alone = [&](const Reference& r) { return Check(r, Others(pass)); };
+    ASSERT_EQ(alone(reference), "") << "pass " << pass.name << "\n" << Small(reference, alone);
+    changes[pass.name] += !(pass.run(reference.graph()) == reference.graph());
+  }
+  std::mt19937_64 numbers(seed);
+  for (int i = 0; i < 2; i++) {
+    std::vector<std::string> without;
+    for (const Pass& pass : Passes()) {
+      if (numbers() % 3 == 0) without.push_back(pass.name);
+    }
+    const auto some = [&](const Reference& r) { return Check(r, without); };
+    ASSERT_EQ(some(reference), "") << "without " << absl::StrJoin(without, ", ") << "\n"
+                                   << Small(reference, some);
+  }
+}
+
+void PrintChanges(const Changes& changes, size_t least) {
+  for (const Pass& pass : Passes()) {
+    const auto it = changes.find(pass.name);
+    const size_t count = it == changes.end() ? 0 : it->second;
+    std::cout << "  " << pass.name << " changed " << count;
+    EXPECT_GE(count, least) << pass.name;
+  }
+  std::cout << std::endl;
+}
+
 TEST(Passes, KeepEveryBitOfRandomGraphs) {
-  for (const uint64_t seed : Seeds(550)) {
+  Changes changes;
+  const std::vector<uint64_t> seeds = Seeds(1100);
+  for (const uint64_t seed : seeds) {
     const absl::StatusOr<RandomGraph> random =
         MakeRandomGraph(seed, {.smooth = false, .gradients = seed % 2 == 0});
     ASSERT_TRUE(random.ok()) << "seed " << seed << ": " << random.status();
     const Reference::Sizes sizes[] = {{random->rows, 3}};
-    const Reference reference(random->graph, sizes, seed);
-    const auto all = [](const Reference& r) { return Check(r, {}); };
-    ASSERT_EQ(all(reference), "") << "seed " << seed << "\n" << Small(*random, seed, all);
-    for (const Pass& pass : Passes()) {
-      const auto alone = [&](const Reference& r) { return CheckPass(r, pass); };
-      ASSERT_EQ(alone(reference), "") << "pass " << pass.name << ", seed " << seed << "\n"
-                                      << Small(*random, seed, alone);
-    }
-    // Random subsets.
-    std::mt19937_64 numbers(seed);
-    for (int i = 0; i < 2; i++) {
-      std::vector<std::string> without;
-      for (const Pass& pass : Passes()) {
-        if (numbers() % 3 == 0) without.push_back(pass.name);
-      }
-      const auto some = [&](const Reference& r) { return Check(r, without); };
-      ASSERT_EQ(some(reference), "")
-          << "without " << absl::StrJoin(without, ", ") << ", seed " << seed << "\n"
-          << Small(*random, seed, some);
-    }
+    CheckSubsets(Reference(random->graph, sizes, seed), seed, changes);
+    ASSERT_FALSE(HasFatalFailure()) << "seed " << seed;
   }
+  PrintChanges(changes, seeds.size() / 200);
+}
+
+TEST(Passes, KeepEveryBitOfRandomLoops) {
+  Changes changes;
+  const std::vector<uint64_t> seeds = Seeds(1100);
+  for (const uint64_t seed : seeds) {
+    const absl::StatusOr<Graph> graph = MakeRandomLoops(seed);
+    ASSERT_TRUE(graph.ok()) << "seed " << seed << ": " << graph.status();
+    const Reference::Sizes sizes[] = {{1, 1}};
+    const Reference reference(*graph, sizes, seed);
+    ASSERT_EQ(reference.status(), absl::OkStatus()) << "seed " << seed;
+    CheckSubsets(reference, seed, changes);
+    ASSERT_FALSE(HasFatalFailure()) << "seed " << seed;
+  }
+  PrintChanges(changes, seeds.size() / 20);
 }
 
 }  // namespace

@@ -1,0 +1,189 @@
+#include "tests/jit/passes/random_loops.h"
+
+#include <random>
+#include <vector>
+
+#include "autodiff/gradient.h"
+#include "graph/tape.h"
+#include "ops/elementwise.h"
+#include "ops/gather.h"
+#include "ops/loop.h"
+#include "ops/random.h"
+#include "ops/reduce.h"
+#include "ops/view.h"
+
+namespace talweg::passes {
+namespace {
+
+constexpr int64_t kWidth = 3;
+
+class Maker {
+ public:
+  Maker(uint64_t seed, bool smooth) : random_(seed), smooth_(smooth) {}
+
+  // A few more float64 vectors of kWidth elements; `pool` has some already.
+  void Grow(Tape& t, std::vector<Value>& pool, int depth, int64_t count);
+
+ private:
+  int64_t Between(int64_t low, int64_t high) {
+    return std::uniform_int_distribution<int64_t>(low, high)(random_);
+  }
+  bool Chance(double probability) { return std::bernoulli_distribution(probability)(random_); }
+  const Value& Any(const std::vector<Value>& pool) {
+    return pool[static_cast<size_t>(Between(0, static_cast<int64_t>(pool.size()) - 1))];
+  }
+  Value Leaf(Tape& t);
+  Value Elementwise(Tape& t, const std::vector<Value>& pool);
+  void AddLoop(Tape& t, std::vector<Value>& pool, int depth);
+  LoopStep Step(LoopBody& body, const std::vector<Value>& outer, int depth, bool has_rows,
+                int64_t stacked);
+
+  std::mt19937_64 random_;
+  bool smooth_;
+};
+
+Value Maker::Leaf(Tape& t) {
+  const double number = static_cast<double>(Between(-2, 2)) / 2;
+  switch (Between(0, 4)) {
+    case 0:
+      return t.Constant(Array::Vector<double>({number, 1, -0.0}));
+    case 1:
+      return BroadcastTo(t.Constant(Array(number)), {kWidth});
+    case 2:
+      return Cast(t.Iota(kWidth), kFloat64);
+    case 3:
+      return Exp(t.Constant(Array::Vector<double>({number, 0, 1})));
+    default:
+      return RandomUniform(t.Constant(Array(Between(0, 3))), kFloat64, {kWidth});
+  }
+}
+
+Value Maker::Elementwise(Tape& t, const std::vector<Value>& pool) {
+  const Value x = Any(pool), y = Chance(0.3) ? Leaf(t) : Any(pool);
+  switch (Between(0, smooth_ ? 5 : 9)) {
+    case 0:
+      return x + y;
+    case 1:
+      return x * y;
+    case 2:
+      return Tanh(x - y);
+    case 3:
+      return BroadcastTo(Sum(x), {kWidth}) * 0.25;
+    case 4:
+      return Sin(x);
+    case 5:
+      return Gather(x, t.Constant(Array::Vector<int32_t>({2, 1, 0})), 0) * y;
+    case 6:
+      return Select(Less(x, y), x, y);
+    case 7:
+      return Max(x, BroadcastTo(At(y, 0, 1), {kWidth}));
+    case 8:
+      return Cast(ArgMax(x, 0), kFloat64) + y;
+    default:
+      return Abs(Reverse(x, {0}));
+  }
+}
+
+LoopStep Maker::Step(LoopBody& body, const std::vector<Value>& outer, int depth, bool has_rows,
+                     int64_t stacked) {
+  std::vector<Value> pool = outer;
+  for (const auto* list : {&body.carried, &body.scanned}) {
+    pool.insert(pool.end(), list->begin(), list->end());
+  }
+  pool.push_back(BroadcastTo(Cast(body.trip, kFloat64), {kWidth}));
+  if (has_rows) {
+    pool.push_back(BroadcastTo(Cast(body.tape.Size(kRows), kFloat64), {kWidth}));
+    const Value rows = Cast(body.tape.Iota(kRows), kFloat64);
+    pool.push_back(BroadcastTo(Sum(Sin(rows)), {kWidth}));
+    pool.push_back(Sum(Reshape(rows, {kRows, 1}) * Any(pool), 0));
+  }
+  Grow(body.tape, pool, depth + 1, Between(1, 5));
+  LoopStep step;
+  for (const Value& carried : body.carried) {
+    if (Chance(0.2)) {
+      step.carried.push_back(carried);
+    } else {
+      step.carried.push_back(Chance(0.2) ? Any(body.carried) : Tanh(Any(pool)));
+    }
+  }
+  for (int64_t i = 0; i < stacked; i++) step.stacked.push_back(Any(pool));
+  if (!smooth_ && Chance(0.2)) step.stop = GreaterEqual(Sum(Any(pool)), 1);
+  if (!smooth_ && Chance(0.1)) step.stop = body.tape.Constant(Array(false));
+  return step;
+}
+
+void Maker::AddLoop(Tape& t, std::vector<Value>& pool, int depth) {
+  LoopOptions options;
+  const int64_t trips = Between(0, 3);
+  options.trips = static_cast<double>(trips);
+  options.reversed = Chance(0.3);
+  for (int64_t i = Between(0, 3); i > 0; i--) options.carried.push_back(Any(pool));
+  const int64_t scanned = Between(0, 2);
+  const int64_t length = trips + Between(0, 1);
+  for (int64_t i = 0; i < scanned; i++) {
+    const Value x = Any(pool);
+    if (i == 1 && Chance(0.3)) {
+      options.scanned.push_back(options.scanned[0]);
+    } else if (Chance(0.4)) {
+      options.scanned.push_back(BroadcastTo(x, {length, kWidth}));
+    } else {
+      options.scanned.push_back(Reshape(x * 0.5, {1, kWidth}) +
+                                Reshape(Cast(t.Iota(length), kFloat64), {length, 1}));
+    }
+  }
+  const bool has_rows = Chance(0.3);
+  if (has_rows) {
+    std::vector<int64_t> rows(static_cast<size_t>(scanned > 0 ? length : trips), Between(0, 4));
+    if (!rows.empty() && Chance(0.3)) rows.back() = 5;
+    options.rows = t.Constant(Array::Vector<int64_t>(rows));
+    options.rows_limit = 5;
+  }
+  // Twins are drawn with the same numbers.
+  const std::vector<Value> outer = pool;
+  const uint64_t body_seed = random_();
+  const int64_t stacked = Between(0, 2);
+  const int twins = Chance(0.3) ? 2 : 1;
+  for (int twin = 0; twin < twins; twin++) {
+    const LoopResult result = Loop(t, options, [&](LoopBody& body) -> LoopStep {
+      Maker maker(body_seed, smooth_);
+      LoopStep step = maker.Step(body, outer, depth, has_rows, stacked);
+      if (twin == 1) {
+        for (const Value& carried : body.carried) step.stacked.push_back(carried);
+      }
+      return step;
+    });
+    if (!result.trips.ok()) return;
+    pool.insert(pool.end(), result.carried.begin(), result.carried.end());
+    for (const Value& y : result.stacked) pool.push_back(Sum(y, 0));
+    if (Chance(0.3)) pool.push_back(BroadcastTo(Cast(result.trips, kFloat64), {kWidth}));
+  }
+}
+
+void Maker::Grow(Tape& t, std::vector<Value>& pool, int depth, int64_t count) {
+  for (int64_t i = 0; i < count; i++) {
+    if (depth < 3 && Chance(depth == 0 ? 0.6 : 0.25)) {
+      AddLoop(t, pool, depth);
+    } else {
+      pool.push_back(Elementwise(t, pool));
+    }
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<Graph> MakeRandomLoops(uint64_t seed) {
+  const bool gradients = seed % 2 == 1;
+  Tape t;
+  const Value x = t.Input("x", kFloat64, {kWidth}), y = t.Input("y", kFloat64, {kWidth});
+  std::vector<Value> pool = {x, y};
+  Maker maker(seed, gradients);
+  maker.Grow(t, pool, 0, 4);
+  std::vector<Value> outputs = {pool[pool.size() - 1], pool[pool.size() - 2]};
+  if (gradients) {
+    const Value f = Sum(Tanh(outputs[0])) + Sum(Sin(outputs[1]));
+    for (const Value& dx : Gradient(f, std::vector<Value>{x, y})) outputs.push_back(dx);
+  }
+  return t.Finish(outputs);
+}
+
+}  // namespace talweg::passes

@@ -11,10 +11,11 @@ namespace talweg::bench {
 
 // A classifier drawn at random, and how long it is trained: what the compiler was not tuned for.
 struct Network {
-  std::vector<int> widths;  // 2 to 60 inputs, 1 to 3 hidden layers of 5 to 200 units, 2 to 12 classes
-  bool tanh = false;        // else ReLU
-  int batch = 33;           // odd, 9 to 65
-  int epochs = 1;           // so that a fit takes plain C++ some ten milliseconds
+  std::vector<int>
+      widths;         // 2 to 60 inputs, 1 to 3 hidden layers of 5 to 200 units, 2 to 12 classes
+  bool tanh = false;  // else ReLU
+  int batch = 33;     // odd, 9 to 65
+  int epochs = 1;     // so that a fit takes plain C++ some ten milliseconds
 };
 
 // Both data sets have so many samples.

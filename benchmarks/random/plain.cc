@@ -9,8 +9,7 @@ namespace {
 
 // `text` with N as the number of a layer, M as that of the layer before it; layers count from 1.
 std::string ForLayer(const char* text, int layer) {
-  return absl::StrReplaceAll(text,
-                             {{"@N", absl::StrCat(layer)}, {"@M", absl::StrCat(layer - 1)}});
+  return absl::StrReplaceAll(text, {{"@N", absl::StrCat(layer)}, {"@M", absl::StrCat(layer - 1)}});
 }
 
 constexpr char kHead[] = R"(#include <algorithm>
@@ -142,9 +141,9 @@ constexpr char kTail[] = R"(
 
 std::string PlainSource(const Network& network) {
   const int layers = static_cast<int>(network.widths.size()) - 1;
-  std::string text = absl::StrCat("// ", Describe(network), "\n", kHead, "constexpr int kBatch = ",
-                                  network.batch, ", kTrain = ", kSamples, ", kAll = ", 2 * kSamples,
-                                  ", kEpochs = ", network.epochs, ";\n");
+  std::string text = absl::StrCat("// ", Describe(network), "\n", kHead,
+                                  "constexpr int kBatch = ", network.batch, ", kTrain = ", kSamples,
+                                  ", kAll = ", 2 * kSamples, ", kEpochs = ", network.epochs, ";\n");
   for (int i = 0; i <= layers; i++) {
     absl::StrAppend(&text, "constexpr int n", i, " = ", network.widths[i], ";\n");
   }
@@ -154,7 +153,9 @@ std::string PlainSource(const Network& network) {
   absl::StrAppend(&text, "\n\nstatic void Logits(const float* h0, int i) {");
   for (int i = 1; i <= layers; i++) {
     std::string forward = ForLayer(network.widths[i - 1] <= 4 ? kForwardOfFew : kForward, i);
-    if (i > 1) forward = absl::StrReplaceAll(forward, {{absl::StrCat("h", i - 1, "[k]"), absl::StrCat("h", i - 1, "[i][k]")}});
+    if (i > 1)
+      forward = absl::StrReplaceAll(
+          forward, {{absl::StrCat("h", i - 1, "[k]"), absl::StrCat("h", i - 1, "[i][k]")}});
     absl::StrAppend(&text, forward);
     if (i == layers) break;
     const char* activation =
@@ -167,9 +168,9 @@ std::string PlainSource(const Network& network) {
   for (int i = 1; i <= layers; i++) absl::StrAppend(&text, ForLayer(kClear, i));
   absl::StrAppend(&text, ForLayer(kBackwardStart, layers));
   for (int i = layers; i > 1; i--) {
-    absl::StrAppend(&text, absl::StrReplaceAll(
-                               ForLayer(kBackward, i),
-                               {{"@D", network.tanh ? "d * (1 - v * v)" : "v > 0 ? d : 0"}}));
+    absl::StrAppend(
+        &text, absl::StrReplaceAll(ForLayer(kBackward, i),
+                                   {{"@D", network.tanh ? "d * (1 - v * v)" : "v > 0 ? d : 0"}}));
   }
   absl::StrAppend(&text, kBackwardEnd);
   for (int i = 1; i <= layers; i++) absl::StrAppend(&text, ForLayer(kDescend, i));

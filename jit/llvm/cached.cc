@@ -111,7 +111,8 @@ class Writer {
   }
   void Write(const CompileOptions& options) {
     const auto& [target, level, name, function_size, verify, gdb, perf] = options;
-    WriteAll(target.spec, level, name, function_size);
+    // Where a debugger watches, code can be unwound; which one it is does not matter.
+    WriteAll(target.spec, level, name, function_size, gdb || perf);
   }
   void Write(const Toolchain& toolchain) {
     const auto& [llvm, triple, sources] = toolchain;

@@ -119,7 +119,8 @@ TEST(Fit, EveryFailedAllocationIsAStatus) {
   training.epochs = 2;
   training.adjust = {ReduceLROnPlateau({.monitor = "loss", .patience = 1})};
   Counter batches(true);
-  const std::pair<Engine, int64_t> engines[] = {{Interpret, 100}, {JitEngine({.cache = "off"}), 20}};
+  const std::pair<Engine, int64_t> engines[] = {{Interpret, 100},
+                                                {JitEngine({.cache = "off"}), 20}};
   for (const auto& [engine, least] : engines) {
     for (const bool watched : {false, true}) {
       const FitOptions options = watched ? FitOptions{.callbacks = {&batches}} : FitOptions{};

@@ -42,6 +42,10 @@ struct RegisterType {
   friend bool operator==(const RegisterType&, const RegisterType&) = default;
 };
 
+// Lanes of dynamic buffers may be read, and where nothing else lies there written, this far past
+// the last element; those of the arena have as much among their elements.
+inline constexpr int64_t kSlackBytes = 128;
+
 // A flat piece of memory. The elements that generated code may touch are 0 .. elements - 1.
 struct Buffer {
   enum class Home : uint8_t {
@@ -94,7 +98,7 @@ enum class Code : uint8_t {
   // Tells the caller the number of trips, args[0], where no input has it in its shape. Outputs are
   // there only afterwards. The run may end with an error. No result.
   kBindTrips,
-  // A new dynamic `buffer` of args[0] elements (and memory for 128 bytes more); `site` says for
+  // A new dynamic `buffer` of args[0] elements (and memory for kSlackBytes more); `site` says for
   // what,
   // should there be no memory. No result.
   kAllocate,

@@ -198,11 +198,14 @@ Tensor Level::NewTensor(const Type& type, const std::string& name, std::vector<i
   return tensor;
 }
 
-bool Level::WantsRowMajor(NodeId id) const {
-  return absl::c_any_of(graph_.nodes(), [&](const Node& node) {
-    return node.kind() == Kind::kReshape && node.operands[0] == id &&
-           DomainOf(node.type().shape) != DomainOf(this->node(id).type().shape);
-  });
+std::vector<bool> Level::ReadUnderOtherShapes(const Graph& graph) {
+  std::vector<bool> read(graph.nodes().size(), false);
+  for (const Node& node : graph.nodes()) {
+    if (node.kind() != Kind::kReshape) continue;
+    const Type& type = graph.node(node.operands[0]).type();
+    if (DomainOf(node.type().shape) != DomainOf(type.shape)) read[At(node.operands[0])] = true;
+  }
+  return read;
 }
 
 std::vector<int32_t> Level::OrderFor(NodeId id) const {

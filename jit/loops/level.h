@@ -61,6 +61,7 @@ class Level {
         has_loop_(absl::c_any_of(
             fusion_.groups,
             [](const Fusion::Group& group) { return group.what == Fusion::Group::What::kLoop; })),
+        row_major_(ReadUnderOtherShapes(graph)),
         tensors_(graph.nodes().size()),
         planned_(graph.nodes().size()),
         memory_site_(b_.AddSite({.what = ErrorSite::What::kMemory, .before = "", .after = ""})) {}
@@ -118,7 +119,7 @@ class Level {
   Tensor RowMajor(const Type& type, int32_t buffer);
   // Whether somebody reads it under another shape, which is easy where its elements lie row-major
   // without gaps; and its order in memory.
-  bool WantsRowMajor(NodeId id) const;
+  bool WantsRowMajor(NodeId id) const { return row_major_[At(id)]; }
   std::vector<int32_t> OrderFor(NodeId id) const;
   // A member's tensor: the planned one or a new one.
   const Tensor& TensorFor(NodeId id);
@@ -129,6 +130,7 @@ class Level {
   Tensor CopyOf(NodeId id, std::vector<int32_t> order, bool exact = false);
 
  private:
+  static std::vector<bool> ReadUnderOtherShapes(const Graph& graph);
   static size_t At(NodeId id) { return static_cast<size_t>(id); }
 
   absl::Status LowerGroup(const Fusion::Group& group);
@@ -146,6 +148,7 @@ class Level {
   const int32_t depth_;
   const Fusion fusion_;
   const bool has_loop_;
+  const std::vector<bool> row_major_;
   Symbol rows_, trips_;
   std::vector<std::optional<Tensor>> tensors_, planned_;
   absl::flat_hash_map<NodeId, Register> registers_;

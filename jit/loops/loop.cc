@@ -198,6 +198,7 @@ class LoopLowering {
   // later; stacked values to their slices.
   void PlanCarried(Level& body) {
     in_place_.assign(carried(), false);
+    FindReads(body);
     for (size_t k = 0; k < carried(); k++) {
       if (Stays(k)) continue;
       const NodeId next = graph_.outputs()[k];
@@ -207,13 +208,13 @@ class LoopLowering {
         continue;
       }
       // A carried value that becomes another one is taken before anything is overwritten.
-      if (DependsOnHome(body, next)) snapshots_.push_back({k, body.CopyOf(next, {})});
+      if (DependsOnHome(next)) snapshots_.push_back({k, body.CopyOf(next, {})});
     }
     for (size_t i = 0; i < stacked(); i++) {
       const NodeId next = graph_.outputs()[carried() + i];
       slice_in_place_.push_back(false);
       if (body.fusion().group[static_cast<size_t>(next)] < 0 || body.PlannedFor(next).has_value()) {
-        if (body.fusion().group[static_cast<size_t>(next)] < 0 && DependsOnHome(body, next)) {
+        if (body.fusion().group[static_cast<size_t>(next)] < 0 && DependsOnHome(next)) {
           slice_snapshots_.push_back({i, body.CopyOf(next, {})});
         }
         continue;
@@ -223,23 +224,36 @@ class LoopLowering {
     }
   }
 
-  // Whether a value that is only read through goes back to a carried one.
-  bool DependsOnHome(const Level& body, NodeId id) const {
-    std::vector<NodeId> rest = {id};
-    while (!rest.empty()) {
-      const NodeId next = rest.back();
-      rest.pop_back();
-      if (body.fusion().group[static_cast<size_t>(next)] >= 0) continue;
-      for (size_t k = 0; k < carried(); k++) {
-        if (next == Input(captures() + k) && !Stays(k)) return true;
-      }
-      const Node& node = body.node(next);
-      if (node.kind() == Kind::kPart) continue;
-      const size_t read = node.kind() == Kind::kCustom ? 1 : node.operands.size();
-      for (size_t i = 0; i < read; i++) rest.push_back(node.operands[i]);
+  // Who reads the memory of which carried value, in one pass over the body.
+  void FindReads(const Level& body) {
+    const Fusion& fusion = body.fusion();
+    through_.resize(graph_.nodes().size());
+    reads_.resize(carried());
+    becomes_.assign(carried(), false);
+    for (size_t k = 0; k < carried(); k++) {
+      if (!Stays(k)) through_[static_cast<size_t>(Input(captures() + k))].push_back(k);
     }
-    return false;
+    for (size_t i = 0; i < graph_.nodes().size(); i++) {
+      const Node& node = graph_.nodes()[i];
+      if (fusion.readers[i] == 0 || node.kind() == Kind::kPart) continue;
+      const size_t read = node.kind() == Kind::kCustom ? 1 : node.operands.size();
+      for (size_t o = 0; o < read; o++) {
+        for (size_t k : through_[static_cast<size_t>(node.operands[o])]) {
+          if (fusion.group[i] >= 0) {
+            reads_[k].push_back({static_cast<NodeId>(i), o});
+          } else if (!absl::c_linear_search(through_[i], k)) {
+            through_[i].push_back(k);
+          }
+        }
+      }
+    }
+    for (NodeId output : graph_.outputs()) {
+      for (size_t k : through_[static_cast<size_t>(output)]) becomes_[k] = true;
+    }
   }
+
+  // Whether a value that is only read through goes back to a carried one.
+  bool DependsOnHome(NodeId id) const { return !through_[static_cast<size_t>(id)].empty(); }
 
   bool MayOverwrite(const Level& body, size_t k) const {
     const Fusion& fusion = body.fusion();
@@ -263,49 +277,27 @@ class LoopLowering {
         return false;
       }
     }
-    for (NodeId output : graph_.outputs()) {
-      if (ReadsThrough(body, output, old)) return false;
-    }
-    for (size_t i = 0; i < graph_.nodes().size(); i++) {
-      const int32_t group = fusion.group[i];
-      if (fusion.readers[i] == 0 || group < writer) continue;
-      const Node& reader = graph_.nodes()[i];
-      for (size_t o = 0; o < reader.operands.size(); o++) {
-        const NodeId operand = reader.operands[o];
-        if (!ReadsThrough(body, operand, old)) continue;
-        if (group > writer) return false;
-        if (what == What::kNest) {
-          // At the same point, before it is overwritten.
-          if (reader.kind() != Kind::kMap || SameElements(graph_, operand) != old) return false;
-          continue;
-        }
-        // An inner loop that goes on with it.
-        const auto& inner = reader.As<LoopAttributes>();
-        const size_t first = inner.binds_rows ? 2 : 1;
-        if (!is_part || operand != old ||
-            o != first + static_cast<size_t>(inner.captures) +
-                     static_cast<size_t>(node.As<PartAttributes>().index)) {
-          return false;
-        }
+    if (becomes_[k]) return false;
+    for (const Read& read : reads_[k]) {
+      const int32_t group = fusion.group[static_cast<size_t>(read.reader)];
+      if (group < writer) continue;
+      if (group > writer) return false;
+      const Node& reader = body.node(read.reader);
+      const NodeId operand = reader.operands[read.operand];
+      if (what == What::kNest) {
+        // At the same point, before it is overwritten.
+        if (reader.kind() != Kind::kMap || SameElements(graph_, operand) != old) return false;
+        continue;
+      }
+      // An inner loop that goes on with it.
+      const auto& inner = reader.As<LoopAttributes>();
+      const size_t start = (inner.binds_rows ? 2 : 1) + static_cast<size_t>(inner.captures);
+      if (!is_part || operand != old ||
+          read.operand != start + static_cast<size_t>(node.As<PartAttributes>().index)) {
+        return false;
       }
     }
     return true;
-  }
-
-  // Whether reading `id` means reading the memory of `old`.
-  static bool ReadsThrough(const Level& body, NodeId id, NodeId old) {
-    std::vector<NodeId> rest = {id};
-    while (!rest.empty()) {
-      const NodeId next = rest.back();
-      rest.pop_back();
-      if (next == old) return true;
-      if (body.fusion().group[static_cast<size_t>(next)] >= 0) continue;
-      const Node& node = body.node(next);
-      if (node.kind() == Kind::kPart) continue;
-      const size_t read = node.kind() == Kind::kCustom ? 1 : node.operands.size();
-      for (size_t i = 0; i < read; i++) rest.push_back(node.operands[i]);
-    }
-    return false;
   }
 
   // ---- The end of a trip, and of the loop
@@ -393,6 +385,15 @@ class LoopLowering {
   Register trips_ = kNone, length_ = kNone;
   Tensor rows_;
   std::vector<Tensor> homes_, scanned_, stacked_, slices_;
+  // For each node that is read through, the carried values it goes back to; for each of those, who
+  // reads it, and whether it becomes another one or a stacked one.
+  std::vector<absl::InlinedVector<size_t, 1>> through_;
+  struct Read {
+    NodeId reader;
+    size_t operand;
+  };
+  std::vector<std::vector<Read>> reads_;
+  std::vector<bool> becomes_;
   std::vector<bool> in_place_, slice_in_place_;
   std::vector<std::pair<size_t, Tensor>> snapshots_, slice_snapshots_;
 };

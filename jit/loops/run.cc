@@ -164,14 +164,12 @@ absl::StatusOr<std::vector<Array>> Run::Finish(bool finished) {
 }
 
 bool Run::Allocate(int32_t slot, int32_t site, int64_t elements, int64_t element_size) {
-  // Some lanes more than there are elements may be written.
-  constexpr int64_t kSlack = 128;
   constexpr int64_t kMost = std::numeric_limits<int64_t>::max() / 2;
   const size_t height = live_.size();
   if (height == blocks_.size()) blocks_.emplace_back();
   Block& block = blocks_[height];
-  const bool countable = elements >= 0 && elements <= (kMost - kSlack) / element_size;
-  const int64_t bytes = countable ? elements * element_size + kSlack : kMost;
+  const bool countable = elements >= 0 && elements <= (kMost - kSlackBytes) / element_size;
+  const int64_t bytes = countable ? elements * element_size + kSlackBytes : kMost;
   if (block.memory == nullptr || block.bytes < bytes) {
     block.memory.reset();  // first, so that both need not exist at once
     block.memory.reset(countable ? NewMemory(bytes) : nullptr);

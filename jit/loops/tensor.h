@@ -13,9 +13,6 @@ namespace talweg::loops {
 // What the lowering computes with (private to jit/loops): places of elements, and where a node's
 // elements lie in memory.
 
-// Lanes of arena and dynamic buffers may be read, and where nothing else lies there written, this
-// far past the end.
-inline constexpr int64_t kSlackBytes = 128;
 // Bounded run-time extents are rounded up to a multiple of this in memory, so that whole vectors
 // and tiles may run past the last row.
 inline constexpr int64_t kRowMultiple = 16;

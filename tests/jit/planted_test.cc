@@ -37,7 +37,7 @@ struct Subject {
   std::vector<Outcome> outcomes;
 };
 
-constexpr uint64_t kSubjects = 600;
+constexpr uint64_t kSubjects = 1500;
 
 std::vector<Subject> MakeSubjects() {
   std::vector<Subject> subjects;
@@ -54,7 +54,9 @@ std::vector<Subject> MakeSubjects() {
     if (!program.ok()) continue;
     Subject subject{random->graph, *simplified, *std::move(program), {}, {}};
     subject.inputs = {RandomInputs(random->graph, seed, random->rows),
-                      SpecialInputs(random->graph, seed, random->rows)};
+                      SpecialInputs(random->graph, seed, random->rows),
+                      RandomInputs(random->graph, seed + 1, random->rows),
+                      RandomInputs(random->graph, seed + 2, random->rows)};
     if (random->rows > 0) subject.inputs.push_back(RandomInputs(random->graph, seed, 5));
     for (const NamedArrays& inputs : subject.inputs) {
       subject.outcomes.push_back(reference->Run(inputs));

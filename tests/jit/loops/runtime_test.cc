@@ -250,8 +250,8 @@ TEST(Allocate, ReusesWhatWasReleased) {
                   EXPECT_EQ(talweg_allocate(c, 1, 0, 1000, 8), 1);
                   EXPECT_EQ(talweg_mark(c), mark + 2);
                   EXPECT_EQ(reinterpret_cast<uintptr_t>(c->table[1]) % 64, 0u);
-                  std::memset(c->table[0], 1, static_cast<size_t>(1000 - trip) * 4 + 64);
-                  std::memset(c->table[1], 1, 8000 + 64);
+                  std::memset(c->table[0], 1, static_cast<size_t>(1000 - trip) * 4 + 128);
+                  std::memset(c->table[1], 1, 8000 + 128);
                   EXPECT_TRUE(trip == 0 || c->table[0] == first);
                   EXPECT_TRUE(trip == 0 || c->table[1] == second);
                   first = c->table[0];
@@ -280,7 +280,7 @@ TEST(Allocate, KeepsWhatTheMarkKeeps) {
 TEST(Allocate, SaysWhatForAndHowMuch) {
   EXPECT_EQ(
       WithDynamic([](Context* c) { EXPECT_EQ(talweg_allocate(c, 0, 0, int64_t{1} << 58, 4), 0); }),
-      absl::ResourceExhaustedError("op: float32[5,2]: no memory for 1152921504606847040 "
+      absl::ResourceExhaustedError("op: float32[5,2]: no memory for 1152921504606847104 "
                                    "bytes (model.cc:14)"));
   for (const int64_t n : {std::numeric_limits<int64_t>::max(), int64_t{1} << 62, int64_t{-1}}) {
     EXPECT_EQ(WithDynamic([n](Context* c) { EXPECT_EQ(talweg_allocate(c, 0, 0, n, 4), 0); }),

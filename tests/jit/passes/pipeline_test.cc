@@ -167,7 +167,7 @@ TEST(Passes, KeepEveryBitOfRandomGraphs) {
   const std::vector<uint64_t> seeds = Seeds(1100);
   for (const uint64_t seed : seeds) {
     const absl::StatusOr<RandomGraph> random =
-        MakeRandomGraph(seed, {.smooth = false, .gradients = seed % 2 == 0});
+        MakeRandomGraph(seed, {.smooth = {}, .gradients = seed % 2 == 0});
     ASSERT_TRUE(random.ok()) << "seed " << seed << ": " << random.status();
     const Reference::Sizes sizes[] = {{random->rows, 3}};
     CheckSubsets(Reference(random->graph, sizes, seed), seed, changes);

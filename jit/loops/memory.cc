@@ -133,8 +133,9 @@ absl::Status AssignMemory(Program& program) {
     }
     arena.push_back({lifetime, i});
   }
-  absl::c_stable_sort(arena,
-                      [](const auto& a, const auto& b) { return a.first.first < b.first.first; });
+  absl::c_sort(arena, [](const auto& a, const auto& b) {
+    return std::pair(a.first.first, a.second) < std::pair(b.first.first, b.second);
+  });
   std::vector<Lifetime> order;
   for (const auto& [lifetime, i] : arena) order.push_back(lifetime);
   const absl::StatusOr<ArenaLayout> layout = LayOut(order);

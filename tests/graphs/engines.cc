@@ -166,7 +166,9 @@ std::string ValueDifference(const Graph& graph, const std::vector<Array>& a,
   return "";
 }
 
-// An error without the types that the node's operands have: "gather: index 7 is outside of [0, 5)".
+// An error without the types that the node's operands have, and without the index that is named:
+// where several are wrong, it is the first that an engine comes to, and lanes may lie along any
+// axis. "gather: index # is outside of [0, 5)"
 struct Words {
   absl::StatusCode code;
   std::string text;
@@ -174,6 +176,11 @@ struct Words {
     std::vector<std::string> parts = absl::StrSplit(status.message(), ": ");
     if (parts.size() > 2) parts.erase(parts.begin() + 1);
     text = absl::StrJoin(parts, ": ");
+    constexpr char kIndex[] = ": index ", kOutside[] = " is outside of ";
+    const size_t index = text.find(kIndex), outside = text.find(kOutside);
+    if (index < outside && outside != std::string::npos) {
+      text.replace(index + sizeof(kIndex) - 1, outside - index - sizeof(kIndex) + 1, "#");
+    }
   }
   friend bool operator==(const Words&, const Words&) = default;
 };

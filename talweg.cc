@@ -1,5 +1,7 @@
 #include "talweg.h"
 
+#include <cstdlib>
+
 #include "absl/strings/str_cat.h"
 #include "base/text.h"
 
@@ -13,7 +15,13 @@ absl::StatusOr<Engine> EngineByName(std::string_view name) {
 }
 
 const Engine& DefaultEngine() {
-  static const Engine* const engine = new Engine(JitEngine());
+  static const Engine* const engine = [] {
+    // It is never destroyed, so that other static objects may use it as long as they live.
+    if (EnvironmentTrace().table) {
+      std::atexit([] { Tracer({}).Show(&Trace::table, *ReportOf(DefaultEngine())); });
+    }
+    return new Engine(JitEngine());
+  }();
   return *engine;
 }
 
@@ -21,6 +29,15 @@ absl::StatusOr<Executable> Compile(const Tape& tape, absl::Span<const Value> out
   const absl::StatusOr<Graph> graph = tape.Finish(outputs);
   if (!graph.ok()) return graph.status();
   return DefaultEngine()(*graph);
+}
+
+absl::StatusOr<Step> CompileStep(const Tape& tape, absl::Span<const Carry> carried,
+                                 absl::Span<const Value> outputs) {
+  absl::StatusOr<StepGraph> step = MakeStepGraph(tape, carried, outputs);
+  if (!step.ok()) return step.status();
+  absl::StatusOr<Executable> executable = DefaultEngine()(step->graph);
+  if (!executable.ok()) return executable.status();
+  return Step::Make(*std::move(executable), step->state);
 }
 
 absl::StatusOr<Fitted> Fit(const Training& training, const Dataset& train,

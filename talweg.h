@@ -27,11 +27,13 @@
 #include "graph/engine.h"
 #include "graph/parse.h"
 #include "graph/print.h"
+#include "graph/step.h"
 #include "graph/tape.h"
 #include "graph/value.h"
 #include "graph/verify.h"
 #include "interpreter/interpreter.h"
 #include "jit/jit.h"
+#include "jit/trace.h"
 #include "ops/contract.h"
 #include "ops/custom.h"
 #include "ops/elementwise.h"
@@ -68,6 +70,11 @@ const Engine& DefaultEngine();
 
 // The graph of these outputs, ready to run. Errors: whatever went wrong while the graph was built.
 absl::StatusOr<Executable> Compile(const Tape& tape, absl::Span<const Value> outputs);
+
+// The graph of these outputs as a step that goes from state to state (graph/step.h), for a training
+// loop of one's own.
+absl::StatusOr<Step> CompileStep(const Tape& tape, absl::Span<const Carry> carried,
+                                 absl::Span<const Value> outputs);
 
 // Fit, Evaluate, Predict and InitialParameters of train/fit.h on the default engine.
 absl::StatusOr<Fitted> Fit(const Training& training, const Dataset& train,

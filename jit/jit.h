@@ -1,12 +1,14 @@
 #ifndef TALWEG_JIT_JIT_H_
 #define TALWEG_JIT_JIT_H_
 
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "graph/engine.h"
+#include "jit/trace.h"
 
 namespace talweg {
 
@@ -24,6 +26,11 @@ struct JitOptions {
   bool evaluate = false;
   // Checks what each stage makes. An error is a mistake of Talweg's.
   bool verify = false;
+  // Times each run and counts its operations, for JitEngine::Report: some 50 ns a run, and some ns
+  // a trip of loops that have to count.
+  bool profile = false;
+  // What to show of each compile, besides what TALWEG_TRACE asks for.
+  Trace trace = {};
 };
 
 // The compiler: graph -> passes -> loop IR -> machine code. The results are the interpreter's, to
@@ -37,9 +44,32 @@ absl::StatusOr<Executable> Jit(const Graph& graph, const JitOptions& options);
 absl::StatusOr<Executable> Jit(const Graph& graph);
 
 // The compiler as an engine. It keeps what it has compiled last: an equal graph is not compiled
-// again, so that a training with another rate or seed costs nothing. May be called from many
-// threads at once.
-Engine JitEngine(const JitOptions& options = {});
+// again, so that a training with another rate or seed costs nothing. Copies are the same engine.
+// May be called from many threads at once.
+//
+//   JitEngine engine({.profile = true});
+//   absl::StatusOr<Fitted> fitted = Fit(engine, training, train, test);
+//   std::cout << engine.Report();
+class JitEngine {
+ public:
+  JitEngine();
+  explicit JitEngine(const JitOptions& options);
+
+  absl::StatusOr<Executable> operator()(const Graph& graph) const;
+
+  // A table of what was compiled: what it is, the time of each stage, whether the cache had the
+  // code, how often it ran; with JitOptions::profile (or TALWEG_TRACE=table) also how long, how
+  // many operations that were (jit/flop.h), and their rate as a share of the most that a core of
+  // this machine does, which the first call measures.
+  std::string Report() const;
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+// The report of an engine that is a JitEngine; an error for one that is not.
+absl::StatusOr<std::string> ReportOf(const Engine& engine);
 
 // Why code that is compiled with this JitOptions::cache is not found again by the next process, as
 // a sentence with the folder. OK if the cache works, or is off on purpose.

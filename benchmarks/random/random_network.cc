@@ -1,7 +1,7 @@
 // A fit of a network that a seed draws, on the JIT. Usage:
 //
-//   random_network SEED NUMBER            prints fit_s; on stderr what network it is
-//   random_network SEED NUMBER --plain    prints a C++ program that does the same in plain loops
+//   random_network SEED NUMBER --fit ...    prints fit_s; on stderr what network it is
+//   random_network SEED NUMBER --plain      prints a C++ program that does the same in plain loops
 
 #include <cstdio>
 #include <iostream>
@@ -30,14 +30,14 @@ absl::Status Measure(const bench::Network& network) {
 int main(int argc, char** argv) {
   uint64_t seed;
   int number;
-  const bool plain = argc == 4 && std::string_view(argv[3]) == "--plain";
-  if ((argc != 3 && !plain) || !absl::SimpleAtoi(argv[1], &seed) ||
+  const std::string_view what = argc > 3 ? argv[3] : "";
+  if ((what != "--fit" && what != "--plain") || !absl::SimpleAtoi(argv[1], &seed) ||
       !absl::SimpleAtoi(argv[2], &number)) {
-    std::cerr << "error: usage: random_network SEED NUMBER [--plain]\n";
+    std::cerr << "error: usage: random_network SEED NUMBER --fit|--plain\n";
     return 1;
   }
   const talweg::bench::Network network = talweg::bench::Draw(seed, number);
-  if (plain) {
+  if (what == "--plain") {
     std::cout << talweg::bench::PlainSource(network);
     return 0;
   }

@@ -40,9 +40,9 @@ class ObjectCache {
   // A hash of all that the object depends on (cached.h).
   using Key = std::array<uint8_t, 32>;
 
-  // `place` is a folder, "off", or empty: where the environment says (README.md). Never fails, but
-  // may give a cache that is off or cannot be written, whose status() says why. Tests put another
-  // system, or another user than this process's, in their place.
+  // `place` is a folder, "off", or empty: where the environment says (cache_folder.h). Never fails,
+  // but may give a cache that is off or cannot be written, whose status() says why. Tests put
+  // another system, or another user than this process's, in their place.
   static ObjectCache Open(const std::string& place, FileSystem system = {},
                           uid_t user = ::geteuid());
 

@@ -19,14 +19,17 @@
 namespace talweg::native {
 namespace {
 
-// Writes values so that different ones give different bytes: numbers in as many bytes as they need
-// (seven bits each; the eighth says that more follow), the lengths of lists before them.
+// Hashes values as bytes that differ where the values do: numbers in as many as they need (seven
+// bits each; the eighth says that more follow), the lengths of lists before them.
 //
 // Structs are taken apart into all of their fields: a new field does not compile until it is
 // written here, or named as one that no object depends on.
 class Writer {
  public:
-  std::string Take() && { return std::move(bytes_); }
+  ObjectCache::Key Hash() {
+    Flush();
+    return hasher_.final();
+  }
 
   template <typename T>
     requires std::is_integral_v<T> || std::is_enum_v<T>
@@ -34,15 +37,17 @@ class Writer {
     auto rest = static_cast<uint64_t>(value);
     // Small negative numbers are small too: kNone is everywhere.
     if constexpr (std::is_signed_v<T>) rest = rest << 1 ^ (value < 0 ? ~uint64_t{0} : 0);
+    if (used_ + kMostBytes > sizeof(bytes_)) Flush();
     while (rest >= 0x80) {
-      bytes_.push_back(static_cast<char>(rest | 0x80));
+      bytes_[used_++] = static_cast<uint8_t>(rest | 0x80);
       rest >>= 7;
     }
-    bytes_.push_back(static_cast<char>(rest));
+    bytes_[used_++] = static_cast<uint8_t>(rest);
   }
   void Write(absl::string_view text) {
     Write(text.size());
-    bytes_.append(text.data(), text.size());
+    Flush();
+    hasher_.update(llvm::StringRef(text.data(), text.size()));
   }
   void Write(const std::string& text) { Write(absl::string_view(text)); }
   template <typename T>
@@ -106,7 +111,8 @@ class Writer {
   }
   void Write(const CompileOptions& options) {
     const auto& [target, level, name, function_size, verify, gdb, perf] = options;
-    WriteAll(target.spec, level, name, function_size);
+    // Where a debugger watches, code can be unwound; which one it is does not matter.
+    WriteAll(target.spec, level, name, function_size, gdb || perf);
   }
   void Write(const Toolchain& toolchain) {
     const auto& [llvm, triple, sources] = toolchain;
@@ -119,7 +125,12 @@ class Writer {
     (Write(values), ...);
   }
 
-  std::string bytes_;
+  void Flush() { hasher_.update(llvm::ArrayRef<uint8_t>(bytes_, std::exchange(used_, 0))); }
+
+  static constexpr size_t kMostBytes = 10;  // of a number
+  llvm::BLAKE3 hasher_;
+  uint8_t bytes_[16384];
+  size_t used_ = 0;
 };
 
 std::string LlvmVersion() {
@@ -156,9 +167,7 @@ ObjectCache::Key KeyOf(const loops::Program& program, const CompileOptions& opti
   writer.Write(toolchain);
   writer.Write(options);
   writer.Write(program);
-  const std::string bytes = std::move(writer).Take();
-  return llvm::BLAKE3::hash(
-      llvm::ArrayRef<uint8_t>(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()));
+  return writer.Hash();
 }
 
 absl::StatusOr<std::shared_ptr<const CompiledProgram>> Compile(const loops::Program& program,

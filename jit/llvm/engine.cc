@@ -11,7 +11,6 @@
 #include "jit/llvm/emit.h"
 #include "jit/llvm/target.h"
 #include "llvm/ADT/SmallString.h"
-#include "llvm/Config/llvm-config.h"
 #include "llvm/IR/DiagnosticInfo.h"
 #include "llvm/IR/DiagnosticPrinter.h"
 #include "llvm/IR/LLVMContext.h"
@@ -122,14 +121,6 @@ absl::StatusOr<std::string> Generate(const loops::Program& program, const Compil
 absl::StatusOr<std::string> EmitObject(const loops::Program& program, const CompileOptions& options,
                                        Timings* timings) {
   return Generate(program, options, llvm::CodeGenFileType::ObjectFile, timings);
-}
-
-std::string Fingerprint(const CompileOptions& options) {
-  const TargetSpec& spec = options.target.spec;
-  return absl::StrCat("llvm ", LLVM_VERSION_STRING, "\ncpu ", spec.cpu, "\nfeatures ",
-                      spec.features, "\nlevel ", options.level, "\nname ", options.name,
-                      "\nfunction_size ", options.function_size, "\nunwind ",
-                      options.gdb || options.perf, "\n");
 }
 
 absl::StatusOr<std::string> AssemblyText(const loops::Program& program,

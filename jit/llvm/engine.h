@@ -68,12 +68,8 @@ class CompiledProgram {
 // An ELF object. The same program and options give the same bytes. Error: LLVM could not do it.
 absl::StatusOr<std::string> EmitObject(const loops::Program& program, const CompileOptions& options,
                                        Timings* timings = nullptr);
-// Everything that an object's bytes depend on besides the program and Talweg's own version, as
-// text: LLVM's version, the processor, the options. Part of the key of whatever keeps objects.
-std::string Fingerprint(const CompileOptions& options);
-
-// The same as EmitObject, as text for people. The assembly says where loops begin, how deep they
-// are and of which section, and which instructions spill a register or reload it.
+// The same as text, for people. The assembly says where loops begin, how deep they are and of which
+// section, and which instructions spill a register or reload it.
 absl::StatusOr<std::string> LlvmText(const loops::Program& program, const CompileOptions& options);
 absl::StatusOr<std::string> AssemblyText(const loops::Program& program,
                                          const CompileOptions& options);

@@ -3,6 +3,8 @@
 
 bench_rounds=5
 bench_data=tests/data/blobs/blobs_1000_3_2_std2_seed2.csv
+# Of the random networks.
+bench_seed=${TALWEG_BENCH_SEED:-$((RANDOM * 32768 + RANDOM))}
 
 # The rows of the table whose name or group is among the arguments; all without arguments.
 bench_rows() {
@@ -15,45 +17,91 @@ bench_programs() {
   awk '{ for (i = 5; i <= NF; i++) if ($i != "/") { sub(/\..*/, "", $i); print $i } }' | sort -u
 }
 
+# bench_python MODULE: a Python that has the module, or fails.
+bench_python() {
+  local python
+  for python in ${TALWEG_PYTHON:-} "$bench_venv/bin/python" python3; do
+    if "$python" -c "import $1" 2> /dev/null; then echo "$python"; return; fi
+  done
+  return 1
+}
+bench_venv=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/talweg-bench/venv
+
+# bench_peers PACKAGES...: installs them where they are missing. It may fail: the goals are absent then.
+bench_peers() {
+  local package missing=()
+  for package in "$@"; do bench_python "$package" > /dev/null || missing+=("$package"); done
+  [ ${#missing[@]} -gt 0 ] || return 0
+  say "Installing ${missing[*]} into $bench_venv, some gigabytes"
+  { [ -x "$bench_venv/bin/pip" ] || python3 -m venv "$bench_venv"; } >&2 &&
+    for package in "${missing[@]}"; do "$bench_venv/bin/pip" install -q "$package" >&2 || say "pip could not install $package"; done
+}
+
+# bench_script OUT COMMAND...: makes OUT a program that runs the command with the program's argument.
+bench_script() {
+  local out=$1; shift
+  { printf '#!/bin/sh\nexec'; printf ' %q' "$@"; printf ' "$@"\n'; } > "$out"
+  chmod +x "$out"
+}
+
 # bench_build OUT PROGRAMS...: makes OUT/PROGRAM an executable, or writes why not to OUT/PROGRAM.absent.
 bench_build() {
-  local out=$1 program targets=(); shift
+  local out=$1 program python bin targets=(); shift
+  for program in "$@"; do
+    case $program in
+      random_*) targets+=("//benchmarks/random:random_network") ;;
+      plain_* | peak | *_fit) ;;
+      *) [ ! -e "benchmarks/goals/$program.cc" ] || targets+=("//benchmarks/goals:$program") ;;
+    esac
+  done
+  if [ ${#targets[@]} -gt 0 ]; then
+    bazel build "${bazel_quiet[@]}" -c opt "${targets[@]}" >&2
+    bin=$(bazel info -c opt bazel-bin 2> /dev/null)/benchmarks
+  fi
   for program in "$@"; do
     case $program in
       plain_fit) clang++-19 -O3 -march=native -ffast-math -o "$out/$program" benchmarks/baselines/plain_fit.cc ;;
       peak) clang++-19 -O3 -march=native -o "$out/$program" benchmarks/baselines/peak.cc ;;
-      jax_fit)
-        local python=${TALWEG_PYTHON:-python3}
-        if "$python" -c 'import jax' 2> /dev/null; then
-          printf '#!/bin/sh\nexec %q %q "$@"\n' "$python" "$root/benchmarks/baselines/jax_fit.py" > "$out/$program"
-          chmod +x "$out/$program"
+      jax_fit | torch_fit)
+        if python=$(bench_python "${program%_fit}"); then
+          bench_script "$out/$program" "$python" "$root/$(ls benchmarks/*/"$program.py")"
         else
-          echo "$python has no jax (TALWEG_PYTHON names another)" > "$out/$program.absent"
+          echo "no Python here has ${program%_fit}; './dev bench peers' installs it with pip" > "$out/$program.absent"
         fi ;;
+      random_*) bench_script "$out/$program" "$bin/random/random_network" "$bench_seed" "${program#random_}" --fit ;;
+      plain_random_*)
+        "$bin/random/random_network" "$bench_seed" "${program#plain_random_}" --plain > "$out/$program.cc"
+        clang++-19 -O3 -march=native -ffast-math -o "$out/$program" "$out/$program.cc" ;;
       *)
         if [ -e "benchmarks/goals/$program.cc" ]; then
-          targets+=("//benchmarks/goals:$program")
+          ln -s "$bin/goals/$program" "$out/$program"
         else
           echo "benchmarks/goals/$program.cc is not written yet" > "$out/$program.absent"
         fi ;;
     esac
   done
-  [ ${#targets[@]} -gt 0 ] || return 0
-  bazel build "${bazel_quiet[@]}" -c opt "${targets[@]}" >&2
-  local bin; bin=$(bazel info -c opt bazel-bin 2> /dev/null)
-  for program in "${targets[@]#*:}"; do ln -s "$bin/benchmarks/goals/$program" "$out/$program"; done
+}
+
+# bench_launcher CORES: the command that starts a program, a word a line. On a busy machine a long run is interrupted and a short
+# one is not, so that only a priority above others' makes a ratio of the two fair; where we may not ask for it, we do without.
+bench_launcher() {
+  # The last core we may use: the first ones serve the system's interrupts.
+  [ "$1" = all ] || printf '%s\n' taskset -c "$(sed -n 's/^Cpus_allowed_list:.*[^0-9]\([0-9]*\)$/\1/p' /proc/self/status)"
+  if chrt -f 1 true 2> /dev/null; then printf '%s\n' chrt -f 1
+  elif nice -n -20 true 2> /dev/null; then printf '%s\n' nice -n -20
+  fi
+  printf '%s\n' timeout 300
 }
 
 # bench_run OUT CORES PROGRAMS...: all programs in turn, bench_rounds times; writes `CORES PROGRAM.KEY VALUE` lines to OUT/figures.
 bench_run() {
-  local out=$1 cores=$2 round program printed pin=(); shift 2
-  # The last core we may use: the first ones serve the system's interrupts.
-  [ "$cores" = all ] || pin=(taskset -c "$(sed -n 's/^Cpus_allowed_list:.*[^0-9]\([0-9]*\)$/\1/p' /proc/self/status)")
+  local out=$1 cores=$2 round program printed launcher; shift 2
+  mapfile -t launcher < <(bench_launcher "$cores")
   for ((round = 1; round <= bench_rounds; round++)); do
     for program in "$@"; do
       [ ! -e "$out/$program.absent" ] || continue  # it failed in an earlier round
-      if printed=$("${pin[@]}" "$out/$program" "$bench_data"); then
-        say "round $round: $program: $printed"
+      if printed=$("${launcher[@]}" "$out/$program" "$bench_data"); then
+        say "round $round: $program: "$printed
         awk -v prefix="$cores $program." '{
           for (i = 1; i < NF; i++) if ($(i + 1) ~ /^-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?$/) { print prefix $i, $(i + 1); i++ }
         }' <<< "$printed" >> "$out/figures"
@@ -100,6 +148,13 @@ bench() (
   for name in "$@"; do [ -n "$(bench_rows "$name")" ] || die "there is no goal or group '$name' in benchmarks/goals.txt"; done
   [ -e "$bench_data" ] || die "$bench_data is missing"
   rows=$(bench_rows "$@")
+  ! grep -q ' random_' <<< "$rows" || say "random networks of seed $bench_seed (TALWEG_BENCH_SEED chooses another)"
+  for name in "$@"; do
+    case $name in
+      peers) bench_peers jax torch ;;
+      fit_over_jax | fit_over_torch) bench_peers "${name#fit_over_}" ;;
+    esac
+  done
   out=$(mktemp -d)
   trap 'rm -rf "$out"' EXIT
   : > "$out/figures"

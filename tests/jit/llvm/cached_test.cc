@@ -154,6 +154,7 @@ TEST(Key, DependsOnAllThatAnObjectDependsOn) {
       {"level", [](Everything& e) { e.options.level = 3; }},
       {"name", [](Everything& e) { e.options.name = "x"; }},
       {"function_size", [](Everything& e) { e.options.function_size = 0; }},
+      {"debugger", [](Everything& e) { e.options.gdb = true; }},
 
       {"register's type", [](Everything& e) { e.program.registers[0].dtype = kInt32; }},
       {"register's lanes", [](Everything& e) { e.program.registers[0].lanes = 2; }},
@@ -224,7 +225,6 @@ TEST(Key, DependsOnAllThatAnObjectDependsOn) {
 TEST(Key, DoesNotDependOnWhatIsNotInTheObject) {
   const Change changes[] = {
       [](Everything& e) { e.options.verify = true; },
-      [](Everything& e) { e.options.gdb = e.options.perf = true; },
       [](Everything& e) { e.program.buffers[0].name = "y"; },
       [](Everything& e) { e.program.sites[0].before = "there"; },
       [](Everything& e) { e.program.constants[0] = Array(1.5f); },

@@ -8,7 +8,6 @@
 #include <fstream>
 #include <iterator>
 #include <memory>
-#include <set>
 #include <string>
 #include <thread>
 #include <utility>
@@ -125,21 +124,6 @@ TEST(Objects, AreTheSameBytesEachTimeAndLinkAgain) {
     ASSERT_TRUE(first.ok() && second.ok()) << first.status() << second.status();
     EXPECT_TRUE(Works(**first, 5));
     EXPECT_TRUE(Works(**second, 5));
-  }
-}
-
-TEST(Fingerprint, TellsOptionsApart) {
-  std::set<std::string> all;
-  const CompileOptions options = Options("x86-64");
-  EXPECT_THAT(Fingerprint(options), HasSubstr("llvm 19."));
-  EXPECT_EQ(Fingerprint(options), Fingerprint(Options("x86-64")));
-  CompileOptions level = options, name = options, size = options, unwind = options;
-  level.level = 1;
-  name.name = "other";
-  size.function_size = 1;
-  unwind.gdb = true;
-  for (const CompileOptions& other : {options, level, name, size, unwind, Options("native")}) {
-    EXPECT_TRUE(all.insert(Fingerprint(other)).second) << Fingerprint(other);
   }
 }
 

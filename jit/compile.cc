@@ -1,0 +1,191 @@
+#include "jit/compile.h"
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "graph/print.h"
+#include "graph/verify.h"
+#include "jit/llvm/cache.h"
+#include "jit/llvm/cached.h"
+#include "jit/llvm/host.h"
+#include "jit/loops/evaluate.h"
+#include "jit/loops/lower.h"
+#include "jit/loops/print.h"
+#include "jit/loops/runtime.h"
+#include "jit/loops/verify.h"
+#include "jit/passes/pipeline.h"
+
+namespace talweg {
+namespace {
+
+class Clock {
+ public:
+  // Milliseconds since the last call.
+  double Lap() {
+    const auto now = std::chrono::steady_clock::now();
+    return std::chrono::duration<double, std::milli>(now - std::exchange(start_, now)).count();
+  }
+
+ private:
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+// A node of a shape with run-time extents: whether it can exist is known when these are.
+struct RunTimeShape {
+  Shape shape;
+  NodeId node;
+};
+
+std::vector<RunTimeShape> RunTimeShapes(const Graph& graph) {
+  std::vector<RunTimeShape> shapes;
+  for (size_t i = 0; i < graph.nodes().size(); i++) {
+    for (const Type& type : graph.nodes()[i].types) {
+      if (IsStatic(type.shape)) continue;
+      const bool known = std::any_of(shapes.begin(), shapes.end(),
+                                     [&](const RunTimeShape& s) { return s.shape == type.shape; });
+      if (!known) shapes.push_back({type.shape, static_cast<NodeId>(i)});
+    }
+  }
+  return shapes;
+}
+
+absl::Status CheckShapes(const Graph& graph, const std::vector<RunTimeShape>& shapes,
+                         const SymbolValues& symbols) {
+  for (const RunTimeShape& s : shapes) {
+    const Dims dims = Resolve(s.shape, symbols);
+    if (std::any_of(dims.begin(), dims.end(), [](int64_t dim) { return dim < 0; })) continue;
+    const absl::StatusOr<int64_t> size = CheckedSize(dims);
+    if (size.ok()) continue;
+    return NodeError(absl::StatusCode::kInvalidArgument, graph, s.node, size.status().message());
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Graph> RunPasses(const Graph& graph, const JitOptions& options, Tracer& tracer,
+                                CompileTimes& times) {
+  std::string text;
+  const bool wanted = tracer.Wants(&Trace::passes);
+  absl::StatusOr<Graph> result = passes::RunPasses(
+      graph, {.without = options.without,
+              .verify = options.verify,
+              .log = [&](const passes::PassRun& run) {
+                const double ms = absl::ToDoubleMilliseconds(run.time);
+                const auto same = [&](const auto& pass) { return pass.first == run.name; };
+                auto it = std::find_if(times.each_pass.begin(), times.each_pass.end(), same);
+                if (it == times.each_pass.end()) {
+                  it = times.each_pass.insert(it, {run.name, 0});
+                }
+                it->second += ms;
+                if (!wanted) return;
+                const size_t before = CountNodes(run.before), after = CountNodes(run.after);
+                if (!run.changed) {
+                  absl::StrAppendFormat(&text, "%s: nothing to do, %.3f ms\n", run.name, ms);
+                } else {
+                  absl::StrAppendFormat(&text, "%s: %d nodes become %d, %.3f ms\n%s", run.name,
+                                        before, after, ms, Print(run.after));
+                }
+              }});
+  tracer.Show(&Trace::passes, text);
+  return result;
+}
+
+absl::StatusOr<loops::Body> MakeBody(const loops::Program& program, const native::Target& target,
+                                     const JitOptions& options, Tracer& tracer,
+                                     CompileTimes& times) {
+  if (options.evaluate) return loops::Body(loops::Evaluator(program));
+  const native::CompileOptions native_options = {
+      .target = target, .level = options.level, .name = "talweg", .verify = options.verify};
+  // Before the compile: should LLVM not survive it, this is what is wanted.
+  if (tracer.Wants(&Trace::llvm)) {
+    const absl::StatusOr<std::string> text = native::LlvmText(program, native_options);
+    if (!text.ok()) return text.status();
+    tracer.Show(&Trace::llvm, *text);
+  }
+  if (tracer.Wants(&Trace::assembly)) {
+    const absl::StatusOr<std::string> text = native::AssemblyText(program, native_options);
+    if (!text.ok()) return text.status();
+    tracer.Show(&Trace::assembly, *text);
+  }
+  absl::StatusOr<std::shared_ptr<const native::CompiledProgram>> code = native::Compile(
+      program, native_options, native::ObjectCache::Open(options.cache), &times.code);
+  if (!code.ok()) return code.status();
+  return loops::Body(
+      [code = *std::move(code)](loops::Context* context) { return code->Run(context); });
+}
+
+}  // namespace
+
+size_t CountNodes(const Graph& graph) {
+  size_t count = graph.nodes().size();
+  for (const Node& node : graph.nodes()) {
+    if (node.kind() == Kind::kLoop) count += CountNodes(*node.As<LoopAttributes>().body);
+  }
+  return count;
+}
+
+double CompileTimes::Total() const {
+  return verify + passes + lower + code.target + code.emit + code.codegen + code.link + code.cache;
+}
+
+std::string CompileTimes::ToString() const {
+  std::string text;
+  const auto line = [&text](const char* stage, double ms) {
+    absl::StrAppendFormat(&text, "%-10s %9.3f ms\n", stage, ms);
+  };
+  line("verify", verify);
+  line("passes", passes);
+  for (const auto& [name, ms] : each_pass) line(absl::StrCat("  ", name).c_str(), ms);
+  line("lower", lower);
+  line("target", code.target);
+  line("emit", code.emit);
+  line("codegen", code.codegen);
+  line("link", code.link);
+  line(cached() ? "cache, hit" : "cache", code.cache);
+  line("total", Total());
+  return text;
+}
+
+absl::StatusOr<RunFunction> CompileGraph(const Graph& graph, const JitOptions& options,
+                                         Tracer& tracer, CompileTimes* times) {
+  CompileTimes unused;
+  if (times == nullptr) times = &unused;
+  if (options.level < 0 || options.level > 3) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the level is ", options.level, "; there are 0, 1, 2 and 3"));
+  }
+  Clock clock;
+  if (tracer.Wants(&Trace::graph)) tracer.Show(&Trace::graph, Print(graph));
+  const absl::StatusOr<native::Target> target = native::DetectTarget(options.cpu);
+  if (!target.ok()) return target.status();
+  clock.Lap();
+  if (absl::Status status = Verify(graph); !status.ok()) return status;
+  times->verify = clock.Lap();
+  absl::StatusOr<Graph> simplified = RunPasses(graph, options, tracer, *times);
+  if (!simplified.ok()) return simplified.status();
+  times->passes = clock.Lap();
+  absl::StatusOr<loops::Program> lowered =
+      loops::Lower(*simplified, target->machine, {.fuse = options.fuse});
+  if (!lowered.ok()) return lowered.status();
+  times->lower = clock.Lap();
+  if (tracer.Wants(&Trace::loops)) tracer.Show(&Trace::loops, loops::ToString(*lowered));
+  if (options.verify) {
+    if (absl::Status status = loops::Verify(*lowered); !status.ok()) return status;
+  }
+  absl::StatusOr<loops::Body> body = MakeBody(*lowered, *target, options, tracer, *times);
+  if (!body.ok()) return body.status();
+  if (tracer.Wants(&Trace::time)) tracer.Show(&Trace::time, times->ToString());
+  const auto shared = std::make_shared<const Graph>(graph);
+  const auto program = std::make_shared<const loops::Program>(*std::move(lowered));
+  const auto pool = std::make_shared<loops::ArenaPool>();
+  return RunFunction([shared, program, body = *std::move(body), shapes = RunTimeShapes(graph),
+                      pool](absl::Span<const Array> inputs, const SymbolValues& symbols,
+                            const RunOptions& run) -> absl::StatusOr<std::vector<Array>> {
+    if (absl::Status status = CheckShapes(*shared, shapes, symbols); !status.ok()) return status;
+    return loops::RunProgram(*program, *shared, body, inputs, symbols, run, pool.get());
+  });
+}
+
+}  // namespace talweg

@@ -139,32 +139,6 @@ absl::Status CheckSide(std::string_view side, const Graph& graph, absl::Span<con
   return absl::OkStatus();
 }
 
-// Engines compute a view's indices in int64. A run-time extent counts as 2^40; no array has more.
-absl::Status CheckView(const ViewAttributes& view) {
-  constexpr int64_t kLimit = int64_t{1} << 62, kExtent = int64_t{1} << 40;
-  for (const AxisMap& map : view.axes) {
-    // |i| <= |offset| + sum over terms of |step| (extent - 1)
-    int64_t room = kLimit;
-    const auto take = [&room](int64_t size, int64_t times) {
-      if (size < -kLimit || size > kLimit) return false;
-      if (size < 0) size = -size;
-      if (size != 0 && times > room / size) return false;
-      room -= size * times;
-      return true;
-    };
-    bool fits = take(map.offset, 1);
-    for (const AxisMap::Term& term : map.terms) {
-      if (term.axis < 0 || static_cast<size_t>(term.axis) >= view.shape.size()) {
-        return Error(absl::StrCat("the result has no axis ", term.axis));
-      }
-      const Dim dim = view.shape[static_cast<size_t>(term.axis)];
-      fits = fits && take(term.step, dim.is_static() ? std::max<int64_t>(dim.value(), 1) : kExtent);
-    }
-    if (!fits) return Error("an index of the operand would not fit 62 bits");
-  }
-  return absl::OkStatus();
-}
-
 // ---- One node -------------------------------------------------------------------------------
 
 // The types that the operands have, the parts of a loop one after another. One operand's are not
@@ -417,7 +391,7 @@ absl::Status Verifier::CheckNodeInside(const Graph& graph, NodeId id, bool rows,
   const absl::Span<const Type> operands = OperandTypes(graph.nodes(), node, storage);
 
   absl::Status status;
-  if (node.kind() == Kind::kView) status = CheckView(node.As<ViewAttributes>());
+  if (node.kind() == Kind::kView) status = CheckViewIndices(node.As<ViewAttributes>());
   if (node.kind() == Kind::kReduce) status = CheckOrder(node.As<ReduceAttributes>().order);
   if (node.kind() == Kind::kContract) status = CheckOrder(node.As<ContractAttributes>().order);
   if (node.kind() == Kind::kLoop) {
@@ -450,6 +424,32 @@ absl::Status Verifier::CheckNodeInside(const Graph& graph, NodeId id, bool rows,
 }
 
 }  // namespace
+
+// Engines compute a view's indices in int64. A run-time extent counts as 2^40; no array has more.
+absl::Status CheckViewIndices(const ViewAttributes& view) {
+  constexpr int64_t kLimit = int64_t{1} << 62, kExtent = int64_t{1} << 40;
+  for (const AxisMap& map : view.axes) {
+    // |i| <= |offset| + sum over terms of |step| (extent - 1)
+    int64_t room = kLimit;
+    const auto take = [&room](int64_t size, int64_t times) {
+      if (size < -kLimit || size > kLimit) return false;
+      if (size < 0) size = -size;
+      if (size != 0 && times > room / size) return false;
+      room -= size * times;
+      return true;
+    };
+    bool fits = take(map.offset, 1);
+    for (const AxisMap::Term& term : map.terms) {
+      if (term.axis < 0 || static_cast<size_t>(term.axis) >= view.shape.size()) {
+        return Error(absl::StrCat("the result has no axis ", term.axis));
+      }
+      const Dim dim = view.shape[static_cast<size_t>(term.axis)];
+      fits = fits && take(term.step, dim.is_static() ? std::max<int64_t>(dim.value(), 1) : kExtent);
+    }
+    if (!fits) return Error("an index of the operand would not fit 62 bits");
+  }
+  return absl::OkStatus();
+}
 
 absl::Status Verify(const Graph& graph) { return Verifier().Check(graph, false, 0); }
 

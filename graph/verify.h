@@ -31,6 +31,10 @@ inline constexpr int32_t kMaxNesting = 32;      // graphs within graphs: loops, 
 //   node %7: sum: float32[3,2]: 4 chains; an order has 1 or 16 (model.cc:14)
 absl::Status Verify(const Graph& graph);
 
+// The rule on the indices of a view, which the op's own rule of types keeps as well: users meet it
+// with their line.
+absl::Status CheckViewIndices(const ViewAttributes& view);
+
 }  // namespace talweg
 
 #endif  // TALWEG_GRAPH_VERIFY_H_

@@ -24,6 +24,11 @@ absl::Status Differ(std::string_view what, size_t i, const Type& given, const Ty
                                                  " in the body, ", ToString(wanted), " outside"));
 }
 
+absl::Status OtherTrips(const Type& type) {
+  return absl::InvalidArgumentError(
+      absl::StrCat(ToString(type), " enters or leaves a body, in which trips is another number"));
+}
+
 Types InferLoop(const Op&, absl::Span<const Type> operands, const Attributes& attributes) {
   const auto& a = std::get<LoopAttributes>(attributes);
   if (a.body == nullptr || a.captures < 0 || a.carried < 0 || a.scanned < 0 || a.stacked < 0) {
@@ -66,6 +71,7 @@ Types InferLoop(const Op&, absl::Span<const Type> operands, const Attributes& at
       }
       wanted.shape.erase(wanted.shape.begin());
     }
+    if (Has(wanted, kTrips)) return OtherTrips(wanted);
     if (body.input_type(1 + i) != wanted) return Differ("value", i, body.input_type(1 + i), wanted);
   }
   std::vector<Type> types;
@@ -75,6 +81,7 @@ Types InferLoop(const Op&, absl::Span<const Type> operands, const Attributes& at
       return Differ("carried value", i, type, operands[first + captures + i]);
     }
     if (i >= carried) {
+      if (Has(type, kTrips)) return OtherTrips(type);
       if (a.binds_rows && Has(type, kRows)) {
         return absl::InvalidArgumentError(
             absl::StrCat(ToString(type), " leaves a body in which rows is another number"));

@@ -204,11 +204,13 @@ Value Linear(Arg x, Arg kernel, Arg bias) {
 
 Value LayerNorm(Arg x, Arg gain, Arg bias, const Axes& axes, double epsilon) {
   const UserLine line(x);
-  const Value v = x.value();
   if (auto failure = Refuse("layer_norm", x, axes)) return *failure;
   for (const Arg* arg : {&gain, &bias}) {
     if (auto failure = Refuse("layer_norm", *arg)) return *failure;
   }
+  // Spread to the shape of x they have its `rows`, which may be another number than outside.
+  const std::vector<Value> near = OnOneTape({x.value(), gain.value(), bias.value()});
+  const Value &v = near[0], &near_gain = near[1], &near_bias = near[2];
   if (!(epsilon >= 0)) return Fail("layer_norm", {v}, "epsilon is negative", x.line());
   const std::vector<int64_t> over = *Ascending(axes, v.rank());
   Shape shape;
@@ -220,8 +222,8 @@ Value LayerNorm(Arg x, Arg gain, Arg bias, const Axes& axes, double epsilon) {
       shape.push_back(v.dim(axis));
     }
   }
-  if (gain.value().shape() != shape || bias.value().shape() != shape) {
-    return Fail("layer_norm", {v, gain.value(), bias.value()},
+  if (near_gain.shape() != shape || near_bias.shape() != shape) {
+    return Fail("layer_norm", {v, near_gain, near_bias},
                 absl::StrCat("gain and bias are not ", ToString(shape)), x.line());
   }
   // c = x - mean(x)
@@ -229,8 +231,8 @@ Value LayerNorm(Arg x, Arg gain, Arg bias, const Axes& axes, double epsilon) {
   // r = 1 / sqrt(mean(c^2) + epsilon)
   const Value scale = Rsqrt(Mean(Square(centered), over) + epsilon);
   // y = c r gain + bias
-  return centered * Spread(scale, v.shape(), over) * Spread(gain.value(), v.shape(), rest) +
-         Spread(bias.value(), v.shape(), rest);
+  return centered * Spread(scale, v.shape(), over) * Spread(near_gain, v.shape(), rest) +
+         Spread(near_bias, v.shape(), rest);
 }
 
 Value Dropout(Arg x, Arg rate, Arg key, bool training) {

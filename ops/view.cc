@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "graph/tape.h"
+#include "graph/verify.h"
 
 namespace talweg {
 namespace {
@@ -27,6 +28,7 @@ Types InferView(const Op&, absl::Span<const Type> operands, const Attributes& at
       }
     }
   }
+  if (absl::Status status = CheckViewIndices(view); !status.ok()) return status;
   return std::vector<Type>{{operands[0].dtype, view.shape}};
 }
 

@@ -280,6 +280,31 @@ TEST(Arguments, OfAnySortGiveASoundGraphOrAStatusWithTheUsersLine) {
   EXPECT_LT(all_accepted * 2, count);
 }
 
+TEST(Loop, RefusesToCarryOrStackWhatIsStacked) {
+  Tape t;
+  const Value x = t.Input("x", kFloat32, {kTrips, 3});
+  Loop(t, {.trips = 2, .carried = {x}}, [](LoopBody& body) { return LoopStep{body.carried}; });
+  EXPECT_TRUE(absl::StrContains(t.status().message(), "trips is another number")) << t.status();
+  EXPECT_TRUE(absl::StrContains(t.status().message(), "arguments_test.cc:")) << t.status();
+  Tape u;
+  const Value n = u.Input("n", kInt64, {});
+  Loop(u, {.trips = 2}, [&](LoopBody&) -> LoopStep {
+    const LoopResult inner = Loop(u, {.trips = n}, [](LoopBody& body) -> LoopStep {
+      return {.carried = {}, .stacked = {body.trip}};
+    });
+    return {.carried = {}, .stacked = inner.stacked};
+  });
+  EXPECT_FALSE(u.status().ok());
+}
+
+TEST(Window, RefusesAStepBeyondAllIndices) {
+  Tape t;
+  const Value x = t.Input("x", kFloat32, {2, 3});
+  EXPECT_FALSE(Window(x, 0, 1, 1, std::numeric_limits<int64_t>::max()).ok());
+  EXPECT_TRUE(absl::StrContains(t.status().message(), "would not fit 62 bits")) << t.status();
+  EXPECT_TRUE(absl::StrContains(t.status().message(), "arguments_test.cc:")) << t.status();
+}
+
 TEST(Loop, RefusesToScanAlongRows) {
   Tape t;
   const Value x = t.Input("x", kFloat32, {kRows, 3});

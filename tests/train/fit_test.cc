@@ -10,6 +10,7 @@
 #include "interpreter/interpreter.h"
 #include "jit/jit.h"
 #include "ops/elementwise.h"
+#include "ops/nn.h"
 #include "optim/adjustments.h"
 #include "tests/base/allocation.h"
 #include "tests/graphs/engines.h"
@@ -82,6 +83,20 @@ TEST_P(FitOn, Learns) {
   EXPECT_EQ(fitted->history.columns(),
             (std::vector<std::string>{"loss", "accuracy", "val_loss", "val_accuracy", "lr"}));
   EXPECT_GT(fitted->history.last("accuracy"), 0.85);
+  EXPECT_LT(fitted->history.last("loss"), fitted->history["loss"][0]);
+}
+
+// The batch, the last smaller batch and the validation data have numbers of rows of their own.
+TEST_P(FitOn, NormalisesLayersOfAnyNumberOfRows) {
+  const TrainTest data = Data();
+  Training training = Small();
+  training.model = [](Scope& s, Value x) {
+    const Value h = Dense(s, "hidden", x, 8, HeUniform());
+    const Value gain = s.Parameter("gain", {8}, Ones()), bias = s.Parameter("bias", {8}, Zeros());
+    return Dense(s, "output", Relu(LayerNorm(h, gain, bias)), 3);
+  };
+  const absl::StatusOr<Fitted> fitted = Fit(engine(), training, data.train, data.test);
+  ASSERT_TRUE(fitted.ok()) << fitted.status();
   EXPECT_LT(fitted->history.last("loss"), fitted->history["loss"][0]);
 }
 

@@ -3,13 +3,16 @@
 #include <algorithm>
 #include <chrono>
 #include <memory>
+#include <optional>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "graph/print.h"
 #include "graph/verify.h"
+#include "jit/image.h"
 #include "jit/llvm/cache.h"
-#include "jit/llvm/cached.h"
+#include "jit/llvm/engine.h"
 #include "jit/llvm/host.h"
 #include "jit/loops/evaluate.h"
 #include "jit/loops/lower.h"
@@ -92,28 +95,106 @@ absl::StatusOr<Graph> RunPasses(const Graph& graph, const JitOptions& options, T
   return result;
 }
 
-absl::StatusOr<loops::Body> MakeBody(const loops::Program& program, const native::Target& target,
-                                     const JitOptions& options, Tracer& tracer,
-                                     CompileTimes& times) {
-  if (options.evaluate) return loops::Body(loops::Evaluator(program));
-  const native::CompileOptions native_options = {
-      .target = target, .level = options.level, .name = "talweg", .verify = options.verify};
+// What is run of a graph.
+struct Compiled {
+  loops::RunTables tables;
+  loops::Body body;
+};
+
+absl::StatusOr<Compiled> LinkImage(Image image, const native::CompileOptions& options,
+                                   CompileTimes& times) {
+  absl::StatusOr<std::shared_ptr<const native::CompiledProgram>> code =
+      native::Link(image.object, options, &times.code);
+  if (!code.ok()) return code.status();
+  return Compiled{std::move(image.tables), [code = *std::move(code)](loops::Context* context) {
+                    return code->Run(context);
+                  }};
+}
+
+absl::StatusOr<loops::Program> MakeProgram(const Graph& graph, const native::Target& target,
+                                           const JitOptions& options, Tracer& tracer,
+                                           CompileTimes& times) {
+  Clock clock;
+  const absl::StatusOr<Graph> simplified = RunPasses(graph, options, tracer, times);
+  if (!simplified.ok()) return simplified.status();
+  times.passes = clock.Lap();
+  absl::StatusOr<loops::Program> lowered =
+      loops::Lower(*simplified, target.machine, {.fuse = options.fuse});
+  if (!lowered.ok()) return lowered.status();
+  times.lower = clock.Lap();
+  if (tracer.Wants(&Trace::loops)) tracer.Show(&Trace::loops, loops::ToString(*lowered));
+  if (options.verify) {
+    if (absl::Status status = loops::Verify(*lowered); !status.ok()) return status;
+  }
+  return lowered;
+}
+
+absl::StatusOr<Image> MakeImage(const Graph& graph, const native::CompileOptions& native_options,
+                                const JitOptions& options, Tracer& tracer, CompileTimes& times) {
+  absl::StatusOr<loops::Program> program =
+      MakeProgram(graph, native_options.target, options, tracer, times);
+  if (!program.ok()) return program.status();
   // Before the compile: should LLVM not survive it, this is what is wanted.
   if (tracer.Wants(&Trace::llvm)) {
-    const absl::StatusOr<std::string> text = native::LlvmText(program, native_options);
+    const absl::StatusOr<std::string> text = native::LlvmText(*program, native_options);
     if (!text.ok()) return text.status();
     tracer.Show(&Trace::llvm, *text);
   }
   if (tracer.Wants(&Trace::assembly)) {
-    const absl::StatusOr<std::string> text = native::AssemblyText(program, native_options);
+    const absl::StatusOr<std::string> text = native::AssemblyText(*program, native_options);
     if (!text.ok()) return text.status();
     tracer.Show(&Trace::assembly, *text);
   }
-  absl::StatusOr<std::shared_ptr<const native::CompiledProgram>> code = native::Compile(
-      program, native_options, native::ObjectCache::Open(options.cache), &times.code);
-  if (!code.ok()) return code.status();
-  return loops::Body(
-      [code = *std::move(code)](loops::Context* context) { return code->Run(context); });
+  absl::StatusOr<std::string> object = native::EmitObject(*program, native_options, &times.code);
+  if (!object.ok()) return object.status();
+  return Image{static_cast<loops::RunTables&&>(*program), *std::move(object)};
+}
+
+// Whether a stage is to be shown that does not happen where the cache has its result.
+bool ShowsStages(const Tracer& tracer) {
+  return tracer.Wants(&Trace::passes) || tracer.Wants(&Trace::loops) ||
+         tracer.Wants(&Trace::llvm) || tracer.Wants(&Trace::assembly);
+}
+
+absl::StatusOr<Compiled> MakeNative(const Graph& graph, const native::Target& target,
+                                    const JitOptions& options, Tracer& tracer,
+                                    CompileTimes& times) {
+  const native::CompileOptions native_options = {
+      .target = target, .level = options.level, .name = "talweg", .verify = options.verify};
+  Clock clock;
+  const auto cache = native::ObjectCache::Open(options.cache);
+  native::ObjectCache::Key key = {};
+  if (cache.on()) {
+    key = KeyOf(graph, options, target);
+    std::optional<std::string> bytes;
+    if (!ShowsStages(tracer)) bytes = cache.Get(key);
+    std::optional<Image> image;
+    if (bytes.has_value()) image = ImageFromBytes(*bytes, graph);
+    times.code.cache = clock.Lap();
+    if (image.has_value()) {
+      absl::StatusOr<Compiled> compiled = LinkImage(*std::move(image), native_options, times);
+      // It is whole and ours. Should it not load all the same, a new one says why.
+      times.code.cached = compiled.ok();
+      if (compiled.ok()) return compiled;
+    }
+  }
+  absl::StatusOr<Image> image = MakeImage(graph, native_options, options, tracer, times);
+  if (!image.ok()) return image.status();
+  if (cache.on()) {
+    clock.Lap();
+    cache.Put(key, ToBytes(*image)).IgnoreError();
+    times.code.cache += clock.Lap();
+  }
+  return LinkImage(*std::move(image), native_options, times);
+}
+
+absl::StatusOr<Compiled> MakeEvaluator(const Graph& graph, const native::Target& target,
+                                       const JitOptions& options, Tracer& tracer,
+                                       CompileTimes& times) {
+  absl::StatusOr<loops::Program> program = MakeProgram(graph, target, options, tracer, times);
+  if (!program.ok()) return program.status();
+  loops::Evaluator evaluator(*program);
+  return Compiled{static_cast<loops::RunTables&&>(*program), std::move(evaluator)};
 }
 
 }  // namespace
@@ -163,28 +244,20 @@ absl::StatusOr<RunFunction> CompileGraph(const Graph& graph, const JitOptions& o
   clock.Lap();
   if (absl::Status status = Verify(graph); !status.ok()) return status;
   times->verify = clock.Lap();
-  absl::StatusOr<Graph> simplified = RunPasses(graph, options, tracer, *times);
-  if (!simplified.ok()) return simplified.status();
-  times->passes = clock.Lap();
-  absl::StatusOr<loops::Program> lowered =
-      loops::Lower(*simplified, target->machine, {.fuse = options.fuse});
-  if (!lowered.ok()) return lowered.status();
-  times->lower = clock.Lap();
-  if (tracer.Wants(&Trace::loops)) tracer.Show(&Trace::loops, loops::ToString(*lowered));
-  if (options.verify) {
-    if (absl::Status status = loops::Verify(*lowered); !status.ok()) return status;
-  }
-  absl::StatusOr<loops::Body> body = MakeBody(*lowered, *target, options, tracer, *times);
-  if (!body.ok()) return body.status();
+  absl::StatusOr<Compiled> compiled = options.evaluate
+                                          ? MakeEvaluator(graph, *target, options, tracer, *times)
+                                          : MakeNative(graph, *target, options, tracer, *times);
+  if (!compiled.ok()) return compiled.status();
   if (tracer.Wants(&Trace::time)) tracer.Show(&Trace::time, times->ToString());
   const auto shared = std::make_shared<const Graph>(graph);
-  const auto program = std::make_shared<const loops::Program>(*std::move(lowered));
+  const auto tables = std::make_shared<const loops::RunTables>(std::move(compiled->tables));
   const auto pool = std::make_shared<loops::ArenaPool>();
-  return RunFunction([shared, program, body = *std::move(body), shapes = RunTimeShapes(graph),
+  return RunFunction([shared, tables, body = std::move(compiled->body),
+                      shapes = RunTimeShapes(graph),
                       pool](absl::Span<const Array> inputs, const SymbolValues& symbols,
                             const RunOptions& run) -> absl::StatusOr<std::vector<Array>> {
     if (absl::Status status = CheckShapes(*shared, shapes, symbols); !status.ok()) return status;
-    return loops::RunProgram(*program, *shared, body, inputs, symbols, run, pool.get());
+    return loops::RunProgram(*tables, *shared, body, inputs, symbols, run, pool.get());
   });
 }
 

@@ -101,6 +101,10 @@ void Remove(int folder, const std::string& name) {
 
 }  // namespace
 
+ObjectCache::Key ObjectCache::KeyOf(absl::string_view bytes) {
+  return llvm::BLAKE3::hash(Bytes(bytes.data(), bytes.size()));
+}
+
 ObjectCache ObjectCache::Open(const std::string& place, FileSystem system, uid_t user) {
   ObjectCache cache;
   cache.system_ = std::move(system);

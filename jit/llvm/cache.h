@@ -37,8 +37,10 @@ namespace talweg::native {
 // Files in the folder that are no entries by their name are left alone.
 class ObjectCache {
  public:
-  // A hash of all that the object depends on (cached.h).
   using Key = std::array<uint8_t, 32>;
+
+  // The key of an object that depends on what stands in these bytes, and on nothing else.
+  static Key KeyOf(absl::string_view bytes);
 
   // `place` is a folder, "off", or empty: where the environment says (cache_folder.h). Never fails,
   // but may give a cache that is off or cannot be written, whose status() says why. Tests put

@@ -40,7 +40,7 @@ struct Timings {
   double emit = 0;     // loop IR -> LLVM IR
   double codegen = 0;  // LLVM IR -> object
   double link = 0;     // object -> memory
-  // Asking the cache and filling it (cached.h), and whether it had the object.
+  // Asking the cache and filling it (jit/image.h), and whether it had the object.
   double cache = 0;
   bool cached = false;
 };

@@ -9,6 +9,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "llvm-c/Core.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/TargetParser/Host.h"
@@ -59,7 +60,8 @@ int64_t Bytes(absl::string_view text) {
 }
 
 // What the kernel says; where it says nothing (containers), the defaults stay.
-void ReadCaches(loops::Machine& machine) {
+loops::Machine ReadCaches() {
+  loops::Machine machine;
   for (int index = 0; index < 8; index++) {
     const std::string folder = absl::StrCat("/sys/devices/system/cpu/cpu0/cache/index", index, "/");
     const std::string level = FirstLine(folder + "level");
@@ -71,23 +73,36 @@ void ReadCaches(loops::Machine& machine) {
     if (level == "2") machine.l2_bytes = bytes;
     if (level == "3") machine.l3_bytes = bytes;
   }
+  return machine;
+}
+
+// Asking takes longer than lowering a small graph, and the answer does not change.
+struct Host {
+  std::string name = llvm::sys::getHostCPUName().str();
+  Features features = HostFeatures();
+  loops::Machine machine = ReadCaches();
+};
+const Host& ThisHost() {
+  static const Host& host = *new Host;
+  return host;
 }
 
 }  // namespace
 
 absl::StatusOr<Target> DetectTarget(absl::string_view cpu) {
-  const Features host = HostFeatures();
+  const Host& here = ThisHost();
+  const Features& host = here.features;
   const std::string missing_avx2 =
       Missing(host, {"avx2", "fma", "f16c", "bmi", "bmi2", "lzcnt", "movbe"});
   const std::string missing_avx512 =
       missing_avx2.empty()
           ? Missing(host, {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"})
           : missing_avx2;
-  Target target;
+  Target target = {.spec = {}, .machine = here.machine};
   TargetSpec& spec = target.spec;
   std::string missing;
   if (cpu == "native") {
-    spec.cpu = llvm::sys::getHostCPUName().str();
+    spec.cpu = here.name;
     spec.features = absl::StrJoin(host, ",", [](std::string* out, const auto& feature) {
       absl::StrAppend(out, feature.second ? "+" : "-", feature.first);
     });
@@ -108,14 +123,21 @@ absl::StatusOr<Target> DetectTarget(absl::string_view cpu) {
         "no processor is called \"", cpu, "\"; there are native, avx512, avx2 and x86-64"));
   }
   if (!missing.empty()) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("code for ", cpu, " cannot run on this processor (",
-                     llvm::sys::getHostCPUName().str(), "), which lacks ", missing));
+    return absl::FailedPreconditionError(absl::StrCat("code for ", cpu,
+                                                      " cannot run on this processor (", here.name,
+                                                      "), which lacks ", missing));
   }
-  ReadCaches(target.machine);
   target.machine.vector_bytes = spec.avx512 ? 64 : spec.avx ? 32 : 16;
   target.machine.vector_registers = spec.avx512 ? 32 : 16;
   return target;
 }
+
+std::string LlvmVersion() {
+  unsigned major = 0, minor = 0, patch = 0;
+  LLVMGetVersion(&major, &minor, &patch);
+  return absl::StrCat(major, ".", minor, ".", patch);
+}
+
+std::string ProcessTriple() { return llvm::sys::getProcessTriple(); }
 
 }  // namespace talweg::native

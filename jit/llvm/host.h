@@ -35,6 +35,11 @@ struct Target {
 // was asked for.
 absl::StatusOr<Target> DetectTarget(absl::string_view cpu = "native");
 
+// Of the LLVM in this process: "19.1.4".
+std::string LlvmVersion();
+// What this process runs on, in LLVM's words: "x86_64-pc-linux-gnu".
+std::string ProcessTriple();
+
 }  // namespace talweg::native
 
 #endif  // TALWEG_JIT_LLVM_HOST_H_

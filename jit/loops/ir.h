@@ -51,7 +51,7 @@ struct Buffer {
   enum class Home : uint8_t {
     kInput,     // an argument of the run; never written
     kOutput,    // a result
-    kConstant,  // Program::constants; never written
+    kConstant,  // RunTables::constants; never written
     kArena,     // `offset` bytes into the run's one block of scratch memory
     kDynamic,   // allocated while the program runs
   };
@@ -105,7 +105,7 @@ enum class Code : uint8_t {
   kMark,     // an int64 scalar: how many dynamic buffers there are now
   kRelease,  // frees the dynamic buffers since the mark args[0]. No result.
   // Fills `buffer` from element args[2] + immediate on (kNone: 0) with args[3] random elements of
-  // key args[0] and stream args[1] (all int64 scalars), by Program::randoms[which]. No result.
+  // key args[0] and stream args[1] (all int64 scalars), by RunTables::randoms[which]. No result.
   kRandom,
   // Counts a finished trip of an outermost loop for the caller; true where he asks to stop.
   kPoll,
@@ -192,25 +192,30 @@ struct Random {
   friend bool operator==(const Random&, const Random&) = default;
 };
 
-struct Program {
-  std::vector<RegisterType> registers;
-  std::vector<Buffer> buffers;
+// What a run of a program needs to know besides its code.
+struct RunTables {
   std::vector<Array> constants;
   std::vector<Random> randoms;
   std::vector<ErrorSite> sites;
-  Block body;
   int64_t arena_bytes = 0;
   std::string largest;  // which value has the arena's largest buffer, for when there is no memory
   int32_t inputs = 0, outputs = 0, dynamic = 0;
   // Outputs that are an input as it was: which; else -1. They have no buffer.
   std::vector<int32_t> passed_through;
 
-  RegisterType type(Register r) const { return registers[static_cast<size_t>(r)]; }
   // The slot of the first output, constant, dynamic buffer; the table's length.
   int32_t output_slot() const { return inputs; }
   int32_t constant_slot() const { return inputs + outputs; }
   int32_t dynamic_slot() const { return constant_slot() + static_cast<int32_t>(constants.size()); }
   int32_t slots() const { return dynamic_slot() + dynamic; }
+};
+
+struct Program : RunTables {
+  std::vector<RegisterType> registers;
+  std::vector<Buffer> buffers;
+  Block body;
+
+  RegisterType type(Register r) const { return registers[static_cast<size_t>(r)]; }
 };
 
 }  // namespace talweg::loops

@@ -52,22 +52,22 @@ void ArenaPool::Give(std::byte* memory, int64_t bytes) {
   FreeMemory(memory);
 }
 
-Run::Run(const Program& program, const Graph& graph, absl::Span<const Array> inputs,
+Run::Run(const RunTables& tables, const Graph& graph, absl::Span<const Array> inputs,
          const SymbolValues& symbols, const RunOptions& options, ArenaPool* pool)
-    : program_(program),
+    : tables_(tables),
       graph_(graph),
       inputs_(inputs),
       options_(options),
-      table_(static_cast<size_t>(program.slots())),
-      bytes_(static_cast<size_t>(program.slots())),
+      table_(static_cast<size_t>(tables.slots())),
+      bytes_(static_cast<size_t>(tables.slots())),
       pool_(pool) {
-  for (int32_t slot = 0; slot < program.slots(); slot++) SetSlot(slot, nullptr, 0);
+  for (int32_t slot = 0; slot < tables.slots(); slot++) SetSlot(slot, nullptr, 0);
   for (size_t i = 0; i < inputs.size(); i++) {
     SetSlot(static_cast<int32_t>(i), inputs[i].raw(), inputs[i].bytes());
   }
-  for (size_t i = 0; i < program.constants.size(); i++) {
-    const Array& constant = program.constants[i];
-    SetSlot(program.constant_slot() + static_cast<int32_t>(i), constant.raw(), constant.bytes());
+  for (size_t i = 0; i < tables.constants.size(); i++) {
+    const Array& constant = tables.constants[i];
+    SetSlot(tables.constant_slot() + static_cast<int32_t>(i), constant.raw(), constant.bytes());
   }
   context_.table = table_.data();
   context_.rows = symbols.rows;
@@ -100,7 +100,7 @@ bool Run::Prepare() {
   if (context_.arena == nullptr) {
     SetError(absl::ResourceExhaustedError(absl::StrCat(
         "no memory for ", bytes, " bytes of intermediate values",
-        program_.largest.empty() ? "" : ", of which this is the largest: ", program_.largest)));
+        tables_.largest.empty() ? "" : ", of which this is the largest: ", tables_.largest)));
     return false;
   }
   return !OutputsAreKnown() || MakeOutputs();
@@ -120,7 +120,7 @@ bool Run::MakeOutputs() {
   const size_t count = graph_.outputs().size();
   outputs_.reserve(count);
   for (size_t k = 0; k < count; k++) {
-    const int32_t passed = k < program_.passed_through.size() ? program_.passed_through[k] : -1;
+    const int32_t passed = k < tables_.passed_through.size() ? tables_.passed_through[k] : -1;
     if (passed >= 0) {
       outputs_.push_back(inputs_[static_cast<size_t>(passed)]);
       continue;
@@ -142,7 +142,7 @@ bool Run::MakeOutputs() {
     }
     outputs_.push_back(*std::move(output));
     Array& made = outputs_.back();
-    SetSlot(program_.output_slot() + static_cast<int32_t>(k), made.mutable_bytes(), made.bytes());
+    SetSlot(tables_.output_slot() + static_cast<int32_t>(k), made.mutable_bytes(), made.bytes());
   }
   return true;
 }
@@ -168,7 +168,7 @@ bool Run::Allocate(int32_t slot, int32_t site, int64_t elements, int64_t element
     block.bytes = bytes;
   }
   if (block.memory == nullptr) {
-    const ErrorSite& where = program_.sites[static_cast<size_t>(site)];
+    const ErrorSite& where = tables_.sites[static_cast<size_t>(site)];
     const std::string what = countable ? absl::StrCat("no memory for ", bytes, " bytes")
                                        : absl::StrCat("no memory for ", elements, " elements of ",
                                                       element_size, " bytes");

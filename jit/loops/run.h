@@ -20,7 +20,7 @@ namespace talweg::loops {
 // code knows it by the functions of runtime.h only; the evaluator also asks for sizes.
 class Run {
  public:
-  Run(const Program& program, const Graph& graph, absl::Span<const Array> inputs,
+  Run(const RunTables& tables, const Graph& graph, absl::Span<const Array> inputs,
       const SymbolValues& symbols, const RunOptions& options, ArenaPool* pool);
   Run(const Run&) = delete;
   Run& operator=(const Run&) = delete;
@@ -32,7 +32,7 @@ class Run {
   absl::StatusOr<std::vector<Array>> Finish(bool finished);
 
   Context* context() { return &context_; }
-  const Program& program() const { return program_; }
+  const RunTables& tables() const { return tables_; }
   const RunOptions& options() const { return options_; }
   const absl::Status& status() const { return status_; }
   // What lies behind a slot of the table; 0 where there is no memory yet or any more.
@@ -55,11 +55,11 @@ class Run {
     int64_t bytes = 0;
   };
   // A little even for a program that needs none, so that no pointer into it is null.
-  int64_t arena_bytes() const { return std::max<int64_t>(program_.arena_bytes, 64); }
+  int64_t arena_bytes() const { return std::max<int64_t>(tables_.arena_bytes, 64); }
   bool OutputsAreKnown() const;
   void SetSlot(int32_t slot, const std::byte* memory, int64_t bytes);
 
-  const Program& program_;
+  const RunTables& tables_;
   const Graph& graph_;
   const absl::Span<const Array> inputs_;
   const RunOptions& options_;

@@ -17,7 +17,7 @@ namespace talweg::loops {
 namespace {
 
 const ErrorSite& SiteOf(Context* context, int32_t site) {
-  return context->run->program().sites[static_cast<size_t>(site)];
+  return context->run->tables().sites[static_cast<size_t>(site)];
 }
 
 // The interpreter's words (interpreter/loop.cc, interpreter/program.cc).
@@ -103,11 +103,11 @@ std::vector<RuntimeSymbol> MakeSymbols() {
 
 }  // namespace
 
-absl::StatusOr<std::vector<Array>> RunProgram(const Program& program, const Graph& graph,
+absl::StatusOr<std::vector<Array>> RunProgram(const RunTables& tables, const Graph& graph,
                                               const Body& body, absl::Span<const Array> inputs,
                                               const SymbolValues& symbols,
                                               const RunOptions& options, ArenaPool* pool) {
-  Run run(program, graph, inputs, symbols, options, pool);
+  Run run(tables, graph, inputs, symbols, options, pool);
   return run.Finish(run.Prepare() && body(run.context()));
 }
 
@@ -151,7 +151,7 @@ void talweg_release(Context* context, int64_t mark) { context->run->Release(mark
 
 void talweg_random(Context* context, int32_t which, int64_t key, int64_t stream, int64_t n,
                    std::byte* out) {
-  const Random& random = context->run->program().randoms[static_cast<size_t>(which)];
+  const Random& random = context->run->tables().randoms[static_cast<size_t>(which)];
   random.op->random->fill(static_cast<uint64_t>(key), static_cast<uint64_t>(stream), random.dtype,
                           n, out);
 }

@@ -24,7 +24,7 @@ class Run;
 // their offsets).
 struct Context {
   std::byte* arena = nullptr;
-  std::byte** table = nullptr;  // Program::slots() pointers
+  std::byte** table = nullptr;  // RunTables::slots() pointers
   int64_t rows = -1, trips = -1;
   Run* run = nullptr;
 };
@@ -50,10 +50,10 @@ class ArenaPool {
   std::atomic<std::byte*> kept_{nullptr};
 };
 
-// Calls the body of `program`, lowered from `graph`, once: makes arena and outputs, and turns what
-// went wrong into a Status. Inputs and symbols are as RunFunction has them. The pool, if there is
-// one, is for this program only.
-absl::StatusOr<std::vector<Array>> RunProgram(const Program& program, const Graph& graph,
+// Calls the body of a program with these tables, lowered from `graph`, once: makes arena and
+// outputs, and turns what went wrong into a Status. Inputs and symbols are as RunFunction has them.
+// The pool, if there is one, is for this program only.
+absl::StatusOr<std::vector<Array>> RunProgram(const RunTables& tables, const Graph& graph,
                                               const Body& body, absl::Span<const Array> inputs,
                                               const SymbolValues& symbols,
                                               const RunOptions& options, ArenaPool* pool = nullptr);

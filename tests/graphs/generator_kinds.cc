@@ -1,5 +1,6 @@
 // One function for each kind of node.
 
+#include <algorithm>
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
@@ -385,12 +386,17 @@ std::optional<Item> Generator::MakeLoop() {
   if (depth_ > 1) return std::nullopt;
   const Item start = Into(AnyFloat(), -1, 1), outer = AnyFloat();
   if (!start.value.ok() || !outer.value.ok()) return std::nullopt;
+  // In a body, trips is another number.
+  const auto enters = [](const Value& v) {
+    return std::find(v.shape().begin(), v.shape().end(), kTrips) == v.shape().end();
+  };
+  if (!enters(start.value) || !enters(outer.value)) return std::nullopt;
   LoopOptions options;
   options.carried = {start.value};
   std::optional<Item> scanned;
   for (const Item& item : pool_) {
     const Value& v = item.value;
-    const bool suits = v.rank() > 0 && v.dim(0).is_static() && v.dim(0).value() > 0;
+    const bool suits = v.rank() > 0 && v.dim(0).is_static() && v.dim(0).value() > 0 && enters(v);
     if (suits && !scanned && Chance(0.3)) scanned = item;
   }
   const bool stops = Chance(0.2);

@@ -1,0 +1,300 @@
+#include "jit/image.h"
+
+#include <bit>
+#include <cstring>
+#include <iterator>
+#include <variant>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/container/inlined_vector.h"
+#include "graph/core_ops.h"
+#include "graph/expr.h"
+#include "jit/bytes.h"
+#include "jit/llvm/engine.h"
+#include "jit/sources.h"
+#include "ops/table.h"
+
+namespace talweg {
+namespace {
+
+void WriteArray(ByteWriter& out, const Array& array) {
+  out.Write(array.dtype(), array.dims());
+  out.Write(absl::string_view(reinterpret_cast<const char*>(array.raw()),
+                              array.raw() == nullptr ? 0 : static_cast<size_t>(array.bytes())));
+}
+
+bool ReadArray(ByteReader& in, Array& array) {
+  DType dtype = kFloat32;
+  Dims dims;
+  absl::string_view elements;
+  in.Read(dtype);
+  in.Read(dims);
+  in.Read(elements);
+  if (!in.ok() || dtype < kAllDTypes[0] || dtype > kAllDTypes[std::size(kAllDTypes) - 1]) {
+    return false;
+  }
+  // First, so that no more memory is asked for than there are bytes.
+  const absl::StatusOr<int64_t> size = CheckedSize(dims);
+  if (!size.ok() || static_cast<uint64_t>(*size) > elements.size()) return false;
+  absl::StatusOr<Array> made = Array::Zeros(dtype, dims);
+  if (!made.ok() || static_cast<size_t>(made->bytes()) != elements.size()) return false;
+  if (!elements.empty()) std::memcpy(made->mutable_bytes(), elements.data(), elements.size());
+  array = *std::move(made);
+  return true;
+}
+
+bool IsOurs(const Op* op) {
+  static const auto& ours = *[] {
+    auto* const set = new absl::flat_hash_set<const Op*>(AllOps().begin(), AllOps().end());
+    set->insert({&kInputOp, &kConstantOp, &kIotaOp, &kSizeOp, &kPartOp});
+    return set;
+  }();
+  return ours.contains(op);
+}
+
+// Graphs, node by node. Structs are taken apart into all of their fields: a new field does not
+// compile until somebody thought of it here.
+class GraphWriter {
+ public:
+  void Write(const Graph& graph) {
+    out.Write(graph.inputs(), graph.outputs());
+    out.Write(graph.nodes().size());
+    for (const Node& node : graph.nodes()) WriteNode(graph, node);
+  }
+
+  ByteWriter out;
+
+ private:
+  void WriteNode(const Graph& graph, const Node& node) {
+    const auto& [op, operands, attributes, types, line] = node;
+    out.Write(absl::string_view(op->name));
+    if (!IsOurs(op)) {
+      absl::InlinedVector<DType, 3> dtypes;
+      for (NodeId id : operands) dtypes.push_back(graph.node(id).type().dtype);
+      WriteRecord(*op, dtypes, types.front().dtype);
+    }
+    out.Write(operands);
+    out.Write(attributes.index());
+    std::visit([this](const auto& a) { WriteAttributes(a); }, attributes);
+    out.Write(types.size());
+    for (const auto& [dtype, shape] : types) {
+      out.Write(dtype);
+      WriteShape(shape);
+    }
+    out.Write(absl::string_view(line.file), line.line);
+  }
+
+  // All of an op's record that decides what becomes of a node. Random numbers are drawn by the
+  // op itself.
+  void WriteRecord(const Op& op, absl::Span<const DType> operands, DType result) {
+    out.Write(op.kind);
+    if (op.map != nullptr) {
+      WriteFacts(op.map->facts);
+      ScalarProgram program;
+      absl::InlinedVector<Expr, 3> inputs;
+      for (DType dtype : operands) inputs.push_back(program.Input(dtype));
+      const Expr formula = op.map->expr(inputs.data(), result);
+      out.Write(formula.id(), program.instructions().size());
+      for (const auto& [opcode, dtype, of, immediate] : program.instructions()) {
+        out.Write(opcode, dtype, of[0], of[1], of[2], immediate);
+      }
+    }
+    if (op.reduce != nullptr) {
+      const DType dtype = operands[0];
+      out.Write(op.reduce->place);
+      WriteNumber(op.reduce->identity(dtype));
+      WriteRecord(*op.reduce->combine, {dtype, dtype}, dtype);
+    }
+  }
+
+  void WriteFacts(const MapFacts& facts) {
+    const auto& [right, left, commutative, involution, idempotent, keeps_zero] = facts;
+    for (const std::optional<double>& identity : {right, left}) {
+      out.Write(identity.has_value());
+      WriteNumber(identity.value_or(0));
+    }
+    out.Write(commutative, involution, idempotent, keeps_zero);
+  }
+
+  void WriteOrder(const Order& order) {
+    const auto& [chains, block] = order;
+    out.Write(chains, block);
+  }
+  void WriteNumber(double number) { out.Write(std::bit_cast<uint64_t>(number)); }
+  void WriteDim(Dim dim) { out.Write(dim.symbol(), dim.value()); }
+  void WriteShape(const Shape& shape) {
+    out.Write(shape.size());
+    for (Dim dim : shape) WriteDim(dim);
+  }
+
+  void WriteAttributes(const std::monostate&) {}
+  void WriteAttributes(const InputAttributes& a) {
+    const auto& [name] = a;
+    out.Write(absl::string_view(name));
+  }
+  void WriteAttributes(const ConstantAttributes& a) {
+    const auto& [value] = a;
+    WriteArray(out, value);
+  }
+  void WriteAttributes(const SizeAttributes& a) {
+    const auto& [dim] = a;
+    WriteDim(dim);
+  }
+  void WriteAttributes(const ShapeAttributes& a) {
+    const auto& [shape] = a;
+    WriteShape(shape);
+  }
+  void WriteAttributes(const CastAttributes& a) {
+    const auto& [dtype] = a;
+    out.Write(dtype);
+  }
+  void WriteAttributes(const ViewAttributes& a) {
+    const auto& [axes, fill, shape] = a;
+    out.Write(axes.size());
+    for (const auto& [offset, dilation, terms] : axes) {
+      out.Write(offset, dilation, terms.size());
+      for (const auto& [axis, step] : terms) out.Write(axis, step);
+    }
+    WriteNumber(fill);
+    WriteShape(shape);
+  }
+  void WriteAttributes(const ConcatAttributes& a) {
+    const auto& [axis] = a;
+    out.Write(axis);
+  }
+  void WriteAttributes(const ReduceAttributes& a) {
+    const auto& [axes, order] = a;
+    out.Write(axes);
+    WriteOrder(order);
+  }
+  void WriteAttributes(const GatherAttributes& a) {
+    const auto& [axis, batch] = a;
+    out.Write(axis, batch);
+  }
+  void WriteAttributes(const ScatterAddAttributes& a) {
+    const auto& [axis, batch, size] = a;
+    out.Write(axis, batch);
+    WriteDim(size);
+  }
+  void WriteAttributes(const ContractAttributes& a) {
+    const auto& [lhs_batch, rhs_batch, lhs_sum, rhs_sum, order] = a;
+    out.Write(lhs_batch, rhs_batch, lhs_sum, rhs_sum);
+    WriteOrder(order);
+  }
+  void WriteAttributes(const TypeAttributes& a) {
+    const auto& [dtype, shape] = a;
+    out.Write(dtype);
+    WriteShape(shape);
+  }
+  // As deep as loops are nested, of which there is a limit.
+  void WriteAttributes(const LoopAttributes& a) {
+    const auto& [body, captures, carried, scanned, stacked, reversed, stops, binds_rows, length,
+                 rows_limit] = a;
+    out.Write(captures, carried, scanned, stacked, reversed, stops, binds_rows, rows_limit);
+    WriteDim(length);
+    Write(*body);
+  }
+  void WriteAttributes(const PartAttributes& a) {
+    const auto& [index] = a;
+    out.Write(index);
+  }
+  // The gradient is compiled where somebody asks for it, as nodes of a graph.
+  void WriteAttributes(const CustomAttributes&) {}
+};
+
+const Op* FindRandom(const Graph& graph, absl::string_view name) {
+  for (const Node& node : graph.nodes()) {
+    const Op* found = node.kind() == Kind::kRandom && node.op->name == name ? node.op : nullptr;
+    if (node.kind() == Kind::kLoop) found = FindRandom(*node.As<LoopAttributes>().body, name);
+    if (found != nullptr) return found;
+  }
+  return nullptr;
+}
+
+void WriteSite(ByteWriter& out, const loops::ErrorSite& site) {
+  const auto& [what, before, after, limit] = site;
+  out.Write(what, absl::string_view(before), absl::string_view(after), limit);
+}
+
+void ReadSite(ByteReader& in, loops::ErrorSite& site) {
+  in.Read(site.what);
+  in.Read(site.before);
+  in.Read(site.after);
+  in.Read(site.limit);
+}
+
+}  // namespace
+
+const Toolchain& ThisToolchain() {
+  static const Toolchain& toolchain =
+      *new Toolchain{native::LlvmVersion(), native::ProcessTriple(), SourcesHash()};
+  return toolchain;
+}
+
+native::ObjectCache::Key KeyOf(const Graph& graph, const JitOptions& options,
+                               const native::Target& target, const Toolchain& toolchain) {
+  GraphWriter writer;
+  ByteWriter& out = writer.out;
+  for (const std::string* text : {&toolchain.llvm, &toolchain.triple, &toolchain.sources}) {
+    out.Write(absl::string_view(*text));
+  }
+  const auto& [cpu, features, avx, avx512] = target.spec;
+  out.Write(absl::string_view(cpu), absl::string_view(features), avx, avx512);
+  const auto& [vector_bytes, vector_registers, l1, l2, l3] = target.machine;
+  out.Write(vector_bytes, vector_registers, l1, l2, l3);
+  out.Write(options.level, options.fuse, options.without.size());
+  for (const std::string& pass : options.without) out.Write(absl::string_view(pass));
+  writer.Write(graph);
+  return native::ObjectCache::KeyOf(out.bytes());
+}
+
+std::string ToBytes(const Image& image) {
+  const auto& [constants, randoms, sites, arena_bytes, largest, inputs, outputs, dynamic,
+               passed_through] = image.tables;
+  ByteWriter out;
+  out.Write(constants.size());
+  for (const Array& constant : constants) WriteArray(out, constant);
+  out.Write(randoms.size());
+  for (const auto& [op, dtype] : randoms) out.Write(absl::string_view(op->name), dtype);
+  out.Write(sites.size());
+  for (const loops::ErrorSite& site : sites) WriteSite(out, site);
+  out.Write(arena_bytes, absl::string_view(largest), inputs, outputs, dynamic, passed_through);
+  out.Write(absl::string_view(image.object));
+  return out.bytes();
+}
+
+std::optional<Image> ImageFromBytes(absl::string_view bytes, const Graph& graph) {
+  Image image;
+  auto& [constants, randoms, sites, arena_bytes, largest, inputs, outputs, dynamic,
+         passed_through] = image.tables;
+  ByteReader in(bytes);
+  constants.resize(in.ReadLength());
+  for (Array& constant : constants) {
+    if (!ReadArray(in, constant)) return std::nullopt;
+  }
+  randoms.resize(in.ReadLength());
+  for (auto& [op, dtype] : randoms) {
+    std::string name;
+    in.Read(name);
+    in.Read(dtype);
+    op = FindRandom(graph, name);
+    if (op == nullptr) return std::nullopt;
+  }
+  sites.resize(in.ReadLength());
+  for (loops::ErrorSite& site : sites) ReadSite(in, site);
+  in.Read(arena_bytes);
+  in.Read(largest);
+  in.Read(inputs);
+  in.Read(outputs);
+  in.Read(dynamic);
+  in.Read(passed_through);
+  in.Read(image.object);
+  if (!in.ok() || !in.at_end()) return std::nullopt;
+  if (static_cast<size_t>(inputs) != graph.inputs().size() ||
+      static_cast<size_t>(outputs) != graph.outputs().size()) {
+    return std::nullopt;
+  }
+  return image;
+}
+
+}  // namespace talweg

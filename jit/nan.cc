@@ -3,12 +3,11 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <mutex>
 #include <optional>
 #include <utility>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/mutex.h"
 #include "graph/tape.h"
 #include "graph/value.h"
 #include "jit/widen.h"
@@ -289,8 +288,8 @@ bool HasNonFinite(absl::Span<const Array> arrays) {
 
 // What is kept between the runs of one executable.
 struct Watch {
-  absl::Mutex mutex;
-  std::optional<absl::StatusOr<RunFunction>> run ABSL_GUARDED_BY(mutex);
+  std::mutex mutex;  // of `run`
+  std::optional<absl::StatusOr<RunFunction>> run;
 };
 
 }  // namespace
@@ -369,7 +368,7 @@ RunFunction WatchForNan(const Graph& graph, RunFunction run,
     if (!outputs.ok() || !HasNonFinite(*outputs)) return outputs;
     absl::StatusOr<std::vector<Array>> origins = absl::InternalError("not run");
     {
-      const absl::MutexLock lock(&watch->mutex);
+      const std::lock_guard lock(watch->mutex);
       if (!watch->run.has_value()) {
         const absl::StatusOr<Graph> tracking = TrackOrigins(*shared);
         watch->run = tracking.ok() ? compile(*tracking) : tracking.status();

@@ -10,17 +10,16 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <mutex>
 #include <system_error>
 #include <utility>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
-#include "absl/synchronization/mutex.h"
 #include "base/text.h"
 
 namespace talweg {
@@ -121,7 +120,7 @@ struct Tracer::Target {
       // What goes to nobody in particular says where it comes from.
       return WriteAll(STDERR_FILENO, absl::StrCat("== talweg: ", stage.word, "\n", AbslView(text)));
     }
-    const absl::MutexLock lock(&mutex);
+    const std::lock_guard lock(mutex);
     const int file = Open(stage);
     if (file < 0) return;
     WriteAll(file, text);
@@ -130,7 +129,7 @@ struct Tracer::Target {
 
   // The stage's file, to write at its end. The first one takes the next number that is free, also
   // if another process is after it.
-  int Open(const TraceStage& stage) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
+  int Open(const TraceStage& stage) {
     constexpr int kFlags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW;
     if (number < 0) return -1;
     int file = -1;
@@ -151,8 +150,8 @@ struct Tracer::Target {
   }
 
   const Trace trace;
-  absl::Mutex mutex;
-  int64_t number ABSL_GUARDED_BY(mutex) = 0;  // 0: none yet; -1: the folder can not be written
+  std::mutex mutex;    // of `number`
+  int64_t number = 0;  // 0: none yet; -1: the folder can not be written
 };
 
 Tracer::Tracer(const Trace& trace, const Trace& environment) {

@@ -93,7 +93,9 @@ Value CategoricalCrossEntropyFromLogits(Arg targets, Arg logits) {
   // whose reverse sweep is, on whole rows, two products and a sum: exp(z') times a number a row,
   // minus t times a number a row.
   const Value z = Shifted(logits.value());
-  return Sum(t, -1) * Log(Sum(Exp(z), -1)) - Sum(t * z, -1);
+  const Value total = Sum(t, -1);
+  const Value log_sum = total * Log(Sum(Exp(z), -1));
+  return log_sum - Sum(t * z, -1);
 }
 
 Value CategoricalCrossEntropy(Arg targets, Arg probabilities, double epsilon) {

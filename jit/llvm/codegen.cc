@@ -22,6 +22,10 @@ bool AddPasses(llvm::LLVMTargetMachine& machine, llvm::legacy::PassManager& pass
   passes.add(info);
   // Out of order, the processor needs no second scheduling.
   config->disablePass(&llvm::PostRASchedulerID);
+  // It would take constants out of loops until no register is left for them, and reload them from
+  // the stack: an instruction reads them as fast from where they are. What else does not change in
+  // a loop stands outside of it already.
+  config->disablePass(&llvm::EarlyMachineLICMID);
   passes.add(llvm::createTargetTransformInfoWrapperPass(machine.getTargetIRAnalysis()));
   config->addCodeGenPrepare();
   config->addISelPrepare();

@@ -500,7 +500,7 @@ void Nest::LoopOverLanes(const Schedule& schedule, const std::vector<Indices>& t
   };
   if (schedule.lane_axis < 0) {
     for (const Indices& tile : tiles) points.push_back({.at = tile});
-    return Body(points, clamped);
+    return Body(points, tiles.size(), clamped);
   }
   const auto axis = static_cast<size_t>(schedule.lane_axis);
   const Bound extent = level_.ExtentOf(domain_[axis]);
@@ -511,7 +511,7 @@ void Nest::LoopOverLanes(const Schedule& schedule, const std::vector<Indices>& t
     if (MayOverrun(schedule.lane_axis)) {
       for (Point& point : points) point.count = kNone;
     }
-    Body(points, clamped);
+    Body(points, tiles.size(), clamped);
     reader_->Close();
     b_.CloseFor();
     return;
@@ -527,7 +527,7 @@ void Nest::LoopOverLanes(const Schedule& schedule, const std::vector<Indices>& t
     for (int64_t v = 0; v < schedule.vectors; v++) {
       add(b_.Plus(loop.variable, v * schedule.lanes), schedule.lanes, kNone);
     }
-    Body(points, clamped);
+    Body(points, tiles.size(), clamped);
     reader_->Close();
     b_.CloseFor();
     points.clear();
@@ -542,7 +542,7 @@ void Nest::LoopOverLanes(const Schedule& schedule, const std::vector<Indices>& t
   }
   if (points.empty()) return;
   reader_->Open();
-  Body(points, clamped);
+  Body(points, tiles.size(), clamped);
   reader_->Close();
 }
 
@@ -560,7 +560,14 @@ Point Nest::InShape(const Shape& shape, const Point& domain_point) const {
   return point;
 }
 
-void Nest::Body(const std::vector<Point>& points, bool clamped) {
+void Nest::Body(const std::vector<Point>& all, size_t tiles, bool clamped) {
+  // What the fewer of tiles and vectors read stays in registers while the others pass by: vectors
+  // by tiles become tiles by vectors where these are fewer.
+  std::vector<Point> points = all;
+  const size_t vectors = points.size() / tiles;
+  if (vectors < tiles) {
+    for (size_t i = 0; i < points.size(); i++) points[i] = all[i % vectors * tiles + i / vectors];
+  }
   for (NodeId id : order_) {
     const Kind kind = level_.node(id).kind();
     if (kind != Kind::kReduce && kind != Kind::kContract) continue;

@@ -65,7 +65,9 @@ class Nest {
   void LoopOver(const Schedule& schedule, size_t axis, Indices& at);
   void LoopOverTile(const Schedule& schedule, Indices& at);
   void LoopOverLanes(const Schedule& schedule, const std::vector<Indices>& tiles, bool clamped);
-  void Body(const std::vector<Point>& points, bool clamped);
+  // Points are the vectors of a first piece of the lane axis, one for each of the tiles, then of
+  // the next piece.
+  void Body(const std::vector<Point>& all, size_t tiles, bool clamped);
   Point InShape(const Shape& shape, const Point& domain_point) const;
   // Which axis of a value's shape an axis of the domain is.
   static int32_t AxisIn(const Shape& shape, int32_t domain_axis);

@@ -8,15 +8,14 @@
 #include <iostream>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
-#include "absl/synchronization/mutex.h"
 #include "graph/print.h"
 #include "graph/tape.h"
 #include "graph/verify.h"
@@ -116,17 +115,17 @@ class Report {
     return report;
   }
   void AddCompile(const std::string& engine, double ms) {
-    const absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     times_[engine].graphs++;
     times_[engine].compile_ms += ms;
   }
   void AddRun(const std::string& engine, double ms) {
-    const absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     times_[engine].runs++;
     times_[engine].run_ms += ms;
   }
   std::string Text() {
-    const absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     std::string text;
     for (const NamedEngine& engine : AllEngines()) {
       const Times& t = times_[engine.name];
@@ -139,8 +138,8 @@ class Report {
   }
 
  private:
-  absl::Mutex mutex_;
-  std::map<std::string, Times> times_ ABSL_GUARDED_BY(mutex_);
+  std::mutex mutex_;
+  std::map<std::string, Times> times_;
 };
 
 // ---- Differences --------------------------------------------------------------------------------

@@ -128,9 +128,9 @@ TEST(Key, DependsOnEachFieldOfEachNode) {
       EXPECT_TRUE(seen.emplace(key, name).second) << name << " as " << seen[key];
     }
   }
-  for (const auto& [name, other] : std::map<std::string, Graph>{
-           {"inputs", Graph(graph.nodes(), {0, 1}, graph.outputs())},
-           {"outputs", Graph(graph.nodes(), graph.inputs(), {0, 1})}}) {
+  for (const auto& [name, other] :
+       std::map<std::string, Graph>{{"inputs", Graph(graph.nodes(), {0, 1}, graph.outputs())},
+                                    {"outputs", Graph(graph.nodes(), graph.inputs(), {0, 1})}}) {
     EXPECT_TRUE(seen.emplace(KeyOfGraph(other), name).second) << name;
   }
 }

@@ -65,6 +65,8 @@ bool WantsTable(const JitOptions& options) {
 struct JitEngine::State {
   explicit State(const JitOptions& options_in) : options(options_in) {
     options.profile = options.profile || WantsTable(options);
+    // At the end of a process, when the table is printed, LLVM's own static objects may be gone.
+    if (WantsTable(options)) MeasurePeakOnce();
   }
   ~State() {
     if (WantsTable(options)) Tracer(options.trace).Show(&Trace::table, Report());
@@ -99,10 +101,12 @@ struct JitEngine::State {
       const std::lock_guard lock(mutex);
       all.assign(profiles.begin(), profiles.end());
     }
-    if (options.profile) {
-      std::call_once(peak_once, [this] { peak = MeasurePeak(options.cpu).value_or(0); });
-    }
+    if (options.profile) MeasurePeakOnce();
     return TableOf(all, peak);
+  }
+
+  void MeasurePeakOnce() {
+    std::call_once(peak_once, [this] { peak = MeasurePeak(options.cpu).value_or(0); });
   }
 
   JitOptions options;

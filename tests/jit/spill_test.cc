@@ -26,8 +26,8 @@ struct Spills {
 };
 
 // Reads LLVM's commented assembly: where a block is in a loop, a comment says so, and whether it is
-// an innermost one. Blocks that call are left out: what is saved around the report of an error costs
-// nothing while there is none.
+// an innermost one. Blocks that call are left out: what is saved around the report of an error
+// costs nothing while there is none.
 Spills FindSpills(const std::string& assembly) {
   struct Block {
     std::string label, header;
@@ -39,8 +39,7 @@ Spills FindSpills(const std::string& assembly) {
   static const std::regex kSpill(R"(\b(16|32|64)-byte (Folded )?(Spill|Reload))");
   std::vector<Block> blocks(1);
   std::set<std::string> inner;
-  for (const std::string& line :
-       std::vector<std::string>(absl::StrSplit(assembly, '\n'))) {
+  for (const std::string& line : std::vector<std::string>(absl::StrSplit(assembly, '\n'))) {
     std::smatch match;
     if (std::regex_match(line, match, kLabel)) blocks.push_back({match[1], "", {}, false});
     Block& block = blocks.back();

@@ -48,10 +48,8 @@ absl::Status FindTheConstants() {
   Value measured = t.Input("measured", kFloat64, {kSteps}), rate = t.Input("rate", kFloat64, {});
   Value loss = Mean(Square(Simulate(t, damping, stiffness) - measured));
   std::vector<Value> slope = Gradient(loss, {damping, stiffness});
-  absl::StatusOr<Step> step =
-      CompileStep(t,
-                  {{damping, damping - rate * slope[0]}, {stiffness, stiffness - rate * slope[1]}},
-                  {loss});
+  absl::StatusOr<Step> step = CompileStep(
+      t, {{damping, damping - rate * slope[0]}, {stiffness, stiffness - rate * slope[1]}}, {loss});
   if (!step.ok()) return step.status();
 
   const Array positions = Measure();

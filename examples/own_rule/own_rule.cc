@@ -54,8 +54,8 @@ absl::Status CompareWithAdam() {
     absl::StatusOr<Fitted> fitted = Fit(training, data->train, data->test);
     if (!fitted.ok()) return fitted.status();
     const double accuracy = fitted->history.last("val_accuracy");
-    std::cout << rule.name << ": loss " << fitted->history.last("loss") << ", accuracy on the test set "
-              << accuracy << "\n";
+    std::cout << rule.name << ": loss " << fitted->history.last("loss")
+              << ", accuracy on the test set " << accuracy << "\n";
     if (accuracy < 0.75) return absl::InternalError(rule.name + " has learned nothing");
   }
   return absl::OkStatus();

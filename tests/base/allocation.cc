@@ -7,12 +7,22 @@
 #include <cstdlib>
 #include <new>
 
+// Clang's thread sanitizer has operators of its own, which cannot be replaced: nothing is counted
+// then, and nothing fails.
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define TALWEG_TESTS_OPERATORS_ARE_TAKEN
+#endif
+#endif
+
 namespace {
 
 // The operators have no object to keep these in.
 std::atomic<int64_t> current_bytes = 0, peak_bytes = 0;
 std::atomic<int64_t> until_failure = 0;  // 0: none is asked for; 1: the next one
 std::atomic<bool> failed = false;
+
+#ifndef TALWEG_TESTS_OPERATORS_ARE_TAKEN
 
 void* Count(void* memory) {
   if (memory == nullptr) return nullptr;
@@ -47,7 +57,11 @@ void* OrAbort(void* memory) {
   return memory;
 }
 
+#endif
+
 }  // namespace
+
+#ifndef TALWEG_TESTS_OPERATORS_ARE_TAKEN
 
 void* operator new(std::size_t size) { return OrAbort(Count(std::malloc(size))); }
 void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
@@ -63,6 +77,8 @@ void operator delete(void* memory) noexcept { Free(memory); }
 void operator delete(void* memory, std::size_t) noexcept { Free(memory); }
 void operator delete(void* memory, std::align_val_t) noexcept { Free(memory); }
 void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { Free(memory); }
+
+#endif
 
 namespace talweg {
 

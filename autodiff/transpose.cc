@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "graph/axes.h"
 #include "graph/tape.h"
 #include "ops/contract.h"
 #include "ops/elementwise.h"
@@ -74,18 +75,8 @@ Value ContractSide(const ContractAttributes& attributes, bool first, const Value
   const std::vector<int64_t>& b_batch = first ? rhs_batch : lhs_batch;
   const std::vector<int64_t>& a_sum = first ? lhs_sum : rhs_sum;
   const std::vector<int64_t>& b_sum = first ? rhs_sum : lhs_sum;
-  const auto free_axes = [](int64_t rank, const std::vector<int64_t>& batch,
-                            const std::vector<int64_t>& sum) {
-    std::vector<int64_t> axes;
-    for (int64_t i = 0; i < rank; i++) {
-      const bool used = std::find(batch.begin(), batch.end(), i) != batch.end() ||
-                        std::find(sum.begin(), sum.end(), i) != sum.end();
-      if (!used) axes.push_back(i);
-    }
-    return axes;
-  };
-  const std::vector<int64_t> a_free = free_axes(a.rank(), a_batch, a_sum);
-  const std::vector<int64_t> b_free = free_axes(b.rank(), b_batch, b_sum);
+  const std::vector<int64_t> a_free = KeptAxes(a.shape().size(), a_batch, a_sum);
+  const std::vector<int64_t> b_free = KeptAxes(b.shape().size(), b_batch, b_sum);
   const auto batches = static_cast<int64_t>(a_batch.size());
   std::vector<int64_t> dy_batch, dy_b_free;
   for (int64_t i = 0; i < batches; i++) dy_batch.push_back(i);

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "absl/algorithm/container.h"
+#include "graph/axes.h"
 
 namespace talweg {
 namespace {
@@ -44,11 +44,11 @@ Order ContractOrder(absl::Span<const Dim> lhs, absl::Span<const Dim> rhs,
   const auto width = [&](absl::Span<const Dim> shape, absl::Span<const int64_t> batch,
                          absl::Span<const int64_t> sum) {
     int64_t product = 1;
-    for (int64_t axis = 0; axis < static_cast<int64_t>(shape.size()); axis++) {
-      if (absl::c_linear_search(batch, axis) || absl::c_linear_search(sum, axis)) continue;
-      product = Times(product, Extent(shape[axis]));
+    for (int64_t axis : KeptAxes(shape.size(), batch, sum)) {
+      const Dim dim = shape[static_cast<size_t>(axis)];
+      product = Times(product, Extent(dim));
       const bool last = axis + 1 == static_cast<int64_t>(shape.size());
-      if (last && Extent(shape[axis]) >= kManyChains) lanes_ready = true;
+      if (last && Extent(dim) >= kManyChains) lanes_ready = true;
     }
     return product;
   };

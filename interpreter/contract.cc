@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/algorithm/container.h"
+#include "graph/axes.h"
 #include "graph/scalar.h"
 #include "interpreter/contract_kernels.h"
 #include "interpreter/planner.h"
@@ -65,13 +66,7 @@ Side MakeSide(const Place& place, const std::vector<int64_t>& batch,
     }
     return Walk(dims, strides);
   };
-  std::vector<int64_t> kept;
-  for (int64_t axis = 0; axis < static_cast<int64_t>(place.dims.size()); axis++) {
-    if (!absl::c_linear_search(batch, axis) && !absl::c_linear_search(sum, axis)) {
-      kept.push_back(axis);
-    }
-  }
-  return {pick(batch), pick(kept), pick(sum)};
+  return {pick(batch), pick(KeptAxes(place.dims.size(), batch, sum)), pick(sum)};
 }
 
 // out[b, i, j] = sum over k of x[b, i, k] y[b, j, k]; x is lhs or rhs, whatever suits the kernels.

@@ -57,10 +57,12 @@ class Nest {
   std::vector<Tensor> FlatTerms(NodeId id);
   void PrepareLanes(const Schedule& schedule, std::vector<std::pair<NodeId, Tensor>>& copies);
   bool IsDoneOnce() const;
-  std::vector<Schedule> Candidates() const;
+  std::vector<Schedule> Candidates() const;  // nest_schedule.cc
+  // An extent or its bound; where there is none, a guess.
+  int64_t LikelyExtent(Dim dim) const;
   bool MayOverrun(int32_t axis) const;
 
-  // Emission.
+  // Emission: nest_emit.cc.
   void EmitWith(const Schedule& schedule);
   void LoopOver(const Schedule& schedule, size_t axis, Indices& at);
   void LoopOverTile(const Schedule& schedule, Indices& at);

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/algorithm/container.h"
+#include "graph/axes.h"
 #include "jit/passes/affine.h"
 #include "jit/passes/rules.h"
 #include "ops/view.h"
@@ -96,15 +97,9 @@ constexpr Rule kReduceRules[] = {
 
 // The axes of one side by those of what is permuted. False where they are not as they must be.
 bool Permute(const Axes& from, Axes& batch, Axes& sum) {
-  Axes kept;
-  for (size_t axis = 0; axis < from.size(); axis++) {
-    const auto i = static_cast<int64_t>(axis);
-    if (from[axis] < 0) return false;
-    if (!absl::c_linear_search(batch, i) && !absl::c_linear_search(sum, i)) {
-      kept.push_back(from[axis]);
-    }
-  }
-  for (Axes* axes : {&batch, &sum}) {
+  if (absl::c_any_of(from, [](int64_t axis) { return axis < 0; })) return false;
+  Axes kept = KeptAxes(from.size(), batch, sum);
+  for (Axes* axes : {&batch, &sum, &kept}) {
     for (int64_t& axis : *axes) axis = from[static_cast<size_t>(axis)];
   }
   return absl::c_is_sorted(kept);

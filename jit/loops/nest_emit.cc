@@ -1,0 +1,202 @@
+// A nest's loops in one schedule.
+
+#include <utility>
+
+#include "jit/loops/nest.h"
+
+namespace talweg::loops {
+namespace {
+
+int32_t PowerOfTwoFrom(int64_t n) {
+  int32_t power = 1;
+  while (power < n) power *= 2;
+  return power;
+}
+
+}  // namespace
+
+void Nest::EmitWith(const Schedule& schedule) {
+  Reader reader(level_, members_);
+  for (const auto& [id, tensor] : copies_) reader.Override(id, tensor);
+  for (const auto& [id, tensor] : from_) reader.Override(id, tensor);
+  for (const auto& [id, tensors] : terms_) reader.SetTerms(id, tensors);
+  reader_ = &reader;
+  b_.OpenSection(label_, IsDoneOnce());
+  Indices at(domain_.size());
+  LoopOver(schedule, 0, at);
+  b_.CloseSection();
+  reader_ = nullptr;
+}
+
+void Nest::LoopOver(const Schedule& schedule, size_t axis, Indices& at) {
+  if (axis == domain_.size()) return LoopOverTile(schedule, at);
+  const auto number = static_cast<int32_t>(axis);
+  if (number == schedule.lane_axis || number == schedule.tile_axis) {
+    return LoopOver(schedule, axis + 1, at);
+  }
+  const Builder::Loop loop = b_.OpenFor({.value = 0}, level_.ExtentOf(domain_[axis]), 1);
+  reader_->Open();
+  at[axis] = {loop.variable};
+  LoopOver(schedule, axis + 1, at);
+  reader_->Close();
+  b_.CloseFor();
+}
+
+void Nest::LoopOverTile(const Schedule& schedule, Indices& at) {
+  if (schedule.tile_axis < 0) return LoopOverLanes(schedule, {at}, false);
+  const auto axis = static_cast<size_t>(schedule.tile_axis);
+  const Bound extent = level_.ExtentOf(domain_[axis]);
+  const auto tiles = [&](Register first, int64_t count, bool clamp) {
+    std::vector<Indices> all;
+    const Register last = clamp ? b_.Plus(extent.reg, -1) : kNone;
+    for (int64_t i = 0; i < count; i++) {
+      Indices here = at;
+      Register index = b_.Plus(first, i);
+      // The last row again, where there are no more: it is computed twice, to the same bits.
+      if (clamp && i > 0) index = b_.Binary(Opcode::kMin, index, last);
+      here[axis] = {index};
+      all.push_back(std::move(here));
+    }
+    return all;
+  };
+  if (extent.reg != kNone) {
+    const bool clamp = schedule.tile > 1 && !MayOverrun(schedule.tile_axis);
+    const Builder::Loop loop = b_.OpenFor({.value = 0}, extent, schedule.tile);
+    reader_->Open();
+    LoopOverLanes(schedule, tiles(loop.variable, schedule.tile, clamp), clamp);
+    reader_->Close();
+    b_.CloseFor();
+    return;
+  }
+  const int64_t whole = extent.value / schedule.tile * schedule.tile;
+  if (whole > 0) {
+    const Builder::Loop loop = b_.OpenFor({.value = 0}, {.value = whole}, schedule.tile);
+    reader_->Open();
+    LoopOverLanes(schedule, tiles(loop.variable, schedule.tile, false), false);
+    reader_->Close();
+    b_.CloseFor();
+  }
+  if (whole < extent.value) {
+    reader_->Open();
+    LoopOverLanes(schedule, tiles(b_.Index(whole), extent.value - whole, false), false);
+    reader_->Close();
+  }
+}
+
+void Nest::LoopOverLanes(const Schedule& schedule, const std::vector<Indices>& tiles,
+                         bool clamped) {
+  std::vector<Point> points;
+  // A vector of each tile from `first` on.
+  const auto add = [&](Register first, int32_t lanes, Register count) {
+    const Register active = count == kNone ? kNone : b_.Below(count, lanes);
+    for (const Indices& tile : tiles) {
+      Point point{.at = tile, .lanes = lanes, .active = active, .flat = false};
+      if (lanes > 1) {
+        point.at[static_cast<size_t>(schedule.lane_axis)] = {first, 1, kNone};
+      } else {
+        point.at[static_cast<size_t>(schedule.lane_axis)] = {first};
+      }
+      if (active != kNone) point.count = count;
+      points.push_back(std::move(point));
+    }
+  };
+  if (schedule.lane_axis < 0) {
+    for (const Indices& tile : tiles) points.push_back({.at = tile});
+    return Body(points, tiles.size(), clamped);
+  }
+  const auto axis = static_cast<size_t>(schedule.lane_axis);
+  const Bound extent = level_.ExtentOf(domain_[axis]);
+  if (extent.reg != kNone) {
+    const Builder::Loop loop = b_.OpenFor({.value = 0}, extent, schedule.lanes);
+    reader_->Open();
+    add(loop.variable, schedule.lanes, b_.Sub(extent.reg, loop.variable));
+    if (MayOverrun(schedule.lane_axis)) {
+      for (Point& point : points) point.count = kNone;
+    }
+    Body(points, tiles.size(), clamped);
+    reader_->Close();
+    b_.CloseFor();
+    return;
+  }
+  // Full vectors in a loop or written out, then what is left in narrower ones.
+  const int64_t full = extent.value / schedule.lanes, rest = extent.value % schedule.lanes;
+  const bool all = full + (rest > 0) <= schedule.vectors;
+  const int64_t looped = all ? 0 : full / schedule.vectors * schedule.vectors;
+  if (looped > 0) {
+    const Builder::Loop loop = b_.OpenFor({.value = 0}, {.value = looped * schedule.lanes},
+                                          schedule.vectors * schedule.lanes);
+    reader_->Open();
+    for (int64_t v = 0; v < schedule.vectors; v++) {
+      add(b_.Plus(loop.variable, v * schedule.lanes), schedule.lanes, kNone);
+    }
+    Body(points, tiles.size(), clamped);
+    reader_->Close();
+    b_.CloseFor();
+    points.clear();
+  }
+  for (int64_t v = looped; v < full; v++) {
+    add(b_.Index(v * schedule.lanes), schedule.lanes, kNone);
+  }
+  if (rest > 0) {
+    const int32_t lanes = PowerOfTwoFrom(rest);
+    const Register first = b_.Index(full * schedule.lanes);
+    add(first, lanes, lanes == rest ? kNone : b_.Index(rest));
+  }
+  if (points.empty()) return;
+  reader_->Open();
+  Body(points, tiles.size(), clamped);
+  reader_->Close();
+}
+
+Point Nest::InShape(const Shape& shape, const Point& domain_point) const {
+  Point point = domain_point;
+  if (flat_) {
+    point.flat = true;
+    return point;
+  }
+  point.at.clear();
+  size_t next = 0;
+  for (Dim dim : shape) {
+    point.at.push_back(dim == Dim(1) ? Index{b_.Index(0)} : domain_point.at[next++]);
+  }
+  return point;
+}
+
+void Nest::Body(const std::vector<Point>& all, size_t tiles, bool clamped) {
+  // What the fewer of tiles and vectors read stays in registers while the others pass by: vectors
+  // by tiles become tiles by vectors where these are fewer.
+  std::vector<Point> points = all;
+  const size_t vectors = points.size() / tiles;
+  if (vectors < tiles) {
+    for (size_t i = 0; i < points.size(); i++) points[i] = all[i % vectors * tiles + i / vectors];
+  }
+  for (NodeId id : order_) {
+    const Kind kind = level_.node(id).kind();
+    if (kind != Kind::kReduce && kind != Kind::kContract) continue;
+    std::vector<Point> at;
+    for (const Point& point : points) at.push_back(InShape(ShapeOf(id), point));
+    reader_->Reduce(id, at);
+  }
+  // Points one after the other, but where two of them may be the same: what is overwritten must
+  // have been read by both.
+  struct Done {
+    const Target* target;
+    Point at;
+    Register value;
+  };
+  std::vector<Done> done;
+  for (const Point& point : points) {
+    for (const Target& target : writes_) {
+      const Point at = InShape(target.to.shape, point);
+      const Register value =
+          target.id >= 0 ? reader_->Value(target.id, at) : b_.Constant(target.to.dtype, 0);
+      done.push_back({&target, at, value});
+    }
+    if (clamped) continue;
+    for (const Done& d : done) reader_->Store(d.target->to, d.at, d.value);
+    done.clear();
+  }
+  for (const Done& d : done) reader_->Store(d.target->to, d.at, d.value);
+}
+
+}  // namespace talweg::loops

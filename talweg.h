@@ -14,6 +14,7 @@
 
 #include "autodiff/check.h"
 #include "autodiff/gradient.h"
+#include "autodiff/tangent.h"
 #include "base/array.h"
 #include "base/file.h"
 #include "base/random.h"

@@ -299,38 +299,36 @@ std::vector<Value> JacobianVectorProduct(const std::vector<Value>& ys, const std
                                          const std::vector<Value>& dxs,
                                          std::source_location where) {
   const SourceLine line = LineOf(where);
-  const auto fail = [&](const Value& at, std::string_view detail) {
-    return std::vector<Value>(ys.size(), Fail("tangent", {at}, detail, line));
+  const auto fail = [&](absl::Span<const Value> at, std::string_view detail) {
+    return std::vector<Value>(ys.size(), Fail("tangent", at, detail, line));
   };
+  constexpr std::string_view kTwoTapes = "values of two tapes do not mix";
+  constexpr std::string_view kNoFloat = "only floats have a tangent; use Cast";
   if (ys.empty()) return {};
-  if (xs.size() != dxs.size()) return fail(ys[0], "not one dx for each x");
+  if (xs.size() != dxs.size()) return fail({ys[0]}, "not one dx for each x");
   const std::shared_ptr<TapeState> tape = ys[0].tape();
-  if (tape == nullptr) return fail(ys[0], "y is a value of no tape");
+  if (tape == nullptr) return fail({ys[0]}, "y is a value of no tape");
   for (const Value& y : ys) {
-    if (y.tape() != tape) return fail(y, "values of two tapes do not mix");
+    if (y.tape() != tape) return fail({ys[0], y}, kTwoTapes);
     if (!y.ok()) return std::vector<Value>(ys.size(), y);
-    if (!IsFloat(y.dtype())) return fail(y, "only floats have a tangent; use Cast");
+    if (!IsFloat(y.dtype())) return fail({y}, kNoFloat);
   }
   // Inside of a loop's body, values from outside are reached through their captures.
   std::vector<Value> inner_xs, inner_dxs;
   for (size_t i = 0; i < xs.size(); i++) {
     for (const Value* v : {&xs[i], &dxs[i]}) {
       if (v->tape() == nullptr) {
-        return fail(ys[0], v == &xs[i] ? "x is a value of no tape" : "dx is a value of no tape");
+        return fail({ys[0]}, v == &xs[i] ? "x is a value of no tape" : "dx is a value of no tape");
       }
-      if (!tape->IsWithin(v->tape().get())) {
-        Fail("tangent", {*v}, "values of two tapes do not mix", line);
-        return fail(ys[0], "values of two tapes do not mix");
-      }
+      if (!tape->IsWithin(v->tape().get())) return fail({ys[0], *v}, kTwoTapes);
       if (!v->ok()) return std::vector<Value>(ys.size(), Value(tape, -1));
-      if (!IsFloat(v->dtype())) return fail(*v, "only floats have a tangent; use Cast");
+      if (!IsFloat(v->dtype())) return fail({*v}, kNoFloat);
       const NodeId id = tape->Capture(*v, line);
       if (id < 0) return std::vector<Value>(ys.size(), Value(tape, -1));
       (v == &xs[i] ? inner_xs : inner_dxs).push_back(Value(tape, id));
     }
     if (inner_dxs.back().type() != inner_xs.back().type()) {
-      const Value both[] = {inner_xs.back(), inner_dxs.back()};
-      return std::vector<Value>(ys.size(), Fail("tangent", both, "dx has not the type of x", line));
+      return fail({inner_xs.back(), inner_dxs.back()}, "dx has not the type of x");
     }
   }
   std::vector<Value> tangents = PushForward(inner_xs, inner_dxs, ys);

@@ -55,6 +55,7 @@
 #include "train/callbacks.h"
 #include "train/fit.h"
 #include "train/history.h"
+#include "train/hypergradient.h"
 #include "train/layers.h"
 #include "train/progress_bar.h"
 #include "train/scope.h"

@@ -33,8 +33,8 @@ std::vector<T> Points() {
   return {T(-2), T(-1), T(-0.5), T(-0.0), T(0), T(0.25), T(0.5), T(1), T(2.5)};
 }
 
-// Each float operand of each elementwise op by itself: where it alone moves, by 1, the tangent is the
-// gradient of the sum, to the bit; at kinks, ties and poles, too.
+// Each float operand of each elementwise op by itself: where it alone moves, by 1, the tangent is
+// the gradient of the sum, to the bit; at kinks, ties and poles, too.
 TEST(Tangent, OfEachMapIsItsGradient) {
   int compared = 0;
   for (const Op* op : AllOps()) {
@@ -114,11 +114,10 @@ TEST(Tangent, OfEachReductionIsItsGradient) {
 
 // What `build` makes of inputs x and dx, both float64 of this shape.
 std::vector<double> AtPoint(const std::vector<double>& x, const std::vector<double>& dx,
-                        const std::function<Value(Tape&, const Value&, const Value&)>& build) {
+                            const std::function<Value(Tape&, const Value&, const Value&)>& build) {
   Tape t;
   const Shape shape = {static_cast<int64_t>(x.size())};
-  const Value result =
-      build(t, t.Input("x", kFloat64, shape), t.Input("dx", kFloat64, shape));
+  const Value result = build(t, t.Input("x", kFloat64, shape), t.Input("dx", kFloat64, shape));
   const absl::StatusOr<std::vector<Array>> out = RunOnAllEngines(
       {result}, {{"x", Array::Vector<double>(x)}, {"dx", Array::Vector<double>(dx)}});
   EXPECT_TRUE(out.ok()) << out.status();
@@ -132,60 +131,60 @@ TEST(Tangent, HasKnownValues) {
   EXPECT_EQ(AtPoint({1, 2}, {3, 5}, [](Tape&, Value x, Value dx) { return Tangent(x * x, x, dx); }),
             Doubles({6, 20}));
   // x^3 along dx, twice: 6 x dx^2.
-  EXPECT_EQ(AtPoint({1, 2}, {3, 5},
-                [](Tape&, Value x, Value dx) {
-                  return Tangent(Tangent(x * x * x, x, dx), x, dx);
-                }),
-            Doubles({54, 300}));
+  EXPECT_EQ(
+      AtPoint({1, 2}, {3, 5},
+              [](Tape&, Value x, Value dx) { return Tangent(Tangent(x * x * x, x, dx), x, dx); }),
+      Doubles({54, 300}));
   // The gradient of a tangent: d/dx sum(2 x dx) = 2 dx, by dx 2 x.
   EXPECT_EQ(AtPoint({1, 2}, {3, 5},
-                [](Tape&, Value x, Value dx) {
-                  const Value sum = Sum(Tangent(Square(x), x, dx));
-                  return Concat({Gradient(sum, x), Gradient(sum, dx)}, 0);
-                }),
+                    [](Tape&, Value x, Value dx) {
+                      const Value sum = Sum(Tangent(Square(x), x, dx));
+                      return Concat({Gradient(sum, x), Gradient(sum, dx)}, 0);
+                    }),
             Doubles({6, 10, 2, 4}));
   // What a pad fills in does not move.
   EXPECT_EQ(AtPoint({1}, {3},
-                [](Tape&, Value x, Value dx) { return Tangent(Pad(x, {{1, 1}}, 7), x, dx); }),
+                    [](Tape&, Value x, Value dx) { return Tangent(Pad(x, {{1, 1}}, 7), x, dx); }),
             Doubles({0, 3, 0}));
   // Nor does what nothing flows into.
-  EXPECT_EQ(AtPoint({1.5}, {3},
-                [](Tape&, Value x, Value dx) {
-                  const Value key = Sum(Cast(x, kInt64));
-                  const Value parts[] = {Detach(x) * x, Cast(Cast(x, kInt32), kFloat64), dx,
-                                         RandomUniform(key, kFloat64, {1})};
-                  return Concat(JacobianVectorProduct({parts[0], parts[1], parts[2], parts[3]}, {x},
-                                                      {dx}),
-                                0);
-                }),
-            Doubles({4.5, 0, 0, 0}));
+  EXPECT_EQ(
+      AtPoint({1.5}, {3},
+              [](Tape&, Value x, Value dx) {
+                const Value key = Sum(Cast(x, kInt64));
+                const Value parts[] = {Detach(x) * x, Cast(Cast(x, kInt32), kFloat64), dx,
+                                       RandomUniform(key, kFloat64, {1})};
+                return Concat(
+                    JacobianVectorProduct({parts[0], parts[1], parts[2], parts[3]}, {x}, {dx}), 0);
+              }),
+      Doubles({4.5, 0, 0, 0}));
 }
 
 TEST(Tangent, KeepsTheConventionsAtTheEdge) {
   using Doubles = std::vector<double>;
-  EXPECT_EQ(AtPoint({0, 4}, {1, 1}, [](Tape&, Value x, Value dx) { return Tangent(Sqrt(x), x, dx); }),
-            Doubles({0, 0.25}));
+  EXPECT_EQ(
+      AtPoint({0, 4}, {1, 1}, [](Tape&, Value x, Value dx) { return Tangent(Sqrt(x), x, dx); }),
+      Doubles({0, 0.25}));
   EXPECT_EQ(AtPoint({0, 4}, {1, 1},
-                [](Tape&, Value x, Value dx) {
-                  return Tangent(Sqrt(Sum(Square(x * 0.0), 0, Keep::kYes)), x, dx);
-                }),
+                    [](Tape&, Value x, Value dx) {
+                      return Tangent(Sqrt(Sum(Square(x * 0.0), 0, Keep::kYes)), x, dx);
+                    }),
             Doubles({0}));
   // Of equal elements each gives its part, of both operands half.
-  EXPECT_EQ(AtPoint({2, 2}, {1, 4}, [](Tape&, Value x, Value dx) {
-              return Tangent(ReduceMax(x, 0, Keep::kYes), x, dx);
-            }),
-            Doubles({2.5}));
-  EXPECT_EQ(AtPoint({2}, {1}, [](Tape&, Value x, Value dx) {
-              return Tangent(Max(x * 3.0, 6.0), x, dx);
-            }),
-            Doubles({1.5}));
-  EXPECT_EQ(AtPoint({0, 1}, {1, 1}, [](Tape&, Value x, Value dx) { return Tangent(Relu(x), x, dx); }),
-            Doubles({0, 1}));
+  EXPECT_EQ(
+      AtPoint({2, 2}, {1, 4},
+              [](Tape&, Value x, Value dx) { return Tangent(ReduceMax(x, 0, Keep::kYes), x, dx); }),
+      Doubles({2.5}));
+  EXPECT_EQ(
+      AtPoint({2}, {1}, [](Tape&, Value x, Value dx) { return Tangent(Max(x * 3.0, 6.0), x, dx); }),
+      Doubles({1.5}));
+  EXPECT_EQ(
+      AtPoint({0, 1}, {1, 1}, [](Tape&, Value x, Value dx) { return Tangent(Relu(x), x, dx); }),
+      Doubles({0, 1}));
   // What is not taken adds nothing, even if it is infinite.
   EXPECT_EQ(AtPoint({0, 2}, {1, 1},
-                [](Tape&, Value x, Value dx) {
-                  return Tangent(Select(Greater(x, 0), Log(x), 0), x, dx);
-                }),
+                    [](Tape&, Value x, Value dx) {
+                      return Tangent(Select(Greater(x, 0), Log(x), 0), x, dx);
+                    }),
             Doubles({0, 0.5}));
 }
 
@@ -196,8 +195,8 @@ TEST(Tangent, CastsAlong) {
   const Value dy = Tangent(y, x, dx), dz = Tangent(Cast(y, kFloat32), x, dx);
   EXPECT_EQ(dy.dtype(), kFloat64);
   EXPECT_EQ(dz.dtype(), kFloat32);
-  const auto out = RunOnAllEngines({dy, dz}, {{"x", Array::Vector<float>({1.5f, -2})},
-                                              {"dx", Array::Vector<float>({2, 3})}});
+  const auto out = RunOnAllEngines(
+      {dy, dz}, {{"x", Array::Vector<float>({1.5f, -2})}, {"dx", Array::Vector<float>({2, 3})}});
   ASSERT_TRUE(out.ok()) << out.status();
   for (const Array& array : *out) {
     EXPECT_EQ(array.At(0), 3);
@@ -208,10 +207,10 @@ TEST(Tangent, CastsAlong) {
 // Where one input depends on another, it moves with it and by itself.
 TEST(Tangent, AlongInputsThatDependOnEachOther) {
   EXPECT_EQ(AtPoint({2}, {1},
-                [](Tape&, Value x, Value dx) {
-                  const Value h = x * 3.0;
-                  return Tangent(h * h, std::vector<Value>{x, h, x}, {dx, dx, dx});
-                }),
+                    [](Tape&, Value x, Value dx) {
+                      const Value h = x * 3.0;
+                      return Tangent(h * h, std::vector<Value>{x, h, x}, {dx, dx, dx});
+                    }),
             std::vector<double>({2 * 6 * (3 + 1 + 3)}));
 }
 
@@ -259,12 +258,11 @@ TEST(Tangent, GoesThroughLoopsOfAnyForm) {
                                                   .stacked = {body.trip, sum},
                                                   .stop = Greater(sum, 25)};
                                 });
-      const std::vector<Value> d =
-          JacobianVectorProduct({r.carried[0], r.stacked[1]}, {x}, {dx});
-      const auto out = RunOnAllEngines({d[0], d[1], r.trips},
-                                       {{"x", Array::Vector<double>({1, 3, 4, 6})},
-                                        {"dx", Array::Vector<double>({1, 10, 100, 1000})},
-                                        {"trips", Array(trips)}});
+      const std::vector<Value> d = JacobianVectorProduct({r.carried[0], r.stacked[1]}, {x}, {dx});
+      const auto out =
+          RunOnAllEngines({d[0], d[1], r.trips}, {{"x", Array::Vector<double>({1, 3, 4, 6})},
+                                                  {"dx", Array::Vector<double>({1, 10, 100, 1000})},
+                                                  {"trips", Array(trips)}});
       ASSERT_TRUE(out.ok()) << out.status();
       const double x_of[] = {1, 3, 4, 6}, dx_of[] = {1, 10, 100, 1000};
       double sum = 0, dsum = 0, stacked[4] = {};
@@ -303,10 +301,11 @@ TEST(Tangent, OfACustomGradientIsTheUsers) {
   };
   // dy = x^2 dx + y dw
   EXPECT_EQ(AtPoint({-2}, {1},
-                [&](Tape&, Value x, Value dx) {
-                  const Value w = x * 0.0 + 5.0;
-                  return Concat(JacobianVectorProduct({sign(x, Detach(w)) * 2.0}, {x}, {dx}), 0);
-                }),
+                    [&](Tape&, Value x, Value dx) {
+                      const Value w = x * 0.0 + 5.0;
+                      return Concat(JacobianVectorProduct({sign(x, Detach(w)) * 2.0}, {x}, {dx}),
+                                    0);
+                    }),
             std::vector<double>({8}));
   Tape t;
   const Value x = t.Input("x", kFloat64, {1}), w = t.Input("w", kFloat64, {1});
@@ -325,14 +324,14 @@ TEST(Tangent, OfACustomGradientIsTheUsers) {
 // A gradient that clips dy counts as what it is where nothing is clipped.
 TEST(Tangent, OfAGradientThatClipsIsThatWithoutClipping) {
   EXPECT_EQ(AtPoint({3}, {100},
-                [](Tape&, Value x, Value dx) {
-                  const Value y = CustomGradient(
-                      {x}, [](absl::Span<const Value> v) { return v[0] * 2.0; },
-                      [](absl::Span<const Value>, Value, Value dy) {
-                        return std::vector<Value>{Max(Min(dy * 2.0, 1), -1)};
-                      });
-                  return Tangent(y, x, dx);
-                }),
+                    [](Tape&, Value x, Value dx) {
+                      const Value y = CustomGradient(
+                          {x}, [](absl::Span<const Value> v) { return v[0] * 2.0; },
+                          [](absl::Span<const Value>, Value, Value dy) {
+                            return std::vector<Value>{Max(Min(dy * 2.0, 1), -1)};
+                          });
+                      return Tangent(y, x, dx);
+                    }),
             std::vector<double>({200}));
 }
 
@@ -355,10 +354,10 @@ TEST(Tangent, OfEmptyShapes) {
 // f = x0^2 x1 + x1^3, with H = [2 x1, 2 x0; 2 x0, 6 x1].
 TEST(HessianVectorProduct, HasKnownValues) {
   EXPECT_EQ(AtPoint({2, 5}, {1, 10},
-                [](Tape&, Value x, Value v) {
-                  const Value a = At(x, 0, 0), b = At(x, 0, 1);
-                  return HessianVectorProduct(a * a * b + b * b * b, {x}, {v})[0];
-                }),
+                    [](Tape&, Value x, Value v) {
+                      const Value a = At(x, 0, 0), b = At(x, 0, 1);
+                      return HessianVectorProduct(a * a * b + b * b * b, {x}, {v})[0];
+                    }),
             std::vector<double>({10 + 40, 4 + 300}));
 }
 
@@ -398,9 +397,7 @@ TEST(Tangent, RefusesWrongUseInTheUsersWords) {
   EXPECT_THAT(message([](Tape&, Value x) { HessianVectorProduct(x, {x}, {x}); }),
               AllOf(HasSubstr("a gradient is that of a scalar"), here));
   // What failed before is what is told.
-  EXPECT_THAT(message([](Tape& t, Value x) {
-                Tangent(x + t.Input("y", kFloat64, {4}), x, x);
-              }),
+  EXPECT_THAT(message([](Tape& t, Value x) { Tangent(x + t.Input("y", kFloat64, {4}), x, x); }),
               AllOf(HasSubstr("add: float64[3] x float64[4]"), here));
   EXPECT_FALSE(Tangent(Value(), Value(), Value()).ok());
 }

@@ -61,9 +61,9 @@ absl::StatusOr<Graph> Differentiate(const Graph& fit, const Graph& evaluate, con
   const Value anchor(tape.state(), -1);
   const std::vector<Value> states = Inline(fit, arguments, anchor);
   // EvaluateGraph takes inputs, targets and the parameters, which come first among the states.
-  arguments = {tape.Input("final/inputs", types.input.dtype, WithLeading(kRows, types.input.shape)),
-               tape.Input("final/targets", types.target.dtype,
-                          WithLeading(kRows, types.target.shape))};
+  arguments = {
+      tape.Input("final/inputs", types.input.dtype, WithLeading(kRows, types.input.shape)),
+      tape.Input("final/targets", types.target.dtype, WithLeading(kRows, types.target.shape))};
   const size_t parameters = evaluate.inputs().size() - 2;
   arguments.insert(arguments.end(), states.begin(),
                    states.begin() + static_cast<std::ptrdiff_t>(parameters));
@@ -139,9 +139,8 @@ absl::StatusOr<Hypergradient> Hypergradient::Make(const Engine& engine, const Tr
   for (const std::string& name : by) {
     const auto found = known.find(name);
     if (found == known.end()) {
-      const auto names = absl::StrJoin(known, ", ", [](std::string* out, const auto& entry) {
-        out->append(entry.first);
-      });
+      const auto names = absl::StrJoin(
+          known, ", ", [](std::string* out, const auto& entry) { out->append(entry.first); });
       return invalid(absl::StrCat("there is no float '", name, "'; there are ", names));
     }
     if (std::count(by.begin(), by.end(), name) > 1) {
@@ -151,13 +150,12 @@ absl::StatusOr<Hypergradient> Hypergradient::Make(const Engine& engine, const Tr
   }
   absl::StatusOr<Graph> graph = Differentiate(*fit, *evaluate, types, differentiated);
   if (!graph.ok()) return graph.status();
-  const double bytes =
-      StackedBytes(*graph, {.rows = validation.size(), .trips = training.epochs});
+  const double bytes = StackedBytes(*graph, {.rows = validation.size(), .trips = training.epochs});
   const auto kept = static_cast<int64_t>(std::min(bytes, kMost));
   if (kept > options.memory_limit) {
-    return absl::ResourceExhaustedError(absl::StrCat(
-        "hypergradient: the backward pass of ", training.epochs, " epochs would keep ", kept,
-        " bytes; memory_limit is ", options.memory_limit));
+    return absl::ResourceExhaustedError(
+        absl::StrCat("hypergradient: the backward pass of ", training.epochs, " epochs would keep ",
+                     kept, " bytes; memory_limit is ", options.memory_limit));
   }
   const absl::StatusOr<Executable> executable = engine(*graph);
   if (!executable.ok()) return executable.status();
@@ -184,10 +182,10 @@ absl::StatusOr<Hypergradient::Result> Hypergradient::Run(const NamedArrays& at) 
           absl::StrCat("hypergradient: the training has no '", name, "' to set"));
     }
     if (array.dtype() != value->second.dtype() || array.dims() != value->second.dims()) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "hypergradient: '", name, "' is ", Name(value->second.dtype()),
-          ToString(value->second.dims()), "; the one given is ", Name(array.dtype()),
-          ToString(array.dims())));
+      return absl::InvalidArgumentError(
+          absl::StrCat("hypergradient: '", name, "' is ", Name(value->second.dtype()),
+                       ToString(value->second.dims()), "; the one given is ", Name(array.dtype()),
+                       ToString(array.dims())));
     }
     for (const HyperSpec& spec : hypers_) {
       if (spec.name != name) continue;

@@ -16,9 +16,10 @@
 
 namespace talweg {
 
-// The derivative of what a whole training reaches by how it was done: of the loss on validation data
-// after the last epoch, by the rate of each epoch, the momentum, the first weights (Maclaurin,
-// Duvenaud and Adams 2015). A fit is one graph, so this is one more backward pass through its loops.
+// The derivative of what a whole training reaches by how it was done: of the loss on validation
+// data after the last epoch, by the rate of each epoch, the momentum, the first weights (Maclaurin,
+// Duvenaud and Adams 2015). A fit is one graph, so this is one more backward pass through its
+// loops.
 //
 //   Training training{.model = mlp, ..., .rate = RateTable({.rates = rates}), .epochs = 200};
 //   absl::StatusOr<Hypergradient> h =
@@ -30,15 +31,16 @@ namespace talweg {
 // What can be differentiated goes by the names that the training has for it:
 //
 //   schedule/rates, rule/momentum, adjust/... the hyper-parameters (HyperScope)
-//   rate                                      the rate, where it is no schedule
+//   rate (or rate_scale)                      the rate; with a schedule the factor on it, 1
 //   parameter/hidden/kernel ...               the weights that the training starts from
+//   rule/hidden/kernel/velocity ...           the rule's slots, at the start
 //   train/inputs, train/targets               the data, where they are floats
 //
 // The whole data are evaluated at once, by the model in evaluation, and the loss is the mean over
 // the samples. Metrics are left out; adjustments act as they do in a fit, and a step that they take
-// or leave counts as fixed. Derivatives are those of float arithmetic: use float64, as float32 loses
-// half of its digits over a few thousand updates. Where a training is chaotic (a rate that is too
-// high) they are right and of no use.
+// or leave counts as fixed. Derivatives are those of float arithmetic: use float64, as float32
+// loses half of its digits over a few thousand updates. Where a training is chaotic (a rate that is
+// too high) they are right and of no use.
 
 struct HypergradientOptions {
   // The parameters to start from, in place of the initializers'; all of them or none.
@@ -52,9 +54,9 @@ struct HypergradientOptions {
 
 class Hypergradient {
  public:
-  // Builds and compiles the graph. Errors: those of Fit; no validation data; a name in `by` that the
-  // training does not have (the error lists those that it has), or of something that is no float;
-  // memory_limit.
+  // Builds and compiles the graph. Errors: those of Fit; no validation data; a name in `by` that
+  // the training does not have (the error lists those that it has), or of something that is no
+  // float; memory_limit.
   static absl::StatusOr<Hypergradient> Make(const Engine& engine, const Training& training,
                                             const Dataset& train, const Dataset& validation,
                                             const std::vector<std::string>& by,
@@ -65,7 +67,8 @@ class Hypergradient {
     NamedArrays gradients;   // the loss by each of `by`, of its type
     NamedArrays parameters;  // where the training ended, by name: "hidden/kernel"
   };
-  // One training, and one backward pass. `at` has other values for any of values(): types stay, and hyper-parameters must be in their range. Thread-safe.
+  // One training, and one backward pass. `at` has other values for any of values(): types stay, and
+  // hyper-parameters must be in their range. Thread-safe.
   absl::StatusOr<Result> Run(const NamedArrays& at = {}) const;
 
   // The names that can be differentiated and set, with their present values.

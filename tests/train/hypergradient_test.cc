@@ -63,8 +63,8 @@ TrainTest Few(int64_t train, int64_t test) {
 double LossAfterFit(const Engine& engine, Training training, const TrainTest& data,
                     const std::string& name, const Array& value, FitOptions options = {}) {
   if (name == "schedule/rates") {
-    training.rate = RateTable(
-        {.rates = {value.data<double>().begin(), value.data<double>().end()}});
+    training.rate =
+        RateTable({.rates = {value.data<double>().begin(), value.data<double>().end()}});
   } else if (name == "rate") {
     training.rate = value.At(0);
   } else if (name == "rule/momentum") {
@@ -97,8 +97,8 @@ double WorstDifference(const Engine& engine, const Training& training, const Tra
     const double difference = (at(step) - at(-step)) / (2 * step);
     worst = std::max(worst, std::fabs(difference - gradient.At(i)));
   }
-  std::cout << name << ": largest " << largest << ", worst error " << worst / largest
-            << " of it" << std::endl;
+  std::cout << name << ": largest " << largest << ", worst error " << worst / largest << " of it"
+            << std::endl;
   EXPECT_GT(largest, 0) << name;
   return worst / largest;
 }
@@ -157,9 +157,9 @@ struct WithADeadUnit {
 
 TEST(Hypergradient, OfADeadUnitIsFiniteOnAllEngines) {
   const WithADeadUnit dead;
-  const std::vector<std::string> by = {"schedule/rates", "rule/beta_1", "rule/epsilon",
-                                       "parameter/hidden/kernel", "parameter/hidden/bias",
-                                       "parameter/output/kernel"};
+  const std::vector<std::string> by = {"schedule/rates",        "rule/beta_1",
+                                       "rule/epsilon",          "parameter/hidden/kernel",
+                                       "parameter/hidden/bias", "parameter/output/kernel"};
   const auto h = Hypergradient::Make(EveryEngine, dead.training, dead.data.train, dead.data.test,
                                      by, {.parameters = dead.parameters});
   ASSERT_TRUE(h.ok()) << h.status();
@@ -173,8 +173,8 @@ TEST(Hypergradient, OfADeadUnitIsFiniteOnAllEngines) {
   EXPECT_EQ(at->gradients.at("parameter/hidden/bias").At(1), 0);
   EXPECT_EQ(at->parameters.at("hidden/bias").At(1), -10);
   const FitOptions options{.parameters = dead.parameters};
-  for (const std::string name : {"schedule/rates", "parameter/hidden/kernel",
-                                 "parameter/output/kernel"}) {
+  for (const std::string name :
+       {"schedule/rates", "parameter/hidden/kernel", "parameter/output/kernel"}) {
     EXPECT_LE(WorstDifference(Interpret, dead.training, dead.data, name, h->values().at(name),
                               at->gradients.at(name), 1e-6, 1, options),
               1e-5);
@@ -190,9 +190,9 @@ TEST(Hypergradient, OfZeroWeightsAndClippedGradientsIsFinite) {
     for (auto& [name, array] : zeros) {
       for (double& x : array.mutable_data<double>()) x = 0;
     }
-    const auto h = Hypergradient::Make(EveryEngine, training, data.train, data.test,
-                                       {"schedule/rates", "parameter/output/bias"},
-                                       {.parameters = zeros});
+    const auto h =
+        Hypergradient::Make(EveryEngine, training, data.train, data.test,
+                            {"schedule/rates", "parameter/output/bias"}, {.parameters = zeros});
     ASSERT_TRUE(h.ok()) << h.status();
     const auto at = h->Run();
     ASSERT_TRUE(at.ok()) << at.status();
@@ -264,13 +264,13 @@ TEST(Hypergradient, RunsWithOtherValues) {
   };
   EXPECT_EQ(error("schedule/rates", Array::Vector<double>({1, -2, 3})),
             "hyper-parameter schedule/rates[1] is -2; it must be finite and at least 0");
-  EXPECT_THAT(error("rule/momentum", Array(-1.0)), HasSubstr("hyper-parameter rule/momentum is -1"));
+  EXPECT_THAT(error("rule/momentum", Array(-1.0)),
+              HasSubstr("hyper-parameter rule/momentum is -1"));
   EXPECT_EQ(error("schedule/rates", Array(1.0)),
             "hypergradient: 'schedule/rates' is float64[3]; the one given is float64[]");
   EXPECT_EQ(error("rule/momentum", Array(1.0f)),
             "hypergradient: 'rule/momentum' is float64[]; the one given is float32[]");
-  EXPECT_EQ(error("momentum", Array(1.0)),
-            "hypergradient: the training has no 'momentum' to set");
+  EXPECT_EQ(error("momentum", Array(1.0)), "hypergradient: the training has no 'momentum' to set");
 }
 
 TEST(Hypergradient, RefusesWhatItCanNotDo) {
@@ -287,12 +287,13 @@ TEST(Hypergradient, RefusesWhatItCanNotDo) {
     return std::string(
         Hypergradient::Make(engine, t, d.train, d.test, by, options).status().message());
   };
-  EXPECT_EQ(error(training, data, {"rates"}),
-            "hypergradient: there is no float 'rates'; there are parameter/hidden/bias, "
-            "parameter/hidden/kernel, parameter/output/bias, parameter/output/kernel, "
-            "rate_scale, rule/decay, rule/hidden/bias/velocity, rule/hidden/kernel/velocity, "
-            "rule/momentum, rule/output/bias/velocity, rule/output/kernel/velocity, schedule/rates, "
-            "train/inputs, train/targets");
+  EXPECT_EQ(
+      error(training, data, {"rates"}),
+      "hypergradient: there is no float 'rates'; there are parameter/hidden/bias, "
+      "parameter/hidden/kernel, parameter/output/bias, parameter/output/kernel, "
+      "rate_scale, rule/decay, rule/hidden/bias/velocity, rule/hidden/kernel/velocity, "
+      "rule/momentum, rule/output/bias/velocity, rule/output/kernel/velocity, schedule/rates, "
+      "train/inputs, train/targets");
   EXPECT_THAT(error(training, data, {"epoch"}), HasSubstr("there is no float 'epoch'"));
   EXPECT_THAT(error(training, data, {}), HasSubstr("by nothing"));
   EXPECT_THAT(error(training, data, {"rule/decay", "rule/decay"}), HasSubstr("named twice"));

@@ -99,6 +99,7 @@ Value PushCustom(const NodeView& view, const std::vector<Value>& tangents) {
     arguments.push_back(tangent);
   }
   const Value dy = PullBack(dxs, directions, {inner.back()})[0];
+  if (!tape.status().ok()) return Report(view.self, tape.status());
   if (!Has(dy)) return Value();
   const absl::StatusOr<Graph> graph = tape.Finish({dy});
   if (!graph.ok()) return Report(view.self, graph.status());
@@ -186,28 +187,23 @@ std::vector<Value> PushLoop(const NodeView& view, const std::vector<Value>& tang
   ys.resize(carried + stacked);
   const std::vector<Value> dys = PushForward(xs, dxs, ys);
 
-  // Outputs, and with them where each part's tangent will be; -1 for none.
+  // Outputs, and with them where each part's tangent will be; -1 for none. What the loop stacked
+  // before is there already.
+  std::vector<Value> outputs(ys.begin(), ys.begin() + static_cast<std::ptrdiff_t>(carried));
   std::vector<int64_t> place(carried + stacked, -1);
-  std::vector<Value> outputs;
-  const auto yield = [&](size_t begin, size_t end) {
-    outputs.insert(outputs.end(), ys.begin() + static_cast<std::ptrdiff_t>(begin),
-                   ys.begin() + static_cast<std::ptrdiff_t>(end));
-    for (size_t k = begin; k < end; k++) {
-      if (k < carried ? !active.carried[k] : !Has(dys[k])) continue;
-      place[k] = static_cast<int64_t>(outputs.size());
-      outputs.push_back(Has(dys[k]) ? dys[k] : ZerosLike(ys[k]));
-    }
-  };
-  yield(0, carried);
-  a.carried = static_cast<int32_t>(outputs.size());
-  yield(carried, carried + stacked);
-  a.stacked = static_cast<int32_t>(outputs.size()) - a.carried;
-  if (a.stops) outputs.push_back(stop);
-  const auto active_of = [](const std::vector<bool>& mask) {
+  for (size_t k = 0; k < place.size(); k++) {
+    if (k < carried ? !active.carried[k] : !Has(dys[k])) continue;
+    place[k] = static_cast<int64_t>(outputs.size());
+    outputs.push_back(Has(dys[k]) ? dys[k] : ZerosLike(ys[k]));
+  }
+  const auto count = [](const std::vector<bool>& mask) {
     return static_cast<int32_t>(std::count(mask.begin(), mask.end(), true));
   };
-  a.captures += active_of(active.captures);
-  a.scanned += active_of(active.scanned);
+  a.captures += count(active.captures);
+  a.carried += count(active.carried);
+  a.scanned += count(active.scanned);
+  a.stacked = static_cast<int32_t>(outputs.size()) - a.carried;
+  if (a.stops) outputs.push_back(stop);
 
   std::vector<Value> parts(view.node.types.size());
   absl::StatusOr<Graph> graph = tape.Finish(outputs);
@@ -266,25 +262,26 @@ std::vector<Value> PushForward(const std::vector<Value>& xs, const std::vector<V
   }
   for (size_t i = 0; i < needed.size(); i++) {
     if (!needed[i]) continue;
-    const Node node = tape->nodes()[i];  // a copy: the rules append to the tape
+    const auto moves = [&](NodeId operand) { return Has(tangents[static_cast<size_t>(operand)]); };
+    const Node& here = tape->nodes()[i];
     const auto id = static_cast<NodeId>(i);
-    if (node.kind() == Kind::kPart) {
-      const auto loop = loop_tangents.find(node.operands[0]);
+    if (here.kind() == Kind::kPart) {
+      const auto loop = loop_tangents.find(here.operands[0]);
       if (loop == loop_tangents.end()) continue;
-      const Value& tangent = loop->second[static_cast<size_t>(node.As<PartAttributes>().index)];
+      const Value& tangent = loop->second[static_cast<size_t>(here.As<PartAttributes>().index)];
       if (Has(tangent)) AddTo(tangents[i], tangent);
-    } else {
+    } else if (std::any_of(here.operands.begin(), here.operands.end(), moves)) {
+      const Node node = here;  // a copy: the rules append to the tape
       NodeView view{.node = node, .self = Value(tape, id), .operands = {}, .wanted = {}};
-      std::vector<Value> moves;
+      std::vector<Value> dxs_here;
       for (NodeId operand : node.operands) {
         view.operands.push_back(Value(tape, operand));
-        moves.push_back(tangents[static_cast<size_t>(operand)]);
+        dxs_here.push_back(tangents[static_cast<size_t>(operand)]);
       }
-      if (std::none_of(moves.begin(), moves.end(), Has)) continue;
       const UserLine line(view.self, node.line);
       if (node.kind() == Kind::kLoop) {
-        loop_tangents[id] = PushLoop(view, moves);
-      } else if (const Value tangent = PushNode(view, moves); Has(tangent)) {
+        loop_tangents[id] = PushLoop(view, dxs_here);
+      } else if (const Value tangent = PushNode(view, dxs_here); Has(tangent)) {
         AddTo(tangents[i], tangent);
       }
     }

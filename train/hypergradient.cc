@@ -15,6 +15,11 @@
 namespace talweg {
 namespace {
 
+absl::Status Invalid(const std::string& what) {
+  return absl::InvalidArgumentError(absl::StrCat("hypergradient: ", what));
+}
+
+// More bytes than this are not told apart.
 constexpr double kMost = static_cast<double>(int64_t{1} << 62);
 
 double BytesOf(const Type& type, const SymbolValues& symbols) {
@@ -86,16 +91,48 @@ std::string InputOf(const std::string& name, const std::vector<StateSpec>& state
   return state ? absl::StrCat("state/", name) : name;
 }
 
+// What can be differentiated: the graph's inputs by the users' names.
+std::map<std::string, std::string> Known(const Graph& fit, const TrainingPlan& plan) {
+  std::map<std::string, std::string> known;
+  const auto know = [&](const std::string& name) {
+    const std::string input = InputOf(name, plan.state.specs);
+    for (size_t i = 0; i < fit.inputs().size(); i++) {
+      if (fit.input_name(i) == input && IsFloat(fit.input_type(i).dtype)) known[name] = input;
+    }
+  };
+  for (const HyperSpec& spec : plan.hypers) know(spec.name);
+  for (const StateSpec& spec : plan.state.specs) know(spec.name);
+  know("train/inputs");
+  know("train/targets");
+  return known;
+}
+
+// The inputs of those that are named.
+absl::StatusOr<std::vector<std::string>> Chosen(const std::vector<std::string>& by,
+                                                const std::map<std::string, std::string>& known) {
+  if (by.empty()) return Invalid("by nothing; name a hyper-parameter");
+  std::vector<std::string> inputs;
+  for (const std::string& name : by) {
+    const auto found = known.find(name);
+    if (found == known.end()) {
+      const auto first = [](std::string* out, const auto& entry) { out->append(entry.first); };
+      return Invalid(absl::StrCat("there is no float '", name, "'; there are ",
+                                  absl::StrJoin(known, ", ", first)));
+    }
+    if (std::count(by.begin(), by.end(), name) > 1) {
+      return Invalid(absl::StrCat("'", name, "' is named twice"));
+    }
+    inputs.push_back(found->second);
+  }
+  return inputs;
+}
+
 }  // namespace
 
 absl::StatusOr<Hypergradient> Hypergradient::Make(const Engine& engine, const Training& training,
                                                   const Dataset& train, const Dataset& validation,
                                                   const std::vector<std::string>& by,
                                                   const HypergradientOptions& options) {
-  const auto invalid = [](const std::string& what) {
-    return absl::InvalidArgumentError(absl::StrCat("hypergradient: ", what));
-  };
-  if (by.empty()) return invalid("by nothing; name a hyper-parameter");
   absl::StatusOr<Dataset> final = Prepare(validation, training.dtype, "validation data");
   if (!final.ok()) return final.status();
   // Adjustments may watch metrics and the loss on the validation data; nobody else does.
@@ -108,7 +145,7 @@ absl::StatusOr<Hypergradient> Hypergradient::Make(const Engine& engine, const Tr
   const TrainingPlan& plan = session.plan();
   const DataTypes types = TypesOf(*final);
   if (types.input != session.types().input || types.target != session.types().target) {
-    return invalid(absl::StrCat("a sample of the training data is ",
+    return Invalid(absl::StrCat("a sample of the training data is ",
                                 ToString(session.types().input), " -> ",
                                 ToString(session.types().target), ", of the validation data ",
                                 ToString(types.input), " -> ", ToString(types.target)));
@@ -118,55 +155,34 @@ absl::StatusOr<Hypergradient> Hypergradient::Make(const Engine& engine, const Tr
   if (!fit.ok()) return fit.status();
   const absl::StatusOr<Graph> evaluate = EvaluateGraph(measured, plan, types);
   if (!evaluate.ok()) return evaluate.status();
-  absl::StatusOr<NamedArrays> inputs = session.FitInputs(*fit, training.epochs);
-  if (!inputs.ok()) return inputs.status();
-
-  // What can be differentiated, by the users' names.
-  std::map<std::string, std::string> known;
-  NamedArrays values;
-  const auto know = [&](const std::string& name) {
-    const std::string input = InputOf(name, plan.state.specs);
-    const auto array = inputs->find(input);
-    if (array == inputs->end() || !IsFloat(array->second.dtype())) return;
-    known[name] = input;
-    values[name] = array->second;
-  };
-  for (const HyperSpec& spec : plan.hypers) know(spec.name);
-  for (const StateSpec& spec : plan.state.specs) know(spec.name);
-  know("train/inputs");
-  know("train/targets");
-  std::vector<std::string> differentiated;
-  for (const std::string& name : by) {
-    const auto found = known.find(name);
-    if (found == known.end()) {
-      const auto names = absl::StrJoin(
-          known, ", ", [](std::string* out, const auto& entry) { out->append(entry.first); });
-      return invalid(absl::StrCat("there is no float '", name, "'; there are ", names));
-    }
-    if (std::count(by.begin(), by.end(), name) > 1) {
-      return invalid(absl::StrCat("'", name, "' is named twice"));
-    }
-    differentiated.push_back(found->second);
-  }
-  absl::StatusOr<Graph> graph = Differentiate(*fit, *evaluate, types, differentiated);
+  const std::map<std::string, std::string> known = Known(*fit, plan);
+  const absl::StatusOr<std::vector<std::string>> differentiated = Chosen(by, known);
+  if (!differentiated.ok()) return differentiated.status();
+  absl::StatusOr<Graph> graph = Differentiate(*fit, *evaluate, types, *differentiated);
   if (!graph.ok()) return graph.status();
-  const double bytes = StackedBytes(*graph, {.rows = validation.size(), .trips = training.epochs});
+  const SymbolValues symbols{.rows = validation.size(), .trips = training.epochs};
+  double bytes = StackedBytes(*graph, symbols);
+  for (size_t i = 0; i < fit->inputs().size(); i++) {
+    if (fit->input_name(i) == "order") bytes += BytesOf(fit->input_type(i), symbols);
+  }
   const auto kept = static_cast<int64_t>(std::min(bytes, kMost));
   if (kept > options.memory_limit) {
     return absl::ResourceExhaustedError(
         absl::StrCat("hypergradient: the backward pass of ", training.epochs, " epochs would keep ",
                      kept, " bytes; memory_limit is ", options.memory_limit));
   }
+  absl::StatusOr<NamedArrays> inputs = session.FitInputs(*fit, training.epochs);
+  if (!inputs.ok()) return inputs.status();
   const absl::StatusOr<Executable> executable = engine(*graph);
   if (!executable.ok()) return executable.status();
 
   Hypergradient made(*executable);
   made.by_ = by;
   for (const ParameterSpec& spec : plan.parameters) made.parameters_.push_back(spec.name);
+  for (const auto& [name, input] : known) made.values_[name] = inputs->at(input);
   made.inputs_ = *std::move(inputs);
   made.inputs_["final/inputs"] = final->inputs;
   made.inputs_["final/targets"] = final->targets;
-  made.values_ = std::move(values);
   made.hypers_ = plan.hypers;
   made.states_ = plan.state.specs;
   made.bytes_ = kept;
@@ -178,8 +194,7 @@ absl::StatusOr<Hypergradient::Result> Hypergradient::Run(const NamedArrays& at) 
   for (const auto& [name, array] : at) {
     const auto value = values_.find(name);
     if (value == values_.end()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("hypergradient: the training has no '", name, "' to set"));
+      return Invalid(absl::StrCat("the training has no '", name, "' to set"));
     }
     if (array.dtype() != value->second.dtype() || array.dims() != value->second.dims()) {
       return absl::InvalidArgumentError(

@@ -47,8 +47,9 @@ struct HypergradientOptions {
   NamedArrays parameters = {};
   // The most bytes that may be kept for the backward pass: what is carried from epoch to epoch, for
   // each epoch, and what is carried from update to update, for each update of one epoch (each epoch
-  // is run again on the way back). A training that would take more is refused before anything is
-  // compiled or allocated.
+  // is run again on the way back); and with Shuffle::kNumPy the order of the samples. A training
+  // that would take more is refused before it is compiled, and before anything of that size is
+  // made.
   int64_t memory_limit = int64_t{1} << 30;
 };
 

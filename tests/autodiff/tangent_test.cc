@@ -335,6 +335,25 @@ TEST(Tangent, OfAGradientThatClipsIsThatWithoutClipping) {
             std::vector<double>({200}));
 }
 
+// The transpose of the user's gradient has its limits; its error says whose line it is.
+TEST(Tangent, PassesOnWhatTheTransposeOfAUsersRuleCanNot) {
+  Tape t;
+  const Value x = t.Input("x", kFloat64, {});
+  const Value y = CustomGradient(
+      {x}, [](absl::Span<const Value> v) { return Square(v[0]); },
+      [](absl::Span<const Value>, Value, Value dy) {
+        const LoopOptions options{.trips = 3, .carried = {dy}, .reversed = true};
+        const LoopResult r = Loop(Tape(dy.tape()), options, [](LoopBody& body) {
+          const Value next = body.carried[0] * 2.0;
+          return LoopStep{.carried = {next}, .stop = Greater(next, 100)};
+        });
+        return std::vector<Value>{r.carried[0]};
+      });
+  EXPECT_FALSE(Tangent(y, x, x).ok());
+  EXPECT_THAT(std::string(t.status().message()),
+              AllOf(HasSubstr("a reversed loop that stops early"), HasSubstr("tangent_test.cc:")));
+}
+
 TEST(Tangent, OfEmptyShapes) {
   Tape t;
   const Value x = t.Input("x", kFloat64, {0, 3}), dx = t.Input("dx", kFloat64, {0, 3});

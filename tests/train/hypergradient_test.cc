@@ -17,6 +17,7 @@
 #include "ops/contract.h"
 #include "ops/elementwise.h"
 #include "optim/adjustments.h"
+#include "tests/base/allocation.h"
 #include "tests/graphs/engines.h"
 #include "train/fit.h"
 #include "train/layers.h"
@@ -325,8 +326,31 @@ TEST(Hypergradient, RefusesWhatItCanNotDo) {
   EXPECT_EQ(compiled, 1);
   // A training that nobody could hold is refused as fast.
   wrong = training;
-  wrong.epochs = int64_t{1} << 58;
-  EXPECT_THAT(error(wrong, data, {"schedule/rates"}), HasSubstr("memory_limit is 1073741824"));
+  for (const Shuffle shuffle : {Shuffle::kSeed, Shuffle::kNumPy}) {
+    wrong.epochs = int64_t{1} << 58;
+    wrong.shuffle = shuffle;
+    EXPECT_THAT(error(wrong, data, {"schedule/rates"}), HasSubstr("memory_limit is 1073741824"));
+  }
+}
+
+TEST(Hypergradient, EveryFailedAllocationIsAStatus) {
+  const TrainTest data = Few(20, 10);
+  Training training = TrainingOf(2, 2);
+  training.shuffle = Shuffle::kNumPy;
+  int64_t failures = 0;
+  for (int64_t k = 1;; k++) {
+    const FailingAllocation failing(k);
+    absl::StatusOr<Hypergradient> h =
+        Hypergradient::Make(Interpret, training, data.train, data.test, {"schedule/rates"});
+    const absl::Status status = h.ok() ? h->Run().status() : h.status();
+    if (!failing.Happened()) {
+      EXPECT_TRUE(status.ok()) << status;
+      break;
+    }
+    failures++;
+    EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted) << k << ": " << status;
+  }
+  EXPECT_GE(failures, 50);
 }
 
 // 27 numbers and their velocities, 3 epochs and 2 updates an epoch: by hand, nothing is forgotten.

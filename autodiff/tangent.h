@@ -16,10 +16,11 @@ namespace talweg {
 //   Value dy = Tangent(y, w, v);                      // d/de of y at w + e v, of the shape of y
 //   Value ddy = Tangent(dy, w, v);                    // the second derivative along v
 //
-// One direction costs about as much as the function itself, and nothing is stored, however long its
-// loops: it is the way for few inputs and many results, as reverse mode (gradient.h) is for few
-// results and many inputs. With u of the shape of y, sum(u dy) = sum(v dw) for the dw that
-// VectorJacobianProduct({y}, {u}, {w}) gives.
+// One direction costs about as much as the function itself, twice that through loops (one is run
+// again, with its tangents), and nothing is stored, however long loops are: it is the way for few
+// inputs and many results, as reverse mode (gradient.h) is for few results and many inputs. With u
+// of the shape of y, sum(u dy) = sum(v dw) for the dw that VectorJacobianProduct({y}, {u}, {w})
+// gives.
 //
 // Where the derivative is a convention it is that of reverse mode: equal operands of a maximum
 // share it, that of sqrt at 0 is 0, nothing goes through Detach, integers or random numbers. What a
@@ -54,9 +55,9 @@ std::vector<Value> JacobianVectorProduct(
 //   std::vector<Value> hv = HessianVectorProduct(loss, parameters, directions);
 //
 // It is the tangent of the gradient (Pearlmutter 1994), forward over reverse: about twice the work
-// of a gradient, whatever the number of parameters, and of what a loop stacks for its backward pass
-// the tangents besides, so twice its memory. (The gradient of a gradient has the same value, but
-// stacks what the backward loop carries, too.)
+// of a gradient, up to four times through loops, whatever the number of parameters; and of what a
+// loop stacks for its backward pass the tangents besides, so twice its memory. (The gradient of a
+// gradient has the same value, but stacks what the backward loop carries, too.)
 std::vector<Value> HessianVectorProduct(
     const Value& y, const std::vector<Value>& xs, const std::vector<Value>& vs,
     std::source_location where = std::source_location::current());

@@ -16,6 +16,7 @@
 #include "jit/jit.h"
 #include "ops/contract.h"
 #include "ops/elementwise.h"
+#include "ops/loop.h"
 #include "optim/adjustments.h"
 #include "tests/base/allocation.h"
 #include "tests/graphs/engines.h"
@@ -369,6 +370,32 @@ TEST(Hypergradient, CountsWhatIsKept) {
   EXPECT_GE(update, state);
   EXPECT_LE(update, state + 8 * 10);
   EXPECT_LE(bytes(3, 20), 3 * epoch + 2 * update + 8 * 20);
+}
+
+// A loop within the model, over a batch's rows: as many as a batch has, not as the data have.
+TEST(Hypergradient, CountsTheLoopsOfTheModel) {
+  const TrainTest data = Few(40, 20);
+  const auto bytes = [&](int64_t trips, int64_t batch) {
+    Training training = TrainingOf(4, 3);
+    training.batch = batch;
+    training.model = [trips](Scope& s, Value x) {
+      const LoopOptions options{.trips = trips, .carried = {Dense(s, "hidden", x, 4)}};
+      const LoopResult r = Loop(Tape(x.tape()), options, [](LoopBody& body) {
+        return LoopStep{.carried = {Tanh(body.carried[0])}};
+      });
+      return Dense(s, "output", r.carried[0], 3);
+    };
+    const auto h =
+        Hypergradient::Make(Interpret, training, data.train, data.test, {"schedule/rates"});
+    EXPECT_TRUE(h.ok()) << h.status();
+    return h.ok() ? h->bytes() : 0;
+  };
+  // Of one more trip: 4 units of the 20 rows that are evaluated, and something for each of the
+  // batch's.
+  const int64_t evaluated = 8 * 4 * 20;
+  const int64_t of_10 = bytes(6, 10) - bytes(5, 10), of_20 = bytes(6, 20) - bytes(5, 20);
+  EXPECT_GE(of_10, evaluated + 8 * 4 * 10);
+  EXPECT_EQ(of_20 - evaluated, 2 * (of_10 - evaluated));
 }
 
 }  // namespace

@@ -14,6 +14,7 @@
 
 #include "autodiff/check.h"
 #include "autodiff/gradient.h"
+#include "autodiff/tangent.h"
 #include "base/array.h"
 #include "base/file.h"
 #include "base/random.h"
@@ -54,6 +55,7 @@
 #include "train/callbacks.h"
 #include "train/fit.h"
 #include "train/history.h"
+#include "train/hypergradient.h"
 #include "train/layers.h"
 #include "train/progress_bar.h"
 #include "train/scope.h"

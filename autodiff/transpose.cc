@@ -43,14 +43,8 @@ Gradients TransposeReduce(const NodeView& view, const Value& dy) {
   const std::vector<int64_t>& axes = view.node.As<ReduceAttributes>().axes;
   if (rule.partial == nullptr) return Gradients(1);
   const Value& x = view.operands[0];
-  ViewAttributes spread{.axes = {}, .fill = 0, .shape = x.shape()};
-  for (int64_t axis = 0; axis < x.rank(); axis++) {
-    if (!std::binary_search(axes.begin(), axes.end(), axis)) {
-      spread.axes.push_back({.offset = 0, .dilation = 1, .terms = {{.axis = axis}}});
-    }
-  }
-  const Value wide_dy = View(dy, spread, view.node.line);
-  return {rule.partial(x, View(view.self, std::move(spread), view.node.line), wide_dy, axes)};
+  const Value wide_dy = SpreadOver(axes, x, dy, view.node.line);
+  return {rule.partial(x, SpreadOver(axes, x, view.self, view.node.line), wide_dy, axes)};
 }
 
 Gradients TransposeGather(const NodeView& view, const Value& dy) {
@@ -158,6 +152,17 @@ Gradients TransposeNode(const NodeView& view, const Value& dy) {
       break;
   }
   return Gradients(view.operands.size());
+}
+
+Value SpreadOver(const std::vector<int64_t>& axes, const Value& x, const Value& y,
+                 const SourceLine& line) {
+  ViewAttributes spread{.axes = {}, .fill = 0, .shape = x.shape()};
+  for (int64_t axis = 0; axis < x.rank(); axis++) {
+    if (!std::binary_search(axes.begin(), axes.end(), axis)) {
+      spread.axes.push_back({.offset = 0, .dilation = 1, .terms = {{.axis = axis}}});
+    }
+  }
+  return View(y, std::move(spread), line);
 }
 
 // A view reads x at i[a] = (offset + sum of step * o) / dilation for each operand axis a. Its

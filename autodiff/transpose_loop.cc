@@ -18,17 +18,35 @@ std::vector<T> Part(const std::vector<T>& list, size_t first, size_t count) {
   return std::vector<T>(begin, begin + static_cast<std::ptrdiff_t>(count));
 }
 
-// Which values of the loop carry a gradient.
-struct Active {
-  std::vector<bool> captures, carried, scanned;
-};
+// The same loop, which also stacks what was carried into each trip. The parts of the result are the
+// carried values, the stacked ones of old, the values carried in, and the number of trips.
+std::vector<Value> StackCarried(const NodeView& view) {
+  LoopAttributes a = view.node.As<LoopAttributes>();
+  const Graph& body = *a.body;
+  std::vector<NodeId> outputs = body.outputs();
+  const auto at = outputs.begin() + a.carried + a.stacked;
+  const auto carried = body.inputs().begin() + 1 + a.captures;
+  outputs.insert(at, carried, carried + a.carried);
+  a.body = std::make_shared<const Graph>(body.nodes(), body.inputs(), std::move(outputs));
+  a.stacked += a.carried;
+  return LoopParts(MakeNode(*view.node.op, view.operands, std::move(a), view.node.line));
+}
 
-// A carried value carries one if its start does, or if in some trip something that does flows into
-// it: a fixpoint over the body.
-Active FindActive(const LoopAttributes& a, const std::vector<bool>& wanted, size_t first) {
+// The values at which a mask is true.
+std::vector<Value> Chosen(const std::vector<Value>& values, const std::vector<bool>& mask) {
+  std::vector<Value> chosen;
+  for (size_t i = 0; i < values.size(); i++) {
+    if (mask[i]) chosen.push_back(values[i]);
+  }
+  return chosen;
+}
+
+}  // namespace
+
+ActiveInLoop FindActive(const LoopAttributes& a, const std::vector<bool>& wanted, size_t first) {
   const auto captures = static_cast<size_t>(a.captures), carried = static_cast<size_t>(a.carried);
-  Active active{Part(wanted, first, captures), Part(wanted, first + captures, carried),
-                Part(wanted, first + captures + carried, static_cast<size_t>(a.scanned))};
+  ActiveInLoop active{Part(wanted, first, captures), Part(wanted, first + captures, carried),
+                      Part(wanted, first + captures + carried, static_cast<size_t>(a.scanned))};
   const Graph& body = *a.body;
   for (bool changed = true; changed;) {
     changed = false;
@@ -56,31 +74,6 @@ Active FindActive(const LoopAttributes& a, const std::vector<bool>& wanted, size
   return active;
 }
 
-// The same loop, which also stacks what was carried into each trip. The parts of the result are the
-// carried values, the stacked ones of old, the values carried in, and the number of trips.
-std::vector<Value> StackCarried(const NodeView& view) {
-  LoopAttributes a = view.node.As<LoopAttributes>();
-  const Graph& body = *a.body;
-  std::vector<NodeId> outputs = body.outputs();
-  const auto at = outputs.begin() + a.carried + a.stacked;
-  const auto carried = body.inputs().begin() + 1 + a.captures;
-  outputs.insert(at, carried, carried + a.carried);
-  a.body = std::make_shared<const Graph>(body.nodes(), body.inputs(), std::move(outputs));
-  a.stacked += a.carried;
-  return LoopParts(MakeNode(*view.node.op, view.operands, std::move(a), view.node.line));
-}
-
-// The values at which a mask is true.
-std::vector<Value> Chosen(const std::vector<Value>& values, const std::vector<bool>& mask) {
-  std::vector<Value> chosen;
-  for (size_t i = 0; i < values.size(); i++) {
-    if (mask[i]) chosen.push_back(values[i]);
-  }
-  return chosen;
-}
-
-}  // namespace
-
 // With s the carried values, c the captures, x the scanned slices, the loop computes in trip t
 //     s[t+1], y[t] = body(t, c, s[t], x[t]).
 // Its transpose runs from the last trip to the first and carries ds and the sum of dc:
@@ -97,7 +90,7 @@ Gradients TransposeLoop(const NodeView& view, const std::vector<Value>& dparts) 
                         view.node.line);
     return gradients;
   }
-  const Active active = FindActive(a, view.wanted, first);
+  const ActiveInLoop active = FindActive(a, view.wanted, first);
   const std::vector<Value> forward = StackCarried(view);
   const std::vector<Value> outer_captures = Part(view.operands, first, captures);
   const std::vector<Value> outer_carried = Part(view.operands, first + captures, carried);

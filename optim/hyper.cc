@@ -1,5 +1,6 @@
 #include "optim/hyper.h"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -29,6 +30,15 @@ absl::Status CheckNumber(const HyperSpec& spec, double number) {
   return absl::InvalidArgumentError(absl::StrCat("hyper-parameter ", spec.name, " is ",
                                                  FormatNumber(number), "; it must be ",
                                                  spec.range.ToString()));
+}
+
+absl::Status CheckNumbers(const HyperSpec& spec, absl::Span<const double> numbers) {
+  for (size_t i = 0; i < numbers.size(); i++) {
+    if (spec.range.Contains(numbers[i])) continue;
+    const std::string name = absl::StrCat(spec.name, "[", i, "]");
+    return CheckNumber({.name = name, .number = 0, .range = spec.range}, numbers[i]);
+  }
+  return absl::OkStatus();
 }
 
 struct HyperScope::Shared {
@@ -62,6 +72,7 @@ Value HyperScope::Get(std::string_view name, const Hyper& hyper, const Range& ra
   }
   for (const HyperSpec& spec : shared_->specs) {
     if (spec.name != full) continue;
+    if (!spec.list.empty()) return fail(" is a list elsewhere; give one of them another name");
     // Comparing the spelling makes NaN equal to itself.
     if (FormatNumber(spec.number) != FormatNumber(hyper.number())) {
       return fail(absl::StrCat(" is asked for with two numbers, ", FormatNumber(spec.number),
@@ -74,19 +85,41 @@ Value HyperScope::Get(std::string_view name, const Hyper& hyper, const Range& ra
   return shared_->tape.Input(full, kFloat64, {});
 }
 
+Value HyperScope::GetList(std::string_view name, const std::vector<double>& numbers,
+                          const Range& range) const {
+  const std::string full = prefix_ + std::string(name);
+  const auto fail = [&](const std::string& what) {
+    shared_->tape.state()->SetError(
+        absl::InvalidArgumentError(absl::StrCat("hyper-parameter ", full, what)));
+    return Value(shared_->tape.state(), -1);
+  };
+  if (numbers.empty()) return fail(" is a list without a number");
+  const auto found = std::find_if(shared_->specs.begin(), shared_->specs.end(),
+                                  [&](const HyperSpec& spec) { return spec.name == full; });
+  const auto same = [](double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); };
+  if (found == shared_->specs.end()) {
+    shared_->specs.push_back({full, 0, range, numbers});
+  } else if (!std::equal(numbers.begin(), numbers.end(), found->list.begin(), found->list.end(),
+                         same)) {
+    return fail(" is asked for with two lists; give one of them another name");
+  }
+  return shared_->tape.Input(full, kFloat64, {static_cast<int64_t>(numbers.size())});
+}
+
 const std::vector<HyperSpec>& HyperScope::specs() const { return shared_->specs; }
 
 absl::Status HyperScope::Check() const {
   for (const HyperSpec& spec : shared_->specs) {
-    if (absl::Status status = CheckNumber(spec, spec.number); !status.ok()) return status;
+    absl::Status status =
+        spec.list.empty() ? CheckNumber(spec, spec.number) : CheckNumbers(spec, spec.list);
+    if (!status.ok()) return status;
   }
   return absl::OkStatus();
 }
 
 NamedArrays HyperScope::Bindings() const {
   NamedArrays arrays;
-  for (const HyperSpec& spec : shared_->specs)
-    arrays.insert_or_assign(spec.name, Array(spec.number));
+  for (const HyperSpec& spec : shared_->specs) arrays.insert_or_assign(spec.name, spec.value());
   return arrays;
 }
 

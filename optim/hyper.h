@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/types/span.h"
 #include "base/array.h"
 #include "graph/tape.h"
 #include "graph/value.h"
@@ -69,16 +70,22 @@ class Range {
 };
 
 // A hyper-parameter that a graph asks for: the input's name, the number that its options held, and
-// what it may be.
+// what it may be. Or a list of them that goes by one name, as float64 [n].
 struct HyperSpec {
   std::string name;
   double number = 0;
   Range range;
+  std::vector<double> list = {};  // empty for a single number
+
+  // What is bound to the input.
+  Array value() const { return list.empty() ? Array(number) : Array::Vector<double>(list); }
 };
 
 // "hyper-parameter ReduceLROnPlateau/factor is 1; it must be at least 0 and less than 1" if the
 // number is out of range. For the numbers of the options, and for those bound instead later.
 absl::Status CheckNumber(const HyperSpec& spec, double number);
+// The same for a list: "hyper-parameter schedule/rates[3] is -1; it must be ...".
+absl::Status CheckNumbers(const HyperSpec& spec, absl::Span<const double> numbers);
 
 // Where rules, schedules and adjustments ask for their hyper-parameters. Get makes the input on the
 // outermost tape, whatever loop body it is used in (there it becomes a capture), or finds it: a
@@ -101,11 +108,16 @@ class HyperScope {
   // on the tape: one name with two numbers, a Value that is no float scalar.
   Value Get(std::string_view name, const Hyper& hyper, const Range& range = {}) const;
 
+  // Several numbers as one float64 input [n], for what reads one of them at a time. Errors: none,
+  // or one name with two lists.
+  Value GetList(std::string_view name, const std::vector<double>& numbers,
+                const Range& range = {}) const;
+
   // What was asked for as numbers, in order.
   const std::vector<HyperSpec>& specs() const;
   // The first number out of its range.
   absl::Status Check() const;
-  // The inputs' arrays, float64 scalars by name.
+  // The inputs' arrays, float64 by name.
   NamedArrays Bindings() const;
 
   const Tape& tape() const;

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "graph/tape.h"
 #include "ops/elementwise.h"
+#include "ops/gather.h"
 
 namespace talweg {
 namespace {
@@ -40,6 +41,11 @@ ScheduleScope::ScheduleScope(HyperScope hypers, const Value& epoch, const Value&
 Value ScheduleScope::Hyper(std::string_view name, const talweg::Hyper& hyper,
                            const Range& range) const {
   return hypers_.Get(name, hyper, range);
+}
+
+Value ScheduleScope::HyperList(std::string_view name, const std::vector<double>& numbers,
+                               const Range& range) const {
+  return hypers_.GetList(name, numbers, range);
 }
 
 ScheduleScope ScheduleScope::Within(std::string_view name) const {
@@ -246,6 +252,17 @@ Schedule Piecewise(const PiecewiseOptions& options) {
           rate = Select(LessEqual(at, s.progress(o.unit)), next, rate);
         }
         return rate;
+      },
+      options.unit);
+}
+
+Schedule RateTable(const RateTableOptions& options) {
+  return Schedule(
+      [o = options](ScheduleScope& s) -> Value {
+        if (o.rates.empty()) return s.Fail("RateTable has no rates");
+        const Value rates = s.HyperList("rates", o.rates, kNonNegative);
+        const auto last = static_cast<double>(o.rates.size() - 1);
+        return Gather(rates, Cast(Min(s.progress(o.unit), last), kInt64));
       },
       options.unit);
 }

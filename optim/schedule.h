@@ -30,6 +30,9 @@ class ScheduleScope {
   const Value& update() const { return update_; }
   const Value& progress(Unit unit) const { return unit == kEpochs ? epoch_ : update_; }
   Value Hyper(std::string_view name, const talweg::Hyper& hyper, const Range& range = {}) const;
+  // Several numbers as one float64 input [n] (HyperScope::GetList).
+  Value HyperList(std::string_view name, const std::vector<double>& numbers,
+                  const Range& range = {}) const;
 
   // For schedules made of schedules: hyper-parameters named "name/...", ...
   ScheduleScope Within(std::string_view name) const;
@@ -184,6 +187,15 @@ struct PiecewiseOptions {
   Unit unit = kEpochs;
 };
 Schedule Piecewise(const PiecewiseOptions& options);
+
+// rates[floor(n)], and the last of them from there on: a rate of its own for each epoch. All are
+// one input, float64 [rates.size()], called "schedule/rates" in a training; other rates need no new
+// compilation, and train/hypergradient.h finds the derivative by each of them.
+struct RateTableOptions {
+  std::vector<double> rates = {};
+  Unit unit = kEpochs;
+};
+Schedule RateTable(const RateTableOptions& options);
 
 // `first` until n = boundary, then `next`, whose time begins there.
 Schedule Then(const Schedule& first, const Hyper& boundary, const Schedule& next,

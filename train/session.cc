@@ -104,7 +104,7 @@ absl::Status Session::Start(const Dataset& train, const Dataset& validation) {
   absl::StatusOr<TrainingPlan> plan = PlanTraining(training_, types_, validates);
   if (!plan.ok()) return plan.status();
   plan_ = *std::move(plan);
-  for (const HyperSpec& spec : plan_.hypers) hypers_[spec.name] = Array(spec.number);
+  for (const HyperSpec& spec : plan_.hypers) hypers_[spec.name] = spec.value();
   history_ = History(plan_.columns);
 
   // The first state: as given, or parameters and the start values of everything else.

@@ -44,6 +44,10 @@ class Session final : public Run {
       : engine_(engine), training_(training), options_(options) {}
 
   absl::Status Start(const Dataset& train, const Dataset& validation);
+  // What FitGraph's graph takes to go on for so many epochs.
+  absl::StatusOr<NamedArrays> FitInputs(const Graph& graph, int64_t epochs);
+  const TrainingPlan& plan() const { return plan_; }
+  const DataTypes& types() const { return types_; }
   // One call of the engine for all epochs; where callbacks watch, one for each.
   absl::Status TrainByEpochs();
   // One call for each batch, for callbacks that want them. The same bits.

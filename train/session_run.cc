@@ -15,6 +15,30 @@ constexpr int64_t kOrdersAtATime = int64_t{1} << 24;
 
 }  // namespace
 
+absl::StatusOr<NamedArrays> Session::FitInputs(const Graph& graph, int64_t epochs) {
+  NamedArrays inputs = StateInputs(graph);
+  inputs["train/inputs"] = train_.inputs;
+  inputs["train/targets"] = train_.targets;
+  if (plan_.validates) {
+    inputs["validation/inputs"] = validation_.inputs;
+    inputs["validation/targets"] = validation_.targets;
+  }
+  if (!random_) {
+    inputs["epochs"] = Array(epochs);
+    return inputs;
+  }
+  std::vector<int32_t> orders;
+  for (int64_t i = 0; i < epochs; i++) {
+    const absl::Span<const int32_t> order = NextOrder();
+    orders.insert(orders.end(), order.begin(), order.end());
+  }
+  absl::StatusOr<Array> array =
+      Array::From<int32_t>({epochs, train_.size()}, absl::MakeConstSpan(orders));
+  if (!array.ok()) return array.status();
+  inputs["order"] = *std::move(array);
+  return inputs;
+}
+
 absl::Status Session::TrainByEpochs() {
   const absl::StatusOr<Graph> graph =
       FitGraph(training_, plan_, types_, train_.size(), validation_.size());
@@ -29,30 +53,12 @@ absl::Status Session::TrainByEpochs() {
     if (random_) {
       count = std::clamp<int64_t>(kOrdersAtATime / train_.size(), 1, count);
     }
-    NamedArrays inputs = StateInputs(executable->graph());
-    inputs["train/inputs"] = train_.inputs;
-    inputs["train/targets"] = train_.targets;
-    if (plan_.validates) {
-      inputs["validation/inputs"] = validation_.inputs;
-      inputs["validation/targets"] = validation_.targets;
-    }
-    if (random_) {
-      std::vector<int32_t> orders;
-      for (int64_t i = 0; i < count; i++) {
-        const absl::Span<const int32_t> order = NextOrder();
-        orders.insert(orders.end(), order.begin(), order.end());
-      }
-      absl::StatusOr<Array> array =
-          Array::From<int32_t>({count, train_.size()}, absl::MakeConstSpan(orders));
-      if (!array.ok()) return array.status();
-      inputs["order"] = *std::move(array);
-    } else {
-      inputs["epochs"] = Array(count);
-    }
+    const absl::StatusOr<NamedArrays> inputs = FitInputs(executable->graph(), count);
+    if (!inputs.ok()) return inputs.status();
     Each(&Callback::OnEpochBegin);
     if (StopAsked()) break;
     const absl::StatusOr<std::vector<Array>> outputs =
-        executable->Run(inputs, {.stop = options_.stop});
+        executable->Run(*inputs, {.stop = options_.stop});
     if (!outputs.ok()) return outputs.status();
     const size_t columns = TakeState(*outputs);
     const Array& stops = (*outputs)[columns + plan_.columns.size()];

@@ -1,5 +1,6 @@
 #include "optim/hyper.h"
 
+#include <functional>
 #include <limits>
 #include <string>
 #include <vector>
@@ -62,6 +63,44 @@ TEST(HyperScope, RefusesTwoNumbersOfOneName) {
   EXPECT_FALSE(s.Get("k", 2).ok());
   EXPECT_THAT(Message(t.status()),
               HasSubstr("hyper-parameter k is asked for with two numbers, 1 and 2"));
+}
+
+TEST(HyperScope, BindsAListAsOneInput) {
+  Tape t;
+  const HyperScope s(t);
+  const Value list = s.Within("a").GetList("k", {1, 2, 3});
+  EXPECT_EQ(ToString(list.type()), "float64[3]");
+  EXPECT_TRUE(s.Within("a").GetList("k", {1, 2, 3}) == list);
+  EXPECT_TRUE(SameBits(s.Bindings().at("a/k"), Array::Vector<double>({1, 2, 3})));
+  EXPECT_TRUE(s.Check().ok());
+  s.GetList("bad", {0.5, kNaN}, Range::AtLeast(0));
+  EXPECT_EQ(Message(s.Check()), "hyper-parameter bad[1] is nan; it must be finite and at least 0");
+}
+
+TEST(HyperScope, RefusesListsThatDoNotFit) {
+  const auto error = [](const std::function<void(const HyperScope&)>& ask) {
+    Tape t;
+    ask(HyperScope(t));
+    return Message(t.status());
+  };
+  EXPECT_THAT(error([](const HyperScope& s) { s.GetList("k", {}); }),
+              HasSubstr("hyper-parameter k is a list without a number"));
+  const auto twice = HasSubstr("hyper-parameter k is asked for with two lists");
+  EXPECT_THAT(error([](const HyperScope& s) {
+                s.GetList("k", {1, 2});
+                s.GetList("k", {1, 3});
+              }),
+              twice);
+  EXPECT_THAT(error([](const HyperScope& s) {
+                s.Get("k", 1);
+                s.GetList("k", {1});
+              }),
+              twice);
+  EXPECT_THAT(error([](const HyperScope& s) {
+                s.GetList("k", {1});
+                s.Get("k", 1);
+              }),
+              HasSubstr("hyper-parameter k is a list elsewhere"));
 }
 
 TEST(HyperScope, ChecksNumbersAgainstTheirRanges) {

@@ -1,5 +1,6 @@
 #include "optim/schedule.h"
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <numbers>
@@ -40,8 +41,9 @@ class Rates {
 
   std::string error() const { return std::string(status_.message()); }
   absl::Status Check() const { return hypers_.Check(); }
-  void Bind(const std::string& name, double number) {
-    bound_.insert_or_assign("rate/" + name, Array(number));
+  void Bind(const std::string& name, double number) { Bind(name, Array(number)); }
+  void Bind(const std::string& name, const Array& array) {
+    bound_.insert_or_assign("rate/" + name, array);
   }
   double At(int64_t epoch, int64_t update) const {
     if (!status_.ok()) return std::nan("");
@@ -198,6 +200,30 @@ TEST(Piecewise, ReportsListsThatDoNotFit) {
               HasSubstr("Piecewise has 1 boundaries and 1 rates; it needs one rate more"));
   EXPECT_THAT(Rates(Piecewise({.boundaries = {5, 5}, .rates = {1, 2, 3}})).error(),
               HasSubstr("Piecewise has the boundary 5 after 5; boundaries must ascend"));
+}
+
+TEST(RateTable, HasARateForEachEpochAndKeepsTheLast) {
+  const std::vector<double> rates = {0.1, 0.5, 0.02, 0};
+  ExpectRates(RateTable({.rates = rates}),
+              [&](double n) { return rates[static_cast<size_t>(std::min(n, 3.0))]; });
+  ExpectRates(RateTable({.rates = {0.3}}), [](double) { return 0.3; });
+  const Rates by_update(RateTable({.rates = rates, .unit = kUpdates}));
+  EXPECT_EQ(by_update.At(0, 2), 0.02);
+  EXPECT_EQ(by_update.At(9, 1), 0.5);
+  // Where a part of a chain counts in fractions, it is the whole units that count.
+  ExpectRates(Then(0.7, 2.5, RateTable({.rates = rates})), [&](double n) {
+    return n < 2.5 ? 0.7 : rates[static_cast<size_t>(std::min(n - 2.5, 3.0))];
+  });
+}
+
+TEST(RateTable, IsOneInputWhoseNumbersAreChecked) {
+  Rates rates(RateTable({.rates = {0.1, 0.5}}));
+  rates.Bind("rates", Array::Vector<double>({0.25, 0.75}));
+  EXPECT_EQ(rates.At(0, 0), 0.25);
+  EXPECT_EQ(rates.At(7, 0), 0.75);
+  EXPECT_THAT(Rates(RateTable({})).error(), HasSubstr("schedule: RateTable has no rates"));
+  EXPECT_EQ(Rates(RateTable({.rates = {1, 2, -3, -4}})).Check().message(),
+            "hyper-parameter rate/rates[2] is -3; it must be finite and at least 0");
 }
 
 TEST(Schedule, AddsAndMultiplies) {

@@ -54,8 +54,8 @@ void SpreadLoop(const Node& node, const std::vector<bool>& operands, LoopSpread&
     for (NodeId id : body.outputs()) outputs.push_back(depends[static_cast<size_t>(id)]);
     if (a.stops && outputs.back() && !loop.masked) loop.masked = changed = true;
     for (size_t k = 0; k < at.carried; k++) {
-      const bool on = operands[at.first + at.captures + k] || outputs[k] ||
-                      (loop.masked && !Stays(a, at, k));
+      const bool on =
+          operands[at.first + at.captures + k] || outputs[k] || (loop.masked && !Stays(a, at, k));
       if (on && !loop.carried[k]) loop.carried[k] = changed = true;
     }
   }
@@ -68,9 +68,8 @@ void SpreadLoop(const Node& node, const std::vector<bool>& operands, LoopSpread&
 
 // [size] -> [size, 1.., ] spread to the shape of x, [size, ...].
 Value Along(const Value& mask, const Value& x, const SourceLine& line) {
-  ViewAttributes view{.axes = {{.offset = 0, .dilation = 1, .terms = {{0, 1}}}},
-                      .fill = 0,
-                      .shape = x.shape()};
+  ViewAttributes view{
+      .axes = {{.offset = 0, .dilation = 1, .terms = {{0, 1}}}}, .fill = 0, .shape = x.shape()};
   return MakeNode(kViewOp, {mask}, std::move(view), line);
 }
 
@@ -150,8 +149,8 @@ absl::Status LoopBatcher::MakeBody(LoopAttributes& made) {
   body_ = {.tape = Tape(), .size = batching_.size, .active = {}};
   std::vector<Lanes> inputs = {{AddInput(old.input_name(0), {kInt64, {}}), false}};
   const auto add = [&](size_t i) {
-    const bool batched = at_.is_carried(i) ? spread_.carried[i - at_.captures]
-                                           : operands_[at_.first + i].batched;
+    const bool batched =
+        at_.is_carried(i) ? spread_.carried[i - at_.captures] : operands_[at_.first + i].batched;
     Type type = old.input_type(1 + i);
     if (batched) type = WithInstances(std::move(type));
     inputs.push_back({AddInput(old.input_name(1 + i), std::move(type)), batched});
@@ -175,8 +174,7 @@ absl::Status LoopBatcher::MakeBody(LoopAttributes& made) {
     if (own_trips()) body_.active = left(trip);
     if (own_stop()) body_.active = own_trips() ? And(running, body_.active) : running;
   }
-  const absl::StatusOr<std::vector<Lanes>> results =
-      BatchNodes(body_, old, inputs, spread_.inner);
+  const absl::StatusOr<std::vector<Lanes>> results = BatchNodes(body_, old, inputs, spread_.inner);
   if (!results.ok()) return results.status();
   std::vector<Value> outputs;
   for (size_t k = 0; k < at_.carried + at_.stacked; k++) {
@@ -242,8 +240,7 @@ absl::StatusOr<std::vector<Lanes>> LoopBatcher::Make() {
   if (a_.binds_rows) values.push_back(operands_[1].value);
   const auto add = [&](size_t i) {
     const Lanes& operand = operands_[at_.first + i];
-    const bool batched =
-        at_.is_carried(i) ? spread_.carried[i - at_.captures] : operand.batched;
+    const bool batched = at_.is_carried(i) ? spread_.carried[i - at_.captures] : operand.batched;
     Value value = batched ? Spread(batching_, operand, line_) : operand.value;
     // Slices are cut along the first axis.
     if (batched && at_.is_scanned(i)) value = MoveAxis(value, 0, 1, line_);
@@ -257,8 +254,7 @@ absl::StatusOr<std::vector<Lanes>> LoopBatcher::Make() {
   if (!spread_.masked && batching_.active.tape() != nullptr) values.push_back(batching_.active);
   for (size_t i = at_.captures; i < at_.captures + at_.carried; i++) add(i);
   if (own_stop()) {
-    values.push_back(batching_.active.tape() != nullptr ? batching_.active
-                                                        : constant(Array(true)));
+    values.push_back(batching_.active.tape() != nullptr ? batching_.active : constant(Array(true)));
   }
   if (spread_.masked) values.push_back(constant(Array(int64_t{0})));
   for (size_t i = at_.captures + at_.carried; i < at_.inputs(); i++) add(i);
@@ -311,8 +307,8 @@ std::vector<bool> Spread(const Graph& graph, const std::vector<bool>& inputs,
     const Node& node = graph.nodes()[i];
     if (node.kind() == Kind::kInput) continue;
     if (node.kind() == Kind::kPart) {
-      depends[i] = loops.at(node.operands[0]).parts[static_cast<size_t>(
-          node.As<PartAttributes>().index)];
+      depends[i] =
+          loops.at(node.operands[0]).parts[static_cast<size_t>(node.As<PartAttributes>().index)];
       continue;
     }
     std::vector<bool> operands;
@@ -352,8 +348,7 @@ absl::StatusOr<std::vector<Lanes>> BatchNodes(const Batching& batching, const Gr
     if (node.kind() == Kind::kLoop) {
       const auto id = static_cast<NodeId>(i);
       if (absl::Status s = CheckTrips(graph, node, operands); !s.ok()) return s;
-      absl::StatusOr<std::vector<Lanes>> made =
-          BatchLoop(batching, node, operands, loops.at(id));
+      absl::StatusOr<std::vector<Lanes>> made = BatchLoop(batching, node, operands, loops.at(id));
       if (!made.ok()) return made.status();
       parts[id] = *std::move(made);
       continue;

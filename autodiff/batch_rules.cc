@@ -223,8 +223,8 @@ absl::Status BatchError(const Node& node, absl::Span<const Lanes> operands,
     absl::StrAppend(&text, i == 0 ? ": " : " x ", ToString(operands[i].value.type()));
   }
   const std::string line = ToString(node.line);
-  return absl::InvalidArgumentError(absl::StrCat(text, ": ", detail, line.empty() ? "" : " (", line,
-                                                 line.empty() ? "" : ")"));
+  return absl::InvalidArgumentError(
+      absl::StrCat(text, ": ", detail, line.empty() ? "" : " (", line, line.empty() ? "" : ")"));
 }
 
 absl::StatusOr<Lanes> BatchNode(const Batching& batching, const Node& node,
@@ -238,8 +238,8 @@ absl::StatusOr<Lanes> BatchNode(const Batching& batching, const Node& node,
   const auto result = [](Value value) { return Lanes{std::move(value), true}; };
   switch (node.kind()) {
     case Kind::kMap:
-      return result(MakeNode(*node.op, SpreadAll(batching, operands, node.line), node.attributes,
-                             node.line));
+      return result(
+          MakeNode(*node.op, SpreadAll(batching, operands, node.line), node.attributes, node.line));
     case Kind::kView:
       return result(BatchView(node, operands[0].value));
     case Kind::kReshape: {

@@ -14,7 +14,8 @@ namespace {
 
 class Pool {
  public:
-  explicit Pool(const std::vector<Task>& tasks) : tasks_(tasks), next_(tasks.size()), waits_(tasks.size(), 0) {
+  explicit Pool(const std::vector<Task>& tasks)
+      : tasks_(tasks), next_(tasks.size()), waits_(tasks.size(), 0) {
     for (size_t i = 0; i < tasks.size(); i++) {
       for (const size_t before : tasks[i].after) {
         if (before >= i) continue;
@@ -92,6 +93,8 @@ absl::Status RunTasks(int threads, const std::vector<Task>& tasks) {
   return pool.status();
 }
 
-int HardwareThreads() { return static_cast<int>(std::max(std::thread::hardware_concurrency(), 1u)); }
+int HardwareThreads() {
+  return static_cast<int>(std::max(std::thread::hardware_concurrency(), 1u));
+}
 
 }  // namespace talweg

@@ -48,8 +48,9 @@ absl::StatusOr<size_t> SweepResult::best(std::string_view column, std::string_vi
   if (!known) {
     return absl::NotFoundError(absl::StrCat(
         "sweep: the histories have no column '", AbslView(column), "'",
-        runs.empty() ? "" : absl::StrCat("; they have ",
-                                         absl::StrJoin(runs[0].history.columns(), ", "))));
+        runs.empty()
+            ? ""
+            : absl::StrCat("; they have ", absl::StrJoin(runs[0].history.columns(), ", "))));
   }
   if (best == nullptr) {
     return absl::NotFoundError(
@@ -59,8 +60,8 @@ absl::StatusOr<size_t> SweepResult::best(std::string_view column, std::string_vi
 }
 
 std::string SweepResult::ToCsv() const {
-  const bool several = std::any_of(runs.begin(), runs.end(),
-                                   [](const SweepRun& run) { return run.training > 0; });
+  const bool several =
+      std::any_of(runs.begin(), runs.end(), [](const SweepRun& run) { return run.training > 0; });
   std::vector<std::string> columns;
   for (const SweepRun& run : runs) {
     for (const std::string& column : run.history.columns()) {

@@ -65,16 +65,15 @@ absl::StatusOr<Target> Find(const std::string& input, const TrainingPlan& plan) 
   }
   return Error(absl::StrCat(
       "'", input, "' may be ",
-      absl::StrJoin(found, " or ", [](std::string* out, const HyperSpec* spec) {
-        out->append(spec->name);
-      })));
+      absl::StrJoin(found, " or ",
+                    [](std::string* out, const HyperSpec* spec) { out->append(spec->name); })));
 }
 
 absl::Status CheckValue(const Target& target, double value, const Training& training) {
   constexpr double kWhole = 0x1p53;  // beyond it a double may be another integer than was meant
   const auto refuse = [&](std::string_view must) {
-    return Error(absl::StrCat(target.name(), " is ", FormatNumber(value), "; it must be ",
-                              AbslView(must)));
+    return Error(
+        absl::StrCat(target.name(), " is ", FormatNumber(value), "; it must be ", AbslView(must)));
   };
   const bool whole = std::abs(value) <= kWhole && value == std::floor(value);
   switch (target.kind) {

@@ -237,9 +237,9 @@ absl::Status RunLanes(const SweepGroup& group, absl::Span<const FitKit* const> k
     }
     const bool adjusted =
         run.epochs > 0 && lane.At<bool>(stops, static_cast<size_t>(run.epochs) - 1);
-    run.end = adjusted                            ? SweepEnd::kAdjustment
+    run.end = adjusted                           ? SweepEnd::kAdjustment
               : run.epochs < settings[k]->epochs ? SweepEnd::kRequest
-                                                  : SweepEnd::kEpochs;
+                                                 : SweepEnd::kEpochs;
     if (absl::Status s = parameters(k, lane); !s.ok()) return s;
   }
   return absl::OkStatus();

@@ -21,8 +21,7 @@ constexpr int64_t kRowBytes = 512;
 // A sweep while it is prepared and run.
 class Sweeper {
  public:
-  Sweeper(const Engine& engine, const std::vector<Training>& trainings,
-          const SweepOptions& options)
+  Sweeper(const Engine& engine, const std::vector<Training>& trainings, const SweepOptions& options)
       : engine_(engine), trainings_(trainings), options_(options) {}
 
   absl::Status Prepare(const std::vector<SweepAxis>& axes, const Dataset& train,
@@ -165,8 +164,7 @@ absl::Status Sweeper::ChooseSizes() {
     if (options_.lanes == 0) group.lanes = std::min(group.lanes, runs / threads_);
     group.lanes = std::max<int64_t>(std::min(group.lanes, runs), 1);
     // NumPy's orders have one number of epochs.
-    const bool numpy =
-        trainings_[result_.runs[group.runs[0]].training].shuffle == Shuffle::kNumPy;
+    const bool numpy = trainings_[result_.runs[group.runs[0]].training].shuffle == Shuffle::kNumPy;
     const bool uneven = numpy && group.varied.contains("epochs");
     if (watched || group.varied.empty() || uneven) group.lanes = 1;
   }
@@ -183,9 +181,9 @@ absl::Status Sweeper::ChooseSizes() {
   }
   const int64_t need = Need(threads_);
   if (need <= limit) return absl::OkStatus();
-  return absl::ResourceExhaustedError(absl::StrFormat(
-      "sweep: %d runs on %d threads may take %d bytes, and the limit is %d", result_.runs.size(),
-      threads_, need, limit));
+  return absl::ResourceExhaustedError(
+      absl::StrFormat("sweep: %d runs on %d threads may take %d bytes, and the limit is %d",
+                      result_.runs.size(), threads_, need, limit));
 }
 
 absl::Status Sweeper::Compile(SweepFunction& function) const {
@@ -213,9 +211,8 @@ absl::Status Sweeper::RunAlone(const SweepGroup& group, size_t index,
   if (std::count(callbacks.begin(), callbacks.end(), nullptr) > 0) {
     return absl::InvalidArgumentError("sweep: one of the callbacks is null");
   }
-  const FitOptions fit{.parameters = options_.parameters,
-                       .callbacks = std::move(callbacks),
-                       .stop = options_.stop};
+  const FitOptions fit{
+      .parameters = options_.parameters, .callbacks = std::move(callbacks), .stop = options_.stop};
   Session session(engine_, training, fit);
   if (absl::Status s = session.Start(kit, settings_[index].numbers); !s.ok()) return s;
   const bool batches = std::any_of(fit.callbacks.begin(), fit.callbacks.end(),
@@ -285,8 +282,7 @@ absl::StatusOr<SweepResult> Sweeper::Run() {
     const SweepGroup& group = groups_[g];
     const auto lanes = static_cast<size_t>(group.lanes);
     for (size_t first = 0; first < group.runs.size(); first += lanes) {
-      const absl::Span<const size_t> runs =
-          absl::MakeConstSpan(group.runs).subspan(first, lanes);
+      const absl::Span<const size_t> runs = absl::MakeConstSpan(group.runs).subspan(first, lanes);
       tasks.push_back({[this, &group, runs] { return RunTogether(group, runs); }, after[g]});
     }
   }

@@ -156,14 +156,14 @@ TEST(Sweep, CallbacksWatchEachRun) {
       watchers.push_back(std::make_unique<Watcher>(batches));
     }
     std::multiset<size_t> finished;
-    const SweepOptions options{.threads = 3,
-                               .lanes = 8,
-                               .keep_parameters = true,
-                               .callbacks =
-                                   [&](const SweepRun& run) -> std::vector<Callback*> {
-                                 return {watchers[run.index].get()};
-                               },
-                               .finished = [&](const SweepRun& run) { finished.insert(run.index); }};
+    const SweepOptions options{
+        .threads = 3,
+        .lanes = 8,
+        .keep_parameters = true,
+        .callbacks = [&](const SweepRun& run) -> std::vector<Callback*> {
+          return {watchers[run.index].get()};
+        },
+        .finished = [&](const SweepRun& run) { finished.insert(run.index); }};
     const absl::StatusOr<SweepResult> sweep =
         Sweep(engine, Made({}), Axes(), data.train, data.test, options);
     ASSERT_TRUE(sweep.ok()) << sweep.status();
@@ -280,7 +280,8 @@ TEST(Sweep, StoppedBeforeItBeginsHasRowsWithoutEpochs) {
       ASSERT_TRUE(fitted.ok()) << fitted.status();
       ExpectSame(run, *fitted);
     }
-    EXPECT_THAT(sweep->best("loss").status().message(), HasSubstr("no run has a number for 'loss'"));
+    EXPECT_THAT(sweep->best("loss").status().message(),
+                HasSubstr("no run has a number for 'loss'"));
     EXPECT_THAT(sweep->ToCsv(), HasSubstr("\n0,1,0,request,,,,,\n"));
   }
 }
@@ -355,11 +356,11 @@ TEST(Sweep, RefusesWrongUse) {
   training.rate = TimeDecay({.initial = 0.1});
   EXPECT_THAT(error({{"rate", {0.1}}}, {}, training), HasSubstr("a fit has no input 'rate'"));
   EXPECT_THAT(error({}, {.threads = -1}), HasSubstr("is negative"));
-  EXPECT_THAT(error({Seeds(2)}, {.callbacks = [](const SweepRun&) {
-                return std::vector<Callback*>{nullptr};
-              }}),
+  EXPECT_THAT(error({Seeds(2)},
+                    {.callbacks = [](const SweepRun&) { return std::vector<Callback*>{nullptr}; }}),
               HasSubstr("one of the callbacks is null"));
-  EXPECT_THAT(error({Seeds(10000)}, {.memory_limit = 1 << 20}), HasSubstr("and the limit is 1048576"));
+  EXPECT_THAT(error({Seeds(10000)}, {.memory_limit = 1 << 20}),
+              HasSubstr("and the limit is 1048576"));
 }
 
 }  // namespace

@@ -7,9 +7,19 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "base/text.h"
 
 namespace talweg {
+namespace {
+
+// A field of a CSV file; one with a comma, a quote or a line's end is quoted.
+std::string Field(const std::string& text) {
+  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+  return absl::StrCat("\"", absl::StrReplaceAll(text, {{"\"", "\"\""}}), "\"");
+}
+
+}  // namespace
 
 SweepAxis Seeds(int64_t count, int64_t first) {
   std::vector<double> seeds(static_cast<size_t>(std::max<int64_t>(count, 0)));
@@ -71,13 +81,17 @@ std::string SweepResult::ToCsv() const {
     }
   }
   std::string text = several ? "run,training" : "run";
-  for (const std::string& input : inputs) absl::StrAppend(&text, ",", input);
+  for (const std::string& input : inputs) absl::StrAppend(&text, ",", Field(input));
   text += ",epochs,end";
   for (const std::string& column : columns) absl::StrAppend(&text, ",", column);
   text += '\n';
   for (const SweepRun& run : runs) {
     absl::StrAppend(&text, run.index);
-    if (several) absl::StrAppend(&text, ",", run.training);
+    if (several) {
+      absl::StrAppend(
+          &text, ",",
+          run.training < titles.size() ? Field(titles[run.training]) : absl::StrCat(run.training));
+    }
     for (const double value : run.values) {
       text += ',';
       AppendNumber(text, value);

@@ -69,6 +69,7 @@ struct SweepRun {
 // axis changes first.
 struct SweepResult {
   std::vector<std::string> inputs;  // as the axes name them
+  std::vector<std::string> titles;  // SweepOptions::titles
   std::vector<SweepRun> runs;
 
   // The row of the run that ended with the best value of a column of the history. The mode is
@@ -76,8 +77,9 @@ struct SweepResult {
   // runs it is the first. Errors: no such column, an unknown mode, nothing but NaN.
   absl::StatusOr<size_t> best(std::string_view column, std::string_view mode = "auto") const;
 
-  // A line a run: its number, its training where there are several, inputs, epochs, why it ended,
-  // and the last values of the history. Shortest decimals that read back to the same number.
+  // A line a run: its number, its training (a title or a number) where there are several, inputs,
+  // epochs, why it ended, and the last values of the history. Shortest decimals that read back to
+  // the same number.
   //
   //   run,rate,seed,epochs,end,loss,accuracy,val_loss,val_accuracy,lr
   std::string ToCsv() const;
@@ -101,6 +103,8 @@ struct SweepOptions {
   std::function<std::vector<Callback*>(const SweepRun& run)> callbacks = nullptr;
   // Called after each run, in the order in which they end, by one thread at a time.
   std::function<void(const SweepRun& run)> finished = nullptr;
+  // What several trainings are called in errors and tables; empty, or one for each.
+  std::vector<std::string> titles = {};
   // Another thread may set it: runs end after their present epochs, others do not begin.
   const std::atomic<bool>* stop = nullptr;
 };
@@ -118,7 +122,7 @@ struct SweepOptions {
 //
 // Errors: an axis without inputs or values, or with lists of unequal length; an input that does not
 // exist, is named twice, or may not have such a value; a limit of memory that is too low, with what
-// it would take; and whatever Fit reports.
+// it would take; and whatever Fit reports, of several trainings with the title of the one.
 absl::StatusOr<SweepResult> Sweep(const Engine& engine, const Training& training,
                                   const std::vector<SweepAxis>& axes, const Dataset& train,
                                   const Dataset& validation = {}, const SweepOptions& options = {});

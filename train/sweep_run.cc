@@ -26,11 +26,14 @@ class Sweeper {
 
   absl::Status Prepare(const std::vector<SweepAxis>& axes, const Dataset& train,
                        const Dataset& validation);
+  absl::Status PrepareTraining(size_t t, const std::vector<SweepAxis>& axes, const Dataset& train,
+                               const Dataset& validation);
   absl::StatusOr<SweepResult> Run();
 
  private:
   // The function of an equal graph, or a new one.
   SweepFunction* Share(Graph graph);
+  absl::Status Titled(size_t training, const absl::Status& status) const;
   absl::Status ChooseSizes();
   int64_t Need(int64_t threads) const;
   absl::Status Compile(SweepFunction& function) const;
@@ -69,47 +72,15 @@ absl::Status Sweeper::Prepare(const std::vector<SweepAxis>& axes, const Dataset&
   for (const SweepAxis& axis : axes) {
     for (const auto& [input, values] : axis.inputs) result_.inputs.push_back(input);
   }
+  if (!options_.titles.empty() && options_.titles.size() != trainings_.size()) {
+    return absl::InvalidArgumentError(absl::StrCat("sweep: ", trainings_.size(), " trainings and ",
+                                                   options_.titles.size(), " titles"));
+  }
+  result_.titles = options_.titles;
   kits_.reserve(trainings_.size());
   for (size_t t = 0; t < trainings_.size(); t++) {
-    const Training& training = trainings_[t];
-    absl::StatusOr<FitKit> kit = MakeKit(training, train, validation);
-    if (!kit.ok()) return kit.status();
-    if (t > 0 && training.dtype == trainings_[t - 1].dtype) {
-      kit->train = kits_.back().train;  // once in memory
-      kit->validation = kits_.back().validation;
-    }
-    kits_.push_back(*std::move(kit));
-    const FitKit& made = kits_.back();
-    absl::StatusOr<SweepGrid> grid = MakeGrid(axes, training, made.plan);
-    if (!grid.ok()) return grid.status();
-    absl::StatusOr<Graph> fit =
-        FitGraph(training, made.plan, made.types, made.train.size(), made.validation.size());
-    if (!fit.ok()) return fit.status();
-    absl::StatusOr<Graph> initial = InitialParameters(made.plan.parameters);
-    if (!initial.ok()) return initial.status();
-    if (!options_.parameters.empty()) {
-      const absl::Status matching = Matching(options_.parameters, made.plan.parameters).status();
-      if (!matching.ok()) return matching;
-    }
-    SweepFunction* const function = Share(*std::move(fit));
-    SweepFunction* const start = Share(*std::move(initial));
-    const auto same = std::find_if(groups_.begin(), groups_.end(), [&](const SweepGroup& group) {
-      return group.fit == function && group.initial == start;
-    });
-    SweepGroup& group = same == groups_.end() ? groups_.emplace_back() : *same;
-    group.fit = function;
-    group.initial = start;
-    for (size_t i = 0; i < grid->settings.size(); i++) {
-      group.runs.push_back(result_.runs.size());
-      SweepRun run{.index = result_.runs.size(), .training = t};
-      run.values = std::move(grid->values[i]);
-      result_.runs.push_back(std::move(run));
-      // The first rate is a training's own number, too.
-      for (const StateSpec& spec : made.plan.state.specs) {
-        if (spec.name == "rate") grid->settings[i].numbers.emplace(spec.name, Array(spec.start));
-      }
-      settings_.push_back(std::move(grid->settings[i]));
-    }
+    const absl::Status status = PrepareTraining(t, axes, train, validation);
+    if (!status.ok()) return Titled(t, status);
   }
   for (SweepGroup& group : groups_) {
     const SweepSetting& first = settings_[group.runs[0]];
@@ -125,6 +96,58 @@ absl::Status Sweeper::Prepare(const std::vector<SweepAxis>& axes, const Dataset&
     }
   }
   return ChooseSizes();
+}
+
+absl::Status Sweeper::PrepareTraining(size_t t, const std::vector<SweepAxis>& axes,
+                                      const Dataset& train, const Dataset& validation) {
+  const Training& training = trainings_[t];
+  absl::StatusOr<FitKit> kit = MakeKit(training, train, validation);
+  if (!kit.ok()) return kit.status();
+  if (t > 0 && training.dtype == trainings_[t - 1].dtype) {
+    kit->train = kits_.back().train;  // once in memory
+    kit->validation = kits_.back().validation;
+  }
+  kits_.push_back(*std::move(kit));
+  const FitKit& made = kits_.back();
+  absl::StatusOr<SweepGrid> grid = MakeGrid(axes, training, made.plan);
+  if (!grid.ok()) return grid.status();
+  absl::StatusOr<Graph> fit =
+      FitGraph(training, made.plan, made.types, made.train.size(), made.validation.size());
+  if (!fit.ok()) return fit.status();
+  absl::StatusOr<Graph> initial = InitialParameters(made.plan.parameters);
+  if (!initial.ok()) return initial.status();
+  if (!options_.parameters.empty()) {
+    const absl::Status matching = Matching(options_.parameters, made.plan.parameters).status();
+    if (!matching.ok()) return matching;
+  }
+  SweepFunction* const function = Share(*std::move(fit));
+  SweepFunction* const start = Share(*std::move(initial));
+  const auto same = std::find_if(groups_.begin(), groups_.end(), [&](const SweepGroup& group) {
+    return group.fit == function && group.initial == start;
+  });
+  SweepGroup& group = same == groups_.end() ? groups_.emplace_back() : *same;
+  group.fit = function;
+  group.initial = start;
+  for (size_t i = 0; i < grid->settings.size(); i++) {
+    group.runs.push_back(result_.runs.size());
+    SweepRun run{.index = result_.runs.size(), .training = t};
+    run.values = std::move(grid->values[i]);
+    result_.runs.push_back(std::move(run));
+    // The first rate is a training's own number, too.
+    for (const StateSpec& spec : made.plan.state.specs) {
+      if (spec.name == "rate") grid->settings[i].numbers.emplace(spec.name, Array(spec.start));
+    }
+    settings_.push_back(std::move(grid->settings[i]));
+  }
+  return absl::OkStatus();
+}
+
+// Of several trainings, which one it is.
+absl::Status Sweeper::Titled(size_t training, const absl::Status& status) const {
+  if (trainings_.size() < 2) return status;
+  const std::string title =
+      options_.titles.empty() ? absl::StrCat("training ", training) : options_.titles[training];
+  return absl::Status(status.code(), absl::StrCat(title, ": ", status.message()));
 }
 
 // Bytes with so many threads: the data, all histories (and parameters), and what each call takes.
@@ -253,7 +276,7 @@ absl::Status Sweeper::RunTogether(const SweepGroup& group, absl::Span<const size
     result_.runs[run].seconds = time.count() / static_cast<double>(runs.size());
     if (status.ok()) Finish(result_.runs[run]);
   }
-  return status;
+  return status.ok() ? status : Titled(result_.runs[runs[0]].training, status);
 }
 
 absl::StatusOr<SweepResult> Sweeper::Run() {

@@ -46,8 +46,8 @@ absl::Status Measure(const TrainTest& data) {
     }
   }
   for (const int threads : {1, 2}) {
-    const absl::StatusOr<double> seconds = SecondsAFit(engine, bench::TutorialTraining(), data, 60,
-                                                       {.threads = threads, .lanes = 1});
+    const absl::StatusOr<double> seconds =
+        SecondsAFit(engine, bench::TutorialTraining(), data, 60, {.threads = threads, .lanes = 1});
     if (!seconds.ok()) return seconds.status();
     std::printf("threads_%d_s %.7f\n", threads, *seconds);
   }

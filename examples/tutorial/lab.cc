@@ -74,6 +74,7 @@ absl::Status Lab::Run() {
       progress_->Say((said + 1) * seeds(), Line(FitsOf(said)));
     }
   };
+  for (const Planned& planned : planned_) options.titles.push_back(planned.title);
   const auto start = std::chrono::steady_clock::now();
   const absl::Status status = Sweep(engine_, trainings_, {Seeds(options_.seeds, options_.seed)},
                                     data_.train, data_.test, options)

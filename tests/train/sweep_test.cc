@@ -197,7 +197,10 @@ TEST(Sweep, OfSeveralTrainingsSharesFunctions) {
     compiled.clear();
     const absl::StatusOr<SweepResult> sweep =
         Sweep(counting, trainings, {Seeds(3)}, data.train, data.test,
-              {.threads = 2, .lanes = lanes, .keep_parameters = true});
+              {.threads = 2,
+               .lanes = lanes,
+               .keep_parameters = true,
+               .titles = {"none", "one, half", "much", "adam"}});
     ASSERT_TRUE(sweep.ok()) << sweep.status();
     ASSERT_EQ(sweep->runs.size(), 12u);
     // Two fits. The first parameters of both are the same graph, if not of the same lanes.
@@ -209,6 +212,7 @@ TEST(Sweep, OfSeveralTrainingsSharesFunctions) {
       ASSERT_TRUE(fitted.ok()) << fitted.status();
       ExpectSame(run, *fitted);
     }
+    EXPECT_THAT(sweep->ToCsv(), HasSubstr("\n3,\"one, half\",1,"));
     EXPECT_THAT(sweep->ToCsv(),
                 HasSubstr("run,training,seed,epochs,end,loss,accuracy,val_loss,val_accuracy,lr\n"));
   }
@@ -356,6 +360,15 @@ TEST(Sweep, RefusesWrongUse) {
   training.rate = TimeDecay({.initial = 0.1});
   EXPECT_THAT(error({{"rate", {0.1}}}, {}, training), HasSubstr("a fit has no input 'rate'"));
   EXPECT_THAT(error({}, {.threads = -1}), HasSubstr("is negative"));
+  EXPECT_THAT(error({}, {.titles = {"a", "b"}}), HasSubstr("1 trainings and 2 titles"));
+  std::vector<Training> two = {Made({}), Made({})};
+  two[1].loss = "none";
+  const auto titled = [&](const SweepOptions& options) {
+    return std::string(
+        Sweep(Interpret, two, {}, data.train, data.test, options).status().message());
+  };
+  EXPECT_THAT(titled({}), ::testing::StartsWith("training 1: "));
+  EXPECT_THAT(titled({.titles = {"good", "bad"}}), ::testing::StartsWith("bad: "));
   EXPECT_THAT(error({Seeds(2)},
                     {.callbacks = [](const SweepRun&) { return std::vector<Callback*>{nullptr}; }}),
               HasSubstr("one of the callbacks is null"));

@@ -88,8 +88,10 @@ struct SweepResult {
 struct SweepOptions {
   // 0: as many as the machine runs at a time.
   int threads = 0;
-  // How many models go through one call of the engine side by side (autodiff/batch.h): they share
-  // vectors, which thin networks leave empty otherwise. 0: chosen by the widths of the model.
+  // How many models go through one call of the engine side by side (autodiff/batch.h). They share
+  // what an update costs besides its arithmetic: of the thinnest networks twice as many are fitted
+  // in the same time, while wider ones leave the cache and are slower. 0: chosen by the
+  // multiply-adds of an update; 1 where runs may end early, since each waits for the last of them.
   int64_t lanes = 0;
   // The bytes that the sweep may take. 0: half of the machine's memory. Where threads and lanes are
   // not given, there will be fewer of them rather than more memory.

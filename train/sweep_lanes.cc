@@ -110,6 +110,37 @@ int64_t BytesIn(const Graph& graph, int64_t rows, int64_t trips) {
   return sum;
 }
 
+// Multiply-adds of contractions in bodies that have any, and how many trips these run, as far as
+// that is known now.
+struct Work {
+  double products = 0, trips = 0;
+};
+
+void AddWork(const Graph& graph, int64_t rows, double trips, Work& work) {
+  const auto extent = [&](Dim dim) {
+    return static_cast<double>(dim == kRows ? rows : dim == kTrips ? 1 : dim.value());
+  };
+  double products = 0;
+  for (const Node& node : graph.nodes()) {
+    if (node.kind() == Kind::kLoop) {
+      const auto& loop = node.As<LoopAttributes>();
+      AddWork(*loop.body, loop.binds_rows ? loop.rows_limit : rows,
+              trips * (loop.length.is_static() ? extent(loop.length) : 1), work);
+    }
+    if (node.kind() != Kind::kContract) continue;
+    double here = 1;
+    for (const Dim dim : node.type().shape) here *= extent(dim);
+    const Shape& lhs = graph.node(node.operands[0]).type().shape;
+    for (const int64_t axis : node.As<ContractAttributes>().lhs_sum) {
+      here *= extent(lhs[static_cast<size_t>(axis)]);
+    }
+    products += here;
+  }
+  if (products == 0) return;
+  work.products += products * trips;
+  work.trips += trips;
+}
+
 }  // namespace
 
 int64_t WorkingBytes(const Graph& fit, int64_t epochs) { return BytesIn(fit, 1, epochs); }
@@ -245,6 +276,15 @@ absl::Status RunLanes(const SweepGroup& group, absl::Span<const FitKit* const> k
   return absl::OkStatus();
 }
 
-int64_t ChooseLanes(const Graph&) { return 1; }
+// The gain of lanes is that an update has its fixed cost once for all models. Measured with 8 lanes
+// on AVX-512, in multiply-adds a trip: 460 of them 1.29 times as fast, 540 1.78, 1,150 1.09, 1,840
+// 1.02 to 1.10, 3,690 0.93, 23,000 0.73 (the models' hidden layers leave the first cache); 16 lanes
+// are no faster than 8 anywhere.
+int64_t ChooseLanes(const Graph& fit) {
+  constexpr double kLittleWork = 2048;
+  Work work;
+  AddWork(fit, 1, 1, work);
+  return work.trips > 0 && work.products <= kLittleWork * work.trips ? 8 : 1;
+}
 
 }  // namespace talweg

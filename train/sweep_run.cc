@@ -186,6 +186,10 @@ absl::Status Sweeper::ChooseSizes() {
     // Rather a thread for each call than a call for all.
     if (options_.lanes == 0) group.lanes = std::min(group.lanes, runs / threads_);
     group.lanes = std::max<int64_t>(std::min(group.lanes, runs), 1);
+    // Models that end early would wait for the last one.
+    const bool ends =
+        kits_[result_.runs[group.runs[0]].training].plan.stops || group.varied.contains("epochs");
+    if (options_.lanes == 0 && ends) group.lanes = 1;
     // NumPy's orders have one number of epochs.
     const bool numpy = trainings_[result_.runs[group.runs[0]].training].shuffle == Shuffle::kNumPy;
     const bool uneven = numpy && group.varied.contains("epochs");

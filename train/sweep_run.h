@@ -69,7 +69,8 @@ absl::Status RunLanes(const SweepGroup& group, absl::Span<const FitKit* const> k
 // At most so many bytes does one model take while it is fitted.
 int64_t WorkingBytes(const Graph& fit, int64_t epochs);
 
-// How many models should go through one call of a fit.
+// How many models should go through one call of a fit: several where an update is so little work
+// that most of its time is not arithmetic.
 int64_t ChooseLanes(const Graph& fit);
 
 }  // namespace talweg

@@ -290,6 +290,77 @@ TEST(Sweep, StoppedBeforeItBeginsHasRowsWithoutEpochs) {
   }
 }
 
+// Little work goes in lanes without being asked to; more of it, or what may end early, does not.
+TEST(Sweep, ChoosesLanesByTheWork) {
+  const TrainTest data = Data();
+  absl::Mutex mutex;
+  std::set<std::string> seeds;  // the types of that input, in graphs of fits
+  const JitEngine jit;
+  const Engine watching = [&](const Graph& graph) {
+    const absl::MutexLock lock(&mutex);
+    for (size_t i = 0; i < graph.inputs().size(); i++) {
+      const bool fit = graph.inputs().size() > 1;
+      if (fit && graph.input_name(i) == "seed") seeds.insert(ToString(graph.input_type(i)));
+    }
+    return jit(graph);
+  };
+  const auto types = [&](int64_t units, const Training& base, const SweepOptions& options) {
+    seeds.clear();
+    Training training = base;
+    training.model = [units](Scope& s, Value x) {
+      return Dense(s, "output", units == 0 ? x : Relu(Dense(s, "hidden", x, units)), 3);
+    };
+    const absl::StatusOr<SweepResult> sweep =
+        Sweep(watching, training, {Seeds(19)}, data.train, data.test, options);
+    EXPECT_TRUE(sweep.ok()) << sweep.status();
+    for (const SweepRun& run : sweep->runs) {
+      training.seed = static_cast<int64_t>(run.values[0]);
+      EXPECT_EQ(run.history.ToCsv(), Fit(jit, training, data.train, data.test)->history.ToCsv());
+    }
+    return seeds;
+  };
+  Training free = Made({});
+  free.adjust = {};
+  EXPECT_THAT(types(0, free, {.threads = 2}), ElementsAre("int64[8]"));
+  EXPECT_THAT(types(0, free, {.threads = 4}), ElementsAre("int64[4]"));
+  EXPECT_THAT(types(50, free, {.threads = 2}), ElementsAre("int64[]"));
+  EXPECT_THAT(types(50, free, {.threads = 2, .lanes = 5}), ElementsAre("int64[5]"));
+  EXPECT_THAT(types(0, Made({}), {.threads = 2}), ElementsAre("int64[]"));
+}
+
+TEST(Sweep, IsTheSameFromACacheThatIsColdOrWarm) {
+  const TrainTest data = Data();
+  const std::string folder = testing::TempDir() + "/sweep_cache";
+  const std::vector<Fitted> single = Single(Interpret, Shuffle::kSeed, data);
+  for (const int64_t lanes : {1, 4}) {
+    for (const char* state : {"cold", "warm"}) {
+      SCOPED_TRACE(state);
+      const JitEngine engine({.cache = absl::StrCat(folder, lanes)});
+      const absl::StatusOr<SweepResult> sweep =
+          Sweep(engine, Made({}), Axes(), data.train, data.test,
+                {.threads = 2, .lanes = lanes, .keep_parameters = true});
+      ASSERT_TRUE(sweep.ok()) << sweep.status();
+      for (size_t i = 0; i < single.size(); i++) ExpectSame(sweep->runs[i], single[i]);
+    }
+  }
+}
+
+// A limit under which fewer threads do it, and one that is too low for any.
+TEST(Sweep, StaysWithinItsMemory) {
+  const TrainTest data = Data();
+  for (const int64_t limit : {int64_t{1} << 18, int64_t{1} << 24}) {
+    const absl::StatusOr<SweepResult> sweep =
+        Sweep(Interpret, Made({}), {Seeds(4)}, data.train, data.test, {.memory_limit = limit});
+    ASSERT_TRUE(sweep.ok()) << sweep.status();
+    EXPECT_EQ(sweep->runs.size(), 4u);
+  }
+  const absl::Status status =
+      Sweep(Interpret, Made({}), {Seeds(4)}, data.train, data.test, {.memory_limit = 1000})
+          .status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("sweep: 4 runs on 1 thread may take "));
+}
+
 TEST(Sweep, FindsTheBestRun) {
   SweepResult result{.inputs = {"rate"}, .runs = {}};
   const double losses[] = {0.5, NAN, 0.25, 0.25, 4}, accuracies[] = {0.5, 1, 0.75, 0.25, 0.5};

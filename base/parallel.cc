@@ -3,11 +3,10 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <condition_variable>
+#include <mutex>
 #include <set>
 #include <thread>
-
-#include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 
 namespace talweg {
 namespace {
@@ -28,16 +27,16 @@ class Pool {
 
   // What each thread does until nothing is left.
   void Work() {
-    mutex_.Lock();
+    std::unique_lock lock(mutex_);
     while (true) {
-      mutex_.Await(absl::Condition(this, &Pool::MayGoOn));
-      if (ready_.empty() || failed_ < tasks_.size()) break;
+      changed_.wait(lock, [this] { return !ready_.empty() || running_ == 0 || failed(); });
+      if (ready_.empty() || failed()) break;
       const size_t i = *ready_.begin();
       ready_.erase(ready_.begin());
       running_++;
-      mutex_.Unlock();
+      lock.unlock();
       const absl::Status status = tasks_[i].run();
-      mutex_.Lock();
+      lock.lock();
       running_--;
       for (const size_t later : next_[i]) {
         if (--waits_[later] == 0) ready_.insert(later);
@@ -46,29 +45,26 @@ class Pool {
         failed_ = i;
         status_ = status;
       }
+      changed_.notify_all();
     }
-    mutex_.Unlock();
   }
 
-  absl::Status status() {
-    const absl::MutexLock lock(&mutex_);
-    return status_;
-  }
+  // When all threads have come back.
+  const absl::Status& status() const { return status_; }
 
  private:
-  bool MayGoOn() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return !ready_.empty() || running_ == 0 || failed_ < tasks_.size();
-  }
+  bool failed() const { return failed_ < tasks_.size(); }
 
   const std::vector<Task>& tasks_;
   std::vector<std::vector<size_t>> next_;  // who waits for whom
-  absl::Mutex mutex_;
-  std::vector<size_t> waits_ ABSL_GUARDED_BY(mutex_);  // for how many
-  std::set<size_t> ready_ ABSL_GUARDED_BY(mutex_);
-  size_t running_ ABSL_GUARDED_BY(mutex_) = 0;
-  // The first task that failed; all of them: none.
-  size_t failed_ ABSL_GUARDED_BY(mutex_) = tasks_.size();
-  absl::Status status_ ABSL_GUARDED_BY(mutex_);
+  // All that follows is under the mutex. (Not Abseil's, of which ThreadSanitizer knows nothing.)
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<size_t> waits_;  // for how many
+  std::set<size_t> ready_;
+  size_t running_ = 0;
+  size_t failed_ = tasks_.size();  // the first task that failed; all of them: none
+  absl::Status status_;
 };
 
 void* Work(void* pool) {

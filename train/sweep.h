@@ -68,9 +68,9 @@ struct SweepRun {
 // A table with a row for each run: training by training, and of each the grid, in which the last
 // axis changes first.
 struct SweepResult {
-  std::vector<std::string> inputs;  // as the axes name them
-  std::vector<std::string> titles;  // SweepOptions::titles
-  std::vector<SweepRun> runs;
+  std::vector<std::string> inputs = {};  // as the axes name them
+  std::vector<std::string> titles = {};  // SweepOptions::titles
+  std::vector<SweepRun> runs = {};
 
   // The row of the run that ended with the best value of a column of the history. The mode is
   // "min", "max" or "auto": max where the column's name contains "acc". NaN is never best; of equal

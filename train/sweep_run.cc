@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <chrono>
 #include <map>
+#include <mutex>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/synchronization/mutex.h"
 #include "base/parallel.h"
 
 namespace talweg {
@@ -50,7 +50,7 @@ class Sweeper {
   std::vector<SweepSetting> settings_;  // of each run
   SweepResult result_;
   int threads_ = 1;
-  absl::Mutex finished_;
+  std::mutex finished_;
 };
 
 SweepFunction* Sweeper::Share(Graph graph) {
@@ -209,8 +209,8 @@ absl::Status Sweeper::ChooseSizes() {
   const int64_t need = Need(threads_);
   if (need <= limit) return absl::OkStatus();
   return absl::ResourceExhaustedError(
-      absl::StrFormat("sweep: %d runs on %d threads may take %d bytes, and the limit is %d",
-                      result_.runs.size(), threads_, need, limit));
+      absl::StrFormat("sweep: %d runs on %d thread%s may take %d bytes, and the limit is %d",
+                      result_.runs.size(), threads_, threads_ == 1 ? "" : "s", need, limit));
 }
 
 absl::Status Sweeper::Compile(SweepFunction& function) const {
@@ -222,7 +222,7 @@ absl::Status Sweeper::Compile(SweepFunction& function) const {
 
 void Sweeper::Finish(SweepRun& run) {
   if (options_.finished == nullptr) return;
-  const absl::MutexLock lock(&finished_);
+  const std::lock_guard lock(finished_);
   options_.finished(run);
 }
 

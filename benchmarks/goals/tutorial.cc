@@ -1,7 +1,7 @@
 // The tutorial's program as its users start it, with --no-figures: seconds from start to end of the
-// process, the best of several. 24 fits without an object cache and with one that an earlier process
-// has filled; and 720 fits, 30 seeds each, without. Usage: tutorial blobs.csv (which is not read: the
-// program makes its data)
+// process, the best of several. 24 fits without an object cache and with one that an earlier
+// process has filled; and 720 fits, 30 seeds each, without. Usage: tutorial blobs.csv (which is not
+// read: the program makes its data)
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -46,7 +46,8 @@ absl::StatusOr<double> Seconds(const std::vector<std::string>& arguments) {
     dup2(nowhere, STDOUT_FILENO);
     dup2(nowhere, STDERR_FILENO);
     std::vector<char*> argv;
-    for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.data()));
+    for (const std::string& argument : arguments)
+      argv.push_back(const_cast<char*>(argument.data()));
     argv.push_back(nullptr);
     execv(argv[0], argv.data());
     _exit(127);

@@ -55,32 +55,22 @@ Value BatchView(const Node& node, const Value& x) {
   return MakeNode(*node.op, {x}, std::move(view), node.line);
 }
 
-// The terms of a sum and their order are those of the single contraction: instances are one more
-// batch axis where both operands have them, else one more axis of the result, which moves to the
-// front.
-Value BatchContract(const Node& node, absl::Span<const Lanes> operands) {
+// The terms of a sum and their order are those of the single contraction. Instances are one more
+// axis of a left operand that has them alone and no batch axes before; else one more batch axis,
+// for which the other operand is repeated. That costs nothing, and leaves the axes in their order,
+// so that what reads the result can still be computed with it.
+Value BatchContract(const Batching& batching, const Node& node, absl::Span<const Lanes> operands) {
   ContractAttributes a = node.As<ContractAttributes>();
-  const bool lhs = operands[0].batched, rhs = operands[1].batched;
-  if (lhs) {
-    a.lhs_batch = Behind(std::move(a.lhs_batch));
-    a.lhs_sum = Behind(std::move(a.lhs_sum));
+  a.lhs_batch = Behind(std::move(a.lhs_batch));
+  a.lhs_sum = Behind(std::move(a.lhs_sum));
+  if (operands[0].batched && !operands[1].batched && a.lhs_batch.empty()) {
+    return MakeNode(*node.op, {operands[0].value, operands[1].value}, std::move(a), node.line);
   }
-  if (rhs) {
-    a.rhs_batch = Behind(std::move(a.rhs_batch));
-    a.rhs_sum = Behind(std::move(a.rhs_sum));
-  }
-  // Where the new axis is in the result: behind the batch axes, and what remains of lhs.
-  auto place = static_cast<int64_t>(a.lhs_batch.size());
-  if (lhs && rhs) {
-    a.lhs_batch.insert(a.lhs_batch.begin(), 0);
-    a.rhs_batch.insert(a.rhs_batch.begin(), 0);
-    place = 0;
-  } else if (rhs) {
-    place = operands[0].value.rank() - static_cast<int64_t>(a.lhs_sum.size());
-  }
-  const Value product =
-      MakeNode(*node.op, {operands[0].value, operands[1].value}, std::move(a), node.line);
-  return MoveAxis(product, place, 0, node.line);
+  a.rhs_batch = Behind(std::move(a.rhs_batch));
+  a.rhs_sum = Behind(std::move(a.rhs_sum));
+  a.lhs_batch.insert(a.lhs_batch.begin(), 0);
+  a.rhs_batch.insert(a.rhs_batch.begin(), 0);
+  return MakeNode(*node.op, SpreadAll(batching, operands, node.line), std::move(a), node.line);
 }
 
 // Indices at which instances that do not run this trip may look.
@@ -260,7 +250,7 @@ absl::StatusOr<Lanes> BatchNode(const Batching& batching, const Node& node,
     case Kind::kScatterAdd:
       return result(BatchGather<ScatterAddAttributes>(batching, node, operands));
     case Kind::kContract:
-      return result(BatchContract(node, operands));
+      return result(BatchContract(batching, node, operands));
     case Kind::kRandom:
       return result(BatchRandom(batching, node, operands));
     case Kind::kCustom: {

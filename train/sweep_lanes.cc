@@ -277,11 +277,11 @@ absl::Status RunLanes(const SweepGroup& group, absl::Span<const FitKit* const> k
 }
 
 // The gain of lanes is that an update has its fixed cost once for all models. Measured with 8 lanes
-// on AVX-512, in multiply-adds a trip: 460 of them 1.29 times as fast, 540 1.78, 1,150 1.09, 1,840
-// 1.02 to 1.10, 3,690 0.93, 23,000 0.73 (the models' hidden layers leave the first cache); 16 lanes
-// are no faster than 8 anywhere.
+// on AVX-512, multiply-adds a trip and how many times as fast: 460 1.26, 540 1.91, 1,150 1.16,
+// 1,840 1.03 and 1.06, 2,770 1.15, 2,810 1.11; from there on models leave the first cache: 3,690
+// 0.91 and 1.12, 4,600 0.97, 23,000 0.84. 16 lanes are no faster than 8 anywhere.
 int64_t ChooseLanes(const Graph& fit) {
-  constexpr double kLittleWork = 2048;
+  constexpr double kLittleWork = 3000;
   Work work;
   AddWork(fit, 1, 1, work);
   return work.trips > 0 && work.products <= kLittleWork * work.trips ? 8 : 1;

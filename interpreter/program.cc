@@ -136,7 +136,7 @@ absl::Status Program::AddTrips() {
 
 absl::StatusOr<std::shared_ptr<const Plan>> Program::PlanFor(const SymbolValues& symbols) const {
   {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     for (const auto& plan : plans_) {
       if (SameSymbols(plan->symbols, symbols)) return plan;
     }
@@ -144,7 +144,7 @@ absl::StatusOr<std::shared_ptr<const Plan>> Program::PlanFor(const SymbolValues&
   // Two threads may make the same plan at once; both are right, and one of them is kept.
   absl::StatusOr<std::shared_ptr<const Plan>> plan = MakePlan(*this, symbols, PlanText::kNone);
   if (!plan.ok()) return plan;
-  absl::MutexLock lock(&mutex_);
+  const std::lock_guard lock(mutex_);
   if (plans_.size() >= kKept) plans_.erase(plans_.begin());
   plans_.push_back(*plan);
   return plan;

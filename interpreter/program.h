@@ -4,13 +4,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/types/span.h"
 #include "graph/engine.h"
 #include "graph/graph.h"
@@ -61,8 +61,9 @@ class Program {
   absl::flat_hash_map<NodeId, int32_t> body_index_;
   std::unique_ptr<Program> trips_;
 
-  mutable absl::Mutex mutex_;
-  mutable std::vector<std::shared_ptr<const Plan>> plans_ ABSL_GUARDED_BY(mutex_);
+  // Not Abseil's, of which ThreadSanitizer knows nothing.
+  mutable std::mutex mutex_;
+  mutable std::vector<std::shared_ptr<const Plan>> plans_;  // under the mutex
 };
 
 // What belongs to one call of an executable.

@@ -3,12 +3,11 @@
 #include <deque>
 #include <list>
 #include <memory>
+#include <mutex>
 #include <string_view>
 #include <utility>
 
 #include "absl/base/call_once.h"
-#include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "graph/verify.h"
 #include "jit/compile.h"
 #include "jit/flop.h"
@@ -78,7 +77,7 @@ struct JitEngine::State {
   };
 
   std::shared_ptr<const Executable> Find(const Graph& graph, size_t hash) {
-    const absl::MutexLock lock(&mutex);
+    const std::lock_guard lock(mutex);
     for (auto it = kept.begin(); it != kept.end(); ++it) {
       if (it->hash != hash || !(it->executable->graph() == graph)) continue;
       kept.splice(kept.begin(), kept, it);
@@ -88,7 +87,7 @@ struct JitEngine::State {
   }
 
   void Add(size_t hash, const Executable& executable, std::shared_ptr<const Profile> profile) {
-    const absl::MutexLock lock(&mutex);
+    const std::lock_guard lock(mutex);
     kept.push_front({hash, std::make_shared<const Executable>(executable)});
     if (kept.size() > kKept) kept.pop_back();
     profiles.push_back(std::move(profile));
@@ -98,7 +97,7 @@ struct JitEngine::State {
   std::string Report() {
     std::vector<std::shared_ptr<const Profile>> all;
     {
-      const absl::MutexLock lock(&mutex);
+      const std::lock_guard lock(mutex);
       all.assign(profiles.begin(), profiles.end());
     }
     if (options.profile) {
@@ -108,9 +107,10 @@ struct JitEngine::State {
   }
 
   JitOptions options;
-  absl::Mutex mutex;
-  std::list<Entry> kept ABSL_GUARDED_BY(mutex);  // the last used first
-  std::deque<std::shared_ptr<const Profile>> profiles ABSL_GUARDED_BY(mutex);
+  // Not Abseil's, of which ThreadSanitizer knows nothing. It guards the two lists.
+  std::mutex mutex;
+  std::list<Entry> kept;  // the last used first
+  std::deque<std::shared_ptr<const Profile>> profiles;
   absl::once_flag peak_once;
   double peak = 0;
 };

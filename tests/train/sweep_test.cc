@@ -2,12 +2,12 @@
 
 #include <atomic>
 #include <memory>
+#include <mutex>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/mutex.h"
 #include "data/blobs.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -183,12 +183,12 @@ TEST(Sweep, OfSeveralTrainingsSharesFunctions) {
   trainings.push_back(Made({.rate = 0.01}));
   trainings.back().rule = "adam";
   trainings.back().metrics = {};
-  absl::Mutex mutex;
+  std::mutex mutex;
   std::vector<std::string> compiled;
   const JitEngine jit;
   const Engine counting = [&](const Graph& graph) {
     {
-      const absl::MutexLock lock(&mutex);
+      const std::lock_guard lock(mutex);
       compiled.push_back("");
     }
     return jit(graph);
@@ -293,11 +293,11 @@ TEST(Sweep, StoppedBeforeItBeginsHasRowsWithoutEpochs) {
 // Little work goes in lanes without being asked to; more of it, or what may end early, does not.
 TEST(Sweep, ChoosesLanesByTheWork) {
   const TrainTest data = Data();
-  absl::Mutex mutex;
+  std::mutex mutex;
   std::set<std::string> seeds;  // the types of that input, in graphs of fits
   const JitEngine jit;
   const Engine watching = [&](const Graph& graph) {
-    const absl::MutexLock lock(&mutex);
+    const std::lock_guard lock(mutex);
     for (size_t i = 0; i < graph.inputs().size(); i++) {
       const bool fit = graph.inputs().size() > 1;
       if (fit && graph.input_name(i) == "seed") seeds.insert(ToString(graph.input_type(i)));

@@ -290,6 +290,22 @@ TEST(Sweep, StoppedBeforeItBeginsHasRowsWithoutEpochs) {
   }
 }
 
+TEST(Sweep, StopsWhenAsked) {
+  const TrainTest data = Data();
+  std::atomic<bool> stop = false;
+  const absl::StatusOr<SweepResult> sweep =
+      Sweep(Interpret, Made({}), {Seeds(6)}, data.train, data.test,
+            {.threads = 1,
+             .lanes = 1,
+             .finished = [&](const SweepRun& run) { stop = run.index >= 2; },
+             .stop = &stop});
+  ASSERT_TRUE(sweep.ok()) << sweep.status();
+  for (const SweepRun& run : sweep->runs) {
+    EXPECT_EQ(run.end == SweepEnd::kRequest, run.index > 2) << run.index;
+    EXPECT_EQ(run.epochs == 0, run.index > 2) << run.index;
+  }
+}
+
 // Little work goes in lanes without being asked to; more of it, or what may end early, does not.
 TEST(Sweep, ChoosesLanesByTheWork) {
   const TrainTest data = Data();

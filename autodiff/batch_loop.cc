@@ -227,7 +227,6 @@ absl::StatusOr<std::vector<Lanes>> LoopBatcher::Make() {
   }
   const UserLine user_line(operands_[0].value, line_);
   LoopAttributes made = a_;
-  made.stops = a_.stops;
   if (absl::Status s = MakeBody(made); !s.ok()) return s;
 
   // max over the instances of their trips; those that wait outside have none.

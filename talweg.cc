@@ -59,4 +59,10 @@ absl::StatusOr<NamedArrays> InitialParameters(const Training& training, const Da
   return InitialParameters(DefaultEngine(), training, data);
 }
 
+absl::StatusOr<SweepResult> Sweep(const Training& training, const std::vector<SweepAxis>& axes,
+                                  const Dataset& train, const Dataset& validation,
+                                  const SweepOptions& options) {
+  return Sweep(DefaultEngine(), training, axes, train, validation, options);
+}
+
 }  // namespace talweg

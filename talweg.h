@@ -12,6 +12,7 @@
 //   };
 //   absl::StatusOr<Fitted> fitted = Fit({.model = mlp, .loss = SoftmaxCrossEntropy}, train, test);
 
+#include "autodiff/batch.h"
 #include "autodiff/check.h"
 #include "autodiff/gradient.h"
 #include "autodiff/tangent.h"
@@ -59,6 +60,7 @@
 #include "train/layers.h"
 #include "train/progress_bar.h"
 #include "train/scope.h"
+#include "train/sweep.h"
 #include "train/training.h"
 
 namespace talweg {
@@ -86,6 +88,11 @@ absl::StatusOr<Scores> Evaluate(const Training& training, const NamedArrays& par
 absl::StatusOr<Array> Predict(const Training& training, const NamedArrays& parameters,
                               const Array& inputs);
 absl::StatusOr<NamedArrays> InitialParameters(const Training& training, const Dataset& data);
+
+// Sweep of train/sweep.h on the default engine.
+absl::StatusOr<SweepResult> Sweep(const Training& training, const std::vector<SweepAxis>& axes,
+                                  const Dataset& train, const Dataset& validation = {},
+                                  const SweepOptions& options = {});
 
 }  // namespace talweg
 

@@ -16,14 +16,14 @@ Type WithoutLeading(const Array& array) {
   return {array.dtype(), Shape(array.dims().begin() + 1, array.dims().end())};
 }
 
-absl::StatusOr<Array> Filled(const StateSpec& spec) {
+}  // namespace
+
+absl::StatusOr<Array> StartOf(const StateSpec& spec) {
   absl::StatusOr<Array> array = Array::Zeros(kFloat64, Resolve(spec.type.shape, {}));
   if (!array.ok()) return array;
   for (double& element : array->mutable_data<double>()) element = spec.start;
   return array->Cast(spec.type.dtype);
 }
-
-}  // namespace
 
 DataTypes TypesOf(const Dataset& data) {
   return {WithoutLeading(data.inputs), WithoutLeading(data.targets)};
@@ -48,7 +48,12 @@ absl::StatusOr<NamedArrays> MakeInitialParameters(const Engine& engine, const Tr
   if (!graph.ok()) return graph.status();
   const absl::StatusOr<Executable> executable = engine(*graph);
   if (!executable.ok()) return executable.status();
-  absl::StatusOr<std::vector<Array>> values = executable->Run({{"seed", Array(training.seed)}});
+  return RunInitialParameters(*executable, training.seed, plan);
+}
+
+absl::StatusOr<NamedArrays> RunInitialParameters(const Executable& executable, int64_t seed,
+                                                 const TrainingPlan& plan) {
+  absl::StatusOr<std::vector<Array>> values = executable.Run({{"seed", Array(seed)}});
   if (!values.ok()) return values.status();
   NamedArrays parameters;
   for (size_t i = 0; i < values->size(); i++) {
@@ -83,28 +88,51 @@ absl::StatusOr<NamedArrays> Matching(const NamedArrays& given,
   return matched;
 }
 
-absl::Status Session::Start(const Dataset& train, const Dataset& validation) {
-  absl::StatusOr<Dataset> prepared = Prepare(train, training_.dtype, "training data");
+absl::StatusOr<FitKit> MakeKit(const Training& training, const Dataset& train,
+                               const Dataset& validation) {
+  FitKit kit;
+  absl::StatusOr<Dataset> prepared = Prepare(train, training.dtype, "training data");
   if (!prepared.ok()) return prepared.status();
-  train_ = *std::move(prepared);
-  types_ = TypesOf(train_);
+  kit.train = *std::move(prepared);
+  kit.types = TypesOf(kit.train);
   const bool validates = validation.size() > 0;
   if (validates) {
-    prepared = Prepare(validation, training_.dtype, "validation data");
+    prepared = Prepare(validation, training.dtype, "validation data");
     if (!prepared.ok()) return prepared.status();
-    validation_ = *std::move(prepared);
-    const DataTypes types = TypesOf(validation_);
-    if (types.input != types_.input || types.target != types_.target) {
+    kit.validation = *std::move(prepared);
+    const DataTypes types = TypesOf(kit.validation);
+    if (types.input != kit.types.input || types.target != kit.types.target) {
       return absl::InvalidArgumentError(
-          absl::StrCat("a sample of the training data is ", ToString(types_.input), " -> ",
-                       ToString(types_.target), ", of the validation data ", ToString(types.input),
-                       " -> ", ToString(types.target)));
+          absl::StrCat("a sample of the training data is ", ToString(kit.types.input), " -> ",
+                       ToString(kit.types.target), ", of the validation data ",
+                       ToString(types.input), " -> ", ToString(types.target)));
     }
   }
-  absl::StatusOr<TrainingPlan> plan = PlanTraining(training_, types_, validates);
+  absl::StatusOr<TrainingPlan> plan = PlanTraining(training, kit.types, validates);
   if (!plan.ok()) return plan.status();
-  plan_ = *std::move(plan);
-  for (const HyperSpec& spec : plan_.hypers) hypers_[spec.name] = spec.value();
+  kit.plan = *std::move(plan);
+  return kit;
+}
+
+absl::Status Session::Start(const Dataset& train, const Dataset& validation) {
+  const absl::StatusOr<FitKit> kit = MakeKit(training_, train, validation);
+  return kit.ok() ? Start(*kit, {}) : kit.status();
+}
+
+absl::Status Session::Start(const FitKit& kit, const NamedArrays& numbers) {
+  train_ = kit.train;
+  validation_ = kit.validation;
+  types_ = kit.types;
+  plan_ = kit.plan;
+  fit_ = kit.fit;
+  initial_ = kit.initial;
+  const auto number = [&](const std::string& name, Array own) {
+    const auto it = numbers.find(name);
+    return it == numbers.end() ? std::move(own) : it->second;
+  };
+  for (const HyperSpec& spec : plan_.hypers) {
+    hypers_[spec.name] = number(spec.name, spec.value());
+  }
   history_ = History(plan_.columns);
 
   // The first state: as given, or parameters and the start values of everything else.
@@ -120,15 +148,16 @@ absl::Status Session::Start(const Dataset& train, const Dataset& validation) {
     }
     state_ = options_.state;
   } else {
-    absl::StatusOr<NamedArrays> parameters = options_.parameters.empty()
-                                                 ? MakeInitialParameters(engine_, training_, plan_)
-                                                 : Matching(options_.parameters, plan_.parameters);
+    absl::StatusOr<NamedArrays> parameters =
+        !options_.parameters.empty() ? Matching(options_.parameters, plan_.parameters)
+        : initial_                   ? RunInitialParameters(*initial_, training_.seed, plan_)
+                                     : MakeInitialParameters(engine_, training_, plan_);
     if (!parameters.ok()) return parameters.status();
     for (auto& [name, array] : *parameters) state_[absl::StrCat("parameter/", name)] = array;
     for (size_t i = plan_.state.parameters; i < plan_.state.specs.size(); i++) {
-      absl::StatusOr<Array> filled = Filled(plan_.state.specs[i]);
-      if (!filled.ok()) return filled.status();
-      state_[plan_.state.specs[i].name] = *std::move(filled);
+      absl::StatusOr<Array> start = StartOf(plan_.state.specs[i]);
+      if (!start.ok()) return start.status();
+      state_[plan_.state.specs[i].name] = number(plan_.state.specs[i].name, *std::move(start));
     }
   }
   epoch_ = Counter("epoch");

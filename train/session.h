@@ -31,10 +31,30 @@ absl::StatusOr<Dataset> Prepare(const Dataset& data, DType dtype, std::string_vi
 // What the initializers make.
 absl::StatusOr<NamedArrays> MakeInitialParameters(const Engine& engine, const Training& training,
                                                   const TrainingPlan& plan);
+// The same by the executable of their graph.
+absl::StatusOr<NamedArrays> RunInitialParameters(const Executable& executable, int64_t seed,
+                                                 const TrainingPlan& plan);
 // Parameters in the element types of the specs; complains of one that is missing, has another
 // shape, or is not asked for.
 absl::StatusOr<NamedArrays> Matching(const NamedArrays& given,
                                      const std::vector<ParameterSpec>& specs);
+
+// What all fits have in common that differ in run-time inputs only: a seed, the number of epochs,
+// the first rate, hyper-parameters. Does not change while they run.
+struct FitKit {
+  Dataset train, validation;
+  DataTypes types;
+  TrainingPlan plan;
+  // Of FitGraph and of the graph of the first parameters; a session makes what is not there.
+  std::optional<Executable> fit, initial;
+};
+// Errors: those of Fit. The executables are left to others.
+absl::StatusOr<FitKit> MakeKit(const Training& training, const Dataset& train,
+                               const Dataset& validation);
+// An array of a state's start value.
+absl::StatusOr<Array> StartOf(const StateSpec& spec);
+// How many numbers of NumPy's orders are made at a time; longer trainings go in several calls.
+inline constexpr int64_t kOrdersAtATime = int64_t{1} << 24;
 
 // One training under way: plan, data, state, and what its callbacks see.
 class Session final : public Run {
@@ -44,6 +64,9 @@ class Session final : public Run {
       : engine_(engine), training_(training), options_(options) {}
 
   absl::Status Start(const Dataset& train, const Dataset& validation);
+  // With what is there already. `numbers` are taken in place of the training's own: float64 scalars
+  // by the names of hyper-parameters and of states ("rate").
+  absl::Status Start(const FitKit& kit, const NamedArrays& numbers);
   // What FitGraph's graph takes to go on for so many epochs.
   absl::StatusOr<NamedArrays> FitInputs(const Graph& graph, int64_t epochs);
   const TrainingPlan& plan() const { return plan_; }
@@ -53,6 +76,8 @@ class Session final : public Run {
   // One call for each batch, for callbacks that want them. The same bits.
   absl::Status TrainByBatches();
   Fitted Finish() &&;
+  // Whether an adjustment ended the training.
+  bool adjusted() const { return adjusted_; }
 
   int64_t epoch() const override { return epoch_; }
   int64_t batch() const override { return batch_; }
@@ -99,6 +124,7 @@ class Session final : public Run {
   Dataset train_, validation_;
   TrainingPlan plan_;
   DataTypes types_;
+  std::optional<Executable> fit_, initial_;
   NamedArrays state_;  // by the names of the plan's states
   NamedArrays hypers_;
   std::optional<NumPyRandom> random_;
@@ -108,7 +134,7 @@ class Session final : public Run {
   std::optional<Executable> shuffle_;  // see PresentOrder
   int64_t epoch_ = 0, batch_ = 0, batch_samples_ = 0;
   double rate_ = 0;
-  bool stopped_ = false;
+  bool stopped_ = false, adjusted_ = false;
   mutable bool stop_asked_ = false;
   mutable absl::Status failure_;
 };

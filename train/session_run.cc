@@ -8,12 +8,6 @@
 #include "train/session.h"
 
 namespace talweg {
-namespace {
-
-// How many numbers of NumPy's orders are made at a time; longer trainings go in several calls.
-constexpr int64_t kOrdersAtATime = int64_t{1} << 24;
-
-}  // namespace
 
 absl::StatusOr<NamedArrays> Session::FitInputs(const Graph& graph, int64_t epochs) {
   NamedArrays inputs = StateInputs(graph);
@@ -40,11 +34,15 @@ absl::StatusOr<NamedArrays> Session::FitInputs(const Graph& graph, int64_t epoch
 }
 
 absl::Status Session::TrainByEpochs() {
-  const absl::StatusOr<Graph> graph =
-      FitGraph(training_, plan_, types_, train_.size(), validation_.size());
-  if (!graph.ok()) return graph.status();
-  const absl::StatusOr<Executable> executable = engine_(*graph);
-  if (!executable.ok()) return executable.status();
+  if (!fit_) {
+    const absl::StatusOr<Graph> graph =
+        FitGraph(training_, plan_, types_, train_.size(), validation_.size());
+    if (!graph.ok()) return graph.status();
+    absl::StatusOr<Executable> made = engine_(*graph);
+    if (!made.ok()) return made.status();
+    fit_ = *std::move(made);
+  }
+  const Executable& executable = *fit_;
   const bool watched = !options_.callbacks.empty();
   Each(&Callback::OnTrainBegin);
   // Where nobody watches, all epochs are one call; else one at a time.
@@ -53,12 +51,12 @@ absl::Status Session::TrainByEpochs() {
     if (random_) {
       count = std::clamp<int64_t>(kOrdersAtATime / train_.size(), 1, count);
     }
-    const absl::StatusOr<NamedArrays> inputs = FitInputs(executable->graph(), count);
+    const absl::StatusOr<NamedArrays> inputs = FitInputs(executable.graph(), count);
     if (!inputs.ok()) return inputs.status();
     Each(&Callback::OnEpochBegin);
     if (StopAsked()) break;
     const absl::StatusOr<std::vector<Array>> outputs =
-        executable->Run(*inputs, {.stop = options_.stop});
+        executable.Run(*inputs, {.stop = options_.stop});
     if (!outputs.ok()) return outputs.status();
     const size_t columns = TakeState(*outputs);
     const Array& stops = (*outputs)[columns + plan_.columns.size()];
@@ -75,7 +73,8 @@ absl::Status Session::TrainByEpochs() {
       Each(&Callback::OnEpochEnd);
       epoch_++;
     }
-    stopped_ = trips < count || stops.data<bool>()[static_cast<size_t>(trips - 1)];
+    adjusted_ = trips > 0 && stops.data<bool>()[static_cast<size_t>(trips - 1)];
+    stopped_ = trips < count || adjusted_;
   }
   stopped_ = stopped_ || epoch_ < training_.epochs;
   Each(&Callback::OnTrainEnd);
@@ -175,6 +174,7 @@ absl::Status Session::TrainByBatches() {
     for (size_t i = 0; i < plan_.columns.size(); i++) row.push_back((*outputs)[columns + i].At(0));
     TakeRow(row);
     stopped_ = outputs->back().data<bool>()[0];
+    adjusted_ = stopped_ && !StopAsked();
     Each(&Callback::OnEpochEnd);
     epoch_++;
   }

@@ -25,7 +25,7 @@ absl::Status PlotBlobs(Lab& lab) {
     y.push_back(points->inputs.At(2 * i + 1));
     labels.push_back(static_cast<int>(points->targets.At(i)));
   }
-  lab.Draw("1_blobs", BlobsFigure(x, y, labels));
+  lab.Draw("1_blobs", [=](const Lab&) { return BlobsFigure(x, y, labels); });
   return absl::OkStatus();
 }
 

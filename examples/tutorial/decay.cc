@@ -13,16 +13,14 @@
 namespace talweg::tutorial {
 
 absl::Status Decay(Lab& lab) {
-  std::vector<RunCurves> runs;
+  std::vector<size_t> runs;
   for (const double decay : {1e-1, 1e-2, 1e-3, 1e-4}) {
     Training training = Baseline();
     training.rate = 0.01;
     training.rule = Sgd({.decay = decay});
-    absl::StatusOr<RunCurves> run = lab.Repeat("decay", Titled("decay", decay), training);
-    if (!run.ok()) return run.status();
-    runs.push_back(*std::move(run));
+    runs.push_back(lab.Repeat("decay", Titled("decay", decay), training));
   }
-  lab.Draw("5_decay", AccuracyFigure(runs));
+  lab.Draw("5_decay", [=](const Lab& lab) { return AccuracyFigure(lab.Curves(runs)); });
   return absl::OkStatus();
 }
 

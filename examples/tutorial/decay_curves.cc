@@ -27,7 +27,7 @@ absl::Status DecayCurves(Lab& lab) {
     for (int64_t i = 0; i < 200; i++) curve.rate.push_back(DecayedRate(0.01, decay, i));
     curves.push_back(std::move(curve));
   }
-  lab.Draw("4_decay_curves", DecayFigure(curves));
+  lab.Draw("4_decay_curves", [=](const Lab&) { return DecayFigure(curves); });
   return absl::OkStatus();
 }
 

@@ -34,42 +34,64 @@ absl::StatusOr<Lab> Lab::Open(const Options& options, Progress& progress) {
   return lab;
 }
 
-absl::StatusOr<RunCurves> Lab::Repeat(std::string_view experiment, const std::string& title,
-                                      Training training, const Watch& watch) {
+size_t Lab::Repeat(std::string_view experiment, const std::string& title, Training training,
+                   Watch watch) {
   training.epochs = options_.epochs;
   training.dtype = options_.precision;
   if (!weights_.empty()) training.shuffle = Shuffle::kNumPy;
-  FitOptions fit{.parameters = weights_, .callbacks = watch.callbacks};
-  // On a terminal the bar moves with each epoch; a callback never changes a bit of the result.
-  if (progress_->moves()) fit.callbacks.push_back(progress_);
-
-  const size_t first = trials_.size();
-  for (int64_t i = 0; i < options_.seeds; i++) {
-    training.seed = options_.seed + i;
-    progress_->Start(title);
-    const auto start = std::chrono::steady_clock::now();
-    absl::StatusOr<Fitted> fitted = Fit(engine_, training, data_.train, data_.test, fit);
-    const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
-    if (!fitted.ok()) {
-      const absl::string_view message = fitted.status().message();
-      return absl::Status(fitted.status().code(), absl::StrCat(title, ": ", message));
-    }
-    trials_.push_back({.experiment = std::string(experiment),
-                       .run = title,
-                       .seed = training.seed,
-                       .history = std::move(fitted->history),
-                       .seconds = time.count()});
-    progress_->Finish();
-    if (watch.after) watch.after();
-  }
-  const absl::Span<const Trial> mine = absl::MakeConstSpan(trials_).subspan(first);
-  progress_->Say(Line(mine));
-  return CurvesOf(mine);
+  planned_.push_back({std::string(experiment), title, std::move(watch)});
+  trainings_.push_back(std::move(training));
+  return planned_.size() - 1;
 }
 
-void Lab::Draw(std::string_view name, const Figure& figure) {
-  if (!options_.figures || !drawing_.ok()) return;
-  drawing_ = talweg::Draw(figure, JoinPath(options_.out, name));
+void Lab::Draw(std::string_view name, std::function<Figure(const Lab& lab)> figure) {
+  sketches_.push_back({std::string(name), std::move(figure)});
+}
+
+absl::Status Lab::Run() {
+  // One sweep of all trainings over the seeds: those that differ in numbers only, a rate or a
+  // momentum, share a compiled function.
+  std::vector<size_t> missing(planned_.size(), seeds());  // fits of each run
+  trials_.resize(planned_.size() * seeds());
+  size_t said = 0;
+  SweepOptions options{.parameters = weights_};
+  options.callbacks = [&](const SweepRun& run) -> std::vector<Callback*> {
+    const Watch& watch = planned_[run.training].watch;
+    Callback* const callback = watch ? watch(run.index % seeds()) : nullptr;
+    return callback == nullptr ? std::vector<Callback*>() : std::vector<Callback*>{callback};
+  };
+  options.finished = [&](const SweepRun& run) {
+    const Planned& planned = planned_[run.training];
+    trials_[run.index] = {.experiment = planned.experiment,
+                          .run = planned.title,
+                          .seed = static_cast<int64_t>(run.values[0]),
+                          .history = run.history,
+                          .seconds = run.seconds};
+    progress_->Finish(planned.title);
+    missing[run.training]--;
+    // Runs are told of in their order, whichever ended first.
+    for (; said < missing.size() && missing[said] == 0; said++) {
+      progress_->Say((said + 1) * seeds(), Line(FitsOf(said)));
+    }
+  };
+  for (const Planned& planned : planned_) options.titles.push_back(planned.title);
+  const auto start = std::chrono::steady_clock::now();
+  const absl::Status status = Sweep(engine_, trainings_, {Seeds(options_.seeds, options_.seed)},
+                                    data_.train, data_.test, options)
+                                  .status();
+  if (!status.ok()) return status;
+  seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  for (const Sketch& sketch : sketches_) {
+    if (!options_.figures || !drawing_.ok()) break;
+    drawing_ = talweg::Draw(sketch.figure(*this), JoinPath(options_.out, sketch.name));
+  }
+  return absl::OkStatus();
+}
+
+std::vector<RunCurves> Lab::Curves(const std::vector<size_t>& runs) const {
+  std::vector<RunCurves> curves;
+  for (const size_t run : runs) curves.push_back(Curves(run));
+  return curves;
 }
 
 std::string Titled(std::string_view name, double value) {

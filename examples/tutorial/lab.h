@@ -17,19 +17,19 @@
 
 namespace talweg::tutorial {
 
-// Who watches the fits of one run.
-struct Watch {
-  // Called during each fit, one after the other.
-  std::vector<Callback*> callbacks = {};
-  // Called after each fit, before the next one starts: the moment to put away what a callback saw.
-  std::function<void()> after = nullptr;
-};
+// Who watches a run: the callback of its fit with the i-th seed, from 0, or null. Fits go on at the
+// same time, so that each has its own.
+using Watch = std::function<Callback*(size_t i)>;
 
-// Where the experiments are conducted: it fits what they describe, keeps what came out, and draws.
+// Where the experiments are conducted: they say what is to be fitted and drawn, and then Run fits
+// all of it, on all cores, and draws.
 //
 //   Training training = Baseline();
 //   training.rule = Sgd({.momentum = 0.9});
-//   absl::StatusOr<RunCurves> run = lab.Repeat("momentum", "momentum=0.9", training);
+//   const size_t run = lab.Repeat("momentum", "momentum=0.9", training);
+//   lab.Draw("3_momentum", [=](const Lab& lab) { return AccuracyFigure({lab.Curves(run)}); });
+//   ...
+//   absl::Status status = lab.Run();
 //
 // Every run of one seed starts from the same parameters and sees the samples in the same order, so
 // that whatever differs between two runs comes from what the experiment has changed.
@@ -39,17 +39,26 @@ class Lab {
   // engine that does not exist.
   static absl::StatusOr<Lab> Open(const Options& options, Progress& progress);
 
-  // Fits the training once for each seed. The options' epochs, precision and first weights replace
-  // the training's. Returns its curves: those of the one seed, or means with bands.
-  absl::StatusOr<RunCurves> Repeat(std::string_view experiment, const std::string& title,
-                                   Training training, const Watch& watch = {});
+  // Notes a training that is to be fitted once for each seed, and returns its number. The options'
+  // epochs, precision and first weights replace the training's.
+  size_t Repeat(std::string_view experiment, const std::string& title, Training training,
+                Watch watch = nullptr);
+  size_t seeds() const { return static_cast<size_t>(options_.seeds); }
 
-  // Draws OUT/`name`.png and .svg, if figures are wanted. What goes wrong is kept for later: a
-  // missing gnuplot must not cost the numbers.
-  void Draw(std::string_view name, const Figure& figure);
+  // Notes a figure, OUT/`name`.png and .svg, which is drawn if figures are wanted.
+  void Draw(std::string_view name, std::function<Figure(const Lab& lab)> figure);
 
-  // Everything fitted so far, in order.
+  // Fits everything, then draws everything. What goes wrong in drawing is kept for later: a missing
+  // gnuplot must not cost the numbers.
+  absl::Status Run();
+
+  // After Run: the curves of a run, those of the one seed, or means with bands.
+  RunCurves Curves(size_t run) const { return CurvesOf(FitsOf(run)); }
+  std::vector<RunCurves> Curves(const std::vector<size_t>& runs) const;
+  // All fits, run by run.
   const std::vector<Trial>& trials() const { return trials_; }
+  // How long all of them took together.
+  double seconds() const { return seconds_; }
   // The first thing that went wrong in drawing.
   const absl::Status& drawing() const { return drawing_; }
 
@@ -61,7 +70,25 @@ class Lab {
   Engine engine_;
   TrainTest data_;
   NamedArrays weights_;  // empty: each seed's own
+  absl::Span<const Trial> FitsOf(size_t run) const {
+    return absl::MakeConstSpan(trials_).subspan(run * seeds(), seeds());
+  }
+
+  // What was noted.
+  struct Planned {
+    std::string experiment, title;
+    Watch watch;
+  };
+  struct Sketch {
+    std::string name;
+    std::function<Figure(const Lab& lab)> figure;
+  };
+  std::vector<Planned> planned_;
+  std::vector<Training> trainings_;
+  std::vector<Sketch> sketches_;
+
   std::vector<Trial> trials_;
+  double seconds_ = 0;
   absl::Status drawing_;
 };
 

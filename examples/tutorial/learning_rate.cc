@@ -18,15 +18,13 @@
 namespace talweg::tutorial {
 
 absl::Status LearningRate(Lab& lab) {
-  std::vector<RunCurves> runs;
+  std::vector<size_t> runs;
   for (const double lrate : {1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7}) {
     Training training = Baseline();
     training.rate = lrate;
-    absl::StatusOr<RunCurves> run = lab.Repeat("learning_rate", Titled("lrate", lrate), training);
-    if (!run.ok()) return run.status();
-    runs.push_back(*std::move(run));
+    runs.push_back(lab.Repeat("learning_rate", Titled("lrate", lrate), training));
   }
-  lab.Draw("2_learning_rate", AccuracyFigure(runs));
+  lab.Draw("2_learning_rate", [=](const Lab& lab) { return AccuracyFigure(lab.Curves(runs)); });
   return absl::OkStatus();
 }
 

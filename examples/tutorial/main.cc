@@ -41,19 +41,17 @@ absl::Status Conduct(const Options& options) {
 
   for (const Experiment& experiment : kExperiments) {
     if (!Wanted(options, experiment)) continue;
-    const absl::Status status = experiment.conduct(*lab);
-    if (!status.ok()) {
-      progress.Clear();
-      return status;
-    }
+    if (absl::Status s = experiment.conduct(*lab); !s.ok()) return s;
   }
+  const absl::Status status = lab->Run();
   progress.Clear();
+  if (!status.ok()) return status;
 
   const std::string csv = JoinPath(options.out, "history.csv");
   if (absl::Status s = WriteFile(csv, std::string_view(HistoryCsv(lab->trials()))); !s.ok()) {
     return s;
   }
-  absl::PrintF("%sNumbers: %s\n", Table(lab->trials()), csv);
+  absl::PrintF("%sNumbers: %s\n", Table(lab->trials(), lab->seconds()), csv);
   // Only now: the numbers are worth having without the figures.
   if (!lab->drawing().ok()) {
     const absl::string_view message = lab->drawing().message();

@@ -19,16 +19,14 @@
 namespace talweg::tutorial {
 
 absl::Status Momentum(Lab& lab) {
-  std::vector<RunCurves> runs;
+  std::vector<size_t> runs;
   for (const double momentum : {0.0, 0.5, 0.9, 0.99}) {
     Training training = Baseline();
     training.rate = 0.01;
     training.rule = Sgd({.momentum = momentum});
-    absl::StatusOr<RunCurves> run = lab.Repeat("momentum", Titled("momentum", momentum), training);
-    if (!run.ok()) return run.status();
-    runs.push_back(*std::move(run));
+    runs.push_back(lab.Repeat("momentum", Titled("momentum", momentum), training));
   }
-  lab.Draw("3_momentum", AccuracyFigure(runs));
+  lab.Draw("3_momentum", [=](const Lab& lab) { return AccuracyFigure(lab.Curves(runs)); });
   return absl::OkStatus();
 }
 

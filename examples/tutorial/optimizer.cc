@@ -17,16 +17,14 @@
 namespace talweg::tutorial {
 
 absl::Status Optimizer(Lab& lab) {
-  std::vector<RunCurves> runs;
+  std::vector<size_t> runs;
   for (const std::string name : {"sgd", "rmsprop", "adagrad", "adam"}) {
     Training training = Baseline();
     training.rule = name;
     training.rate = std::nullopt;  // each one's own default
-    absl::StatusOr<RunCurves> run = lab.Repeat("optimizer", "opt=" + name, training);
-    if (!run.ok()) return run.status();
-    runs.push_back(*std::move(run));
+    runs.push_back(lab.Repeat("optimizer", "opt=" + name, training));
   }
-  lab.Draw("9_optimizer", AccuracyFigure(runs));
+  lab.Draw("9_optimizer", [=](const Lab& lab) { return AccuracyFigure(lab.Curves(runs)); });
   return absl::OkStatus();
 }
 

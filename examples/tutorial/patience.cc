@@ -6,6 +6,7 @@
 // arrived. 10 and 15 wait long enough to tell the two apart: the rate falls late, with 15 often not
 // at all, and accuracy ends where it should.
 
+#include <memory>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -27,7 +28,9 @@ struct LearningRateMonitor : Callback {
 }  // namespace
 
 absl::Status Patience(Lab& lab) {
-  std::vector<RunCurves> runs;
+  using Monitors = std::vector<LearningRateMonitor>;  // one for each fit of a run
+  std::vector<size_t> runs;
+  std::vector<std::shared_ptr<Monitors>> monitors;
   for (const int patience : {2, 5, 10, 15}) {
     Training training = Baseline();
     training.rate = 0.01;
@@ -35,18 +38,23 @@ absl::Status Patience(Lab& lab) {
     training.adjust = {ReduceLROnPlateau(
         {.monitor = "val_loss", .factor = 0.1, .patience = patience, .min_delta = 1e-7})};
 
-    LearningRateMonitor monitor;
-    std::vector<std::vector<double>> rates;  // of each fit
-    absl::StatusOr<RunCurves> run =
-        lab.Repeat("patience", absl::StrCat("patience=", patience), training,
-                   {.callbacks = {&monitor}, .after = [&] { rates.push_back(monitor.rates); }});
-    if (!run.ok()) return run.status();
-    run->rate = CurveOf(rates, Middle::kMedian);
-    runs.push_back(*std::move(run));
+    const auto own = std::make_shared<Monitors>(lab.seeds());
+    runs.push_back(lab.Repeat("patience", absl::StrCat("patience=", patience), training,
+                              [own](size_t i) { return &(*own)[i]; }));
+    monitors.push_back(own);
   }
-  lab.Draw("6_patience_rate", RateFigure(runs));
-  lab.Draw("7_patience_loss", LossFigure(runs));
-  lab.Draw("8_patience_accuracy", TrainAccuracyFigure(runs));
+  lab.Draw("6_patience_rate", [=](const Lab& lab) {
+    std::vector<RunCurves> curves = lab.Curves(runs);
+    for (size_t i = 0; i < curves.size(); i++) {
+      std::vector<std::vector<double>> rates;
+      for (const LearningRateMonitor& monitor : *monitors[i]) rates.push_back(monitor.rates);
+      curves[i].rate = CurveOf(rates, Middle::kMedian);
+    }
+    return RateFigure(curves);
+  });
+  lab.Draw("7_patience_loss", [=](const Lab& lab) { return LossFigure(lab.Curves(runs)); });
+  lab.Draw("8_patience_accuracy",
+           [=](const Lab& lab) { return TrainAccuracyFigure(lab.Curves(runs)); });
   return absl::OkStatus();
 }
 

@@ -15,41 +15,28 @@ constexpr char kWipe[] = "\r\x1b[K";
 
 }  // namespace
 
-void Progress::Start(const std::string& title) {
-  title_ = title;
-  if (terminal_) DrawLine(0, 1);
+void Progress::Finish(const std::string& title) {
+  done_++;
+  const auto now = std::chrono::steady_clock::now();
+  if (!terminal_ || now - drawn_ < kPause) return;
+  drawn_ = now;
+  const int64_t filled = std::clamp<int64_t>(kWidth * done_ / total_, 0, kWidth - 1);
+  std::string bar(static_cast<size_t>(filled), '=');
+  bar += '>';
+  bar.resize(kWidth, '.');
+  absl::FPrintF(file_, "%s[%s] %2d/%d %s", kWipe, bar, done_, total_, title);
+  std::fflush(file_);
 }
 
-void Progress::Finish() { done_++; }
-
-void Progress::Say(const std::string& line) {
+void Progress::Say(size_t done, const std::string& line) {
   if (terminal_) return;
-  absl::FPrintF(file_, "%d/%d %s\n", done_, total_, line);
+  absl::FPrintF(file_, "%d/%d %s\n", done, total_, line);
   std::fflush(file_);
 }
 
 void Progress::Clear() {
   if (!terminal_) return;
   std::fputs(kWipe, file_);
-  std::fflush(file_);
-}
-
-void Progress::OnEpochEnd(const Run& run) {
-  const auto now = std::chrono::steady_clock::now();
-  if (now - drawn_ < kPause) return;
-  drawn_ = now;
-  DrawLine(run.epoch() + 1, run.epochs());
-}
-
-void Progress::DrawLine(int64_t epoch, int64_t epochs) {
-  const double part = static_cast<double>(done_) + static_cast<double>(epoch) / epochs;
-  const int64_t filled = std::clamp<int64_t>(
-      static_cast<int64_t>(kWidth * part / static_cast<double>(total_)), 0, kWidth - 1);
-  std::string bar(static_cast<size_t>(filled), '=');
-  bar += '>';
-  bar.resize(kWidth, '.');
-  absl::FPrintF(file_, "%s[%s] %2d/%d %s", kWipe, bar, done_ + 1, total_, title_);
-  if (epoch > 0) absl::FPrintF(file_, ", epoch %d/%d", epoch, epochs);
   std::fflush(file_);
 }
 

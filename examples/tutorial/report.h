@@ -51,8 +51,8 @@ std::string HistoryCsv(absl::Span<const Trial> trials);
 std::string Line(absl::Span<const Trial> fits);
 
 // The final accuracies of each run and the time of a fit, for people. With several seeds means and
-// standard errors.
-std::string Table(absl::Span<const Trial> trials);
+// standard errors. `seconds` is how long all of them took; they may have run at the same time.
+std::string Table(absl::Span<const Trial> trials, double seconds);
 
 }  // namespace talweg::tutorial
 

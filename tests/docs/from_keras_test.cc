@@ -168,6 +168,21 @@ TEST(FromKeras, CallbacksThatWatch) {
   EXPECT_TRUE(ReadFile(folder + "/log.csv").ok());
 }
 
+TEST(FromKeras, ManyFits) {
+  const TrainTest data = Data();
+  const Dataset &train = data.train, &test = data.test;
+  const Training training{.model = model,
+                          .loss = "categorical_crossentropy",
+                          .rate = 0.01,
+                          .metrics = {"accuracy"},
+                          .epochs = 5};
+  absl::StatusOr<SweepResult> sweep =
+      Sweep(training, {{"rate", {1e-1, 1e-2}}, Seeds(3)}, train, test, {.threads = 2});
+  absl::StatusOr<size_t> best = sweep->best("val_accuracy");
+  ASSERT_TRUE(best.ok()) << best.status();
+  EXPECT_EQ(sweep->runs.size(), 6u);
+}
+
 TEST(FromKeras, TheSameShufflesAsKeras) {
   Training training{.model = model, .loss = "categorical_crossentropy"};
   training.seed = 1;

@@ -1,5 +1,6 @@
 // The C++ of README.md and docs/design.md that is not in examples/, and that it does what they say.
 
+#include <iostream>
 #include <string>
 #include <vector>
 
@@ -51,6 +52,42 @@ TEST(Readme, AMistakeIsASentence) {
   Value y = MatMul(x, w);
   EXPECT_THAT(std::string(y.status().message()),
               HasSubstr("matmul: float32[32,2] x float32[3,50]: inner sizes 2 and 3 differ ("));
+}
+
+absl::StatusOr<double> BestRate(const Training& training, const Dataset& train,
+                                const Dataset& test) {
+  absl::StatusOr<SweepResult> sweep =
+      Sweep(training, {{"rate", {1, 0.1, 0.01}}, {"momentum", {0, 0.9}}, Seeds(5)}, train, test);
+  if (!sweep.ok()) return sweep.status();
+  std::cout << sweep->ToCsv();  // run,rate,momentum,seed,epochs,end,loss,accuracy,...
+  absl::StatusOr<size_t> best = sweep->best("val_loss");
+  if (!best.ok()) return best.status();
+  return sweep->runs[*best].values[0];
+}
+
+TEST(Readme, ASweep) {
+  const TrainTest data = Data();
+  const absl::StatusOr<double> rate = BestRate(Linear(Sgd({})), data.train, data.test);
+  ASSERT_TRUE(rate.ok()) << rate.status();
+  EXPECT_THAT(*rate, testing::AnyOf(1, 0.1, 0.01));
+}
+
+absl::StatusOr<std::vector<Array>> RunMany(const Graph& single, const NamedArrays& inputs) {
+  absl::StatusOr<Batched> many = Batch(single, {"w"}, 3);
+  if (!many.ok()) return many.status();
+  absl::StatusOr<Executable> f = DefaultEngine()(many->graph);
+  if (!f.ok()) return f.status();
+  return f->Run(inputs);  // w: float32[3,2]
+}
+
+TEST(Readme, ABatchOfGraphs) {
+  Tape t;
+  Value x = t.Input("x", kFloat32, {2}), w = t.Input("w", kFloat32, {2});
+  const absl::StatusOr<std::vector<Array>> out = RunMany(
+      *t.Finish({Sum(x * w)}),
+      {{"x", Array::Vector<float>({1, 2})}, {"w", Array::Matrix<float>({{1, 1}, {2, 0}, {0, 5}})}});
+  ASSERT_TRUE(out.ok()) << out.status();
+  EXPECT_THAT((*out)[0].data<float>(), testing::ElementsAre(3, 2, 10));
 }
 
 // An optimizer of one's own.

@@ -419,7 +419,14 @@ std::optional<Item> Generator::MakeLoop() {
   } else {
     options.trips = Between(0, 4);
   }
-  const bool run_time = !options.trips.is_number();
+  // As many trips as data say: slices are scanned, so that `trips` is nobody's extent.
+  const bool own = options_.own_trips && !scanned && options.trips.is_number() && Chance(0.6);
+  const bool own_stop = options_.own_trips && Chance(0.5);
+  if (own) {
+    options.scanned = {t_.Iota(5)};
+    options.trips = Cast(Min(Abs(Cast(Sum(start.value), kFloat64)) * 3, 5), kInt64);
+  }
+  const bool run_time = !own && !options.trips.is_number();
   const Type type = start.value.type();
   const LoopResult result = Loop(t_, options, [&](LoopBody& body) -> LoopStep {
     Generator inner(body.tape, random_, options_, rows_, depth_ + 1);
@@ -438,6 +445,7 @@ std::optional<Item> Generator::MakeLoop() {
     const Item& last = inner.pool().back();
     if (last.value.rank() < 4 && Fits(last.value.shape())) step.stacked = {last.value};
     if (stops) step.stop = GreaterEqual(body.trip, 2);
+    if (own_stop) step.stop = Greater(Sum(step.carried[0]), 0.1);
     return step;
   });
   if (!result.trips.ok()) return std::nullopt;

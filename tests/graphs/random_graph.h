@@ -23,6 +23,8 @@ struct RandomGraphOptions {
   bool gradients = false;
   // Some indices may be out of range, so that runs end with errors.
   bool wild = false;
+  // Ends and numbers of trips of some loops depend on what the loops compute.
+  bool own_trips = false;
 };
 
 struct RandomGraph {

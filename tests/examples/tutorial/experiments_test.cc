@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "examples/tutorial/problem.h"
@@ -29,6 +30,8 @@ const std::vector<Trial>& Trials() {
       const absl::Status status = experiment.conduct(*lab);
       EXPECT_TRUE(status.ok()) << status;
     }
+    const absl::Status status = lab->Run();
+    EXPECT_TRUE(status.ok()) << status;
     return lab->trials();
   }());
   return trials;
@@ -90,13 +93,17 @@ TEST(Experiments, AreAsManyRunsAsTheTableSays) {
   Progress progress(stderr, false, 24);
   absl::StatusOr<Lab> lab = Lab::Open({.epochs = 1, .figures = false}, progress);
   ASSERT_TRUE(lab.ok()) << lab.status();
+  std::vector<std::string_view> expected;
   for (const Experiment& experiment : kExperiments) {
-    const size_t before = lab->trials().size();
     ASSERT_TRUE(experiment.conduct(*lab).ok()) << experiment.name;
-    EXPECT_EQ(lab->trials().size() - before, static_cast<size_t>(experiment.runs));
-    for (size_t i = before; i < lab->trials().size(); i++) {
-      EXPECT_EQ(lab->trials()[i].experiment, experiment.name);
-    }
+    for (int i = 0; i < experiment.runs; i++) expected.push_back(experiment.name);
+  }
+  ASSERT_TRUE(lab->Run().ok());
+  ASSERT_EQ(lab->trials().size(), expected.size());
+  for (size_t i = 0; i < expected.size(); i++) {
+    EXPECT_EQ(lab->trials()[i].experiment, expected[i]);
+    EXPECT_EQ(lab->trials()[i].seed, 1);
+    EXPECT_EQ(lab->trials()[i].history.epochs(), 1u);
   }
 }
 
@@ -138,11 +145,12 @@ TEST(LearningRate, TheLargestOscillates) {
   for (int i = 0; i < 2; i++) {
     Training training = Baseline();
     training.rate = i == 0 ? 1.0 : 0.1;
-    ASSERT_TRUE(lab->Repeat("learning_rate", i == 0 ? "large" : "good", training).ok());
+    lab->Repeat("learning_rate", i == 0 ? "large" : "good", training);
+  }
+  ASSERT_TRUE(lab->Run().ok());
+  for (size_t i = 0; i < 2; i++) {
     std::vector<History> fits;
-    for (size_t j = lab->trials().size() - 30; j < lab->trials().size(); j++) {
-      fits.push_back(lab->trials()[j].history);
-    }
+    for (size_t j = 30 * i; j < 30 * (i + 1); j++) fits.push_back(lab->trials()[j].history);
     volatility[i] = Mean(fits, Volatility);
   }
   EXPECT_GE(volatility[0], 4 * volatility[1]);
@@ -219,10 +227,8 @@ TEST(Patience, MonitorSeesReducedRates) {
   Training training = Baseline();
   training.adjust = {ReduceLROnPlateau({.patience = 2})};
   LearningRateMonitor monitor;
-  int after = 0;
-  ASSERT_TRUE(
-      lab->Repeat("", "", training, {.callbacks = {&monitor}, .after = [&] { after++; }}).ok());
-  EXPECT_EQ(after, 1);
+  lab->Repeat("", "", training, [&](size_t) { return &monitor; });
+  ASSERT_TRUE(lab->Run().ok());
   const History& history = lab->trials()[0].history;
   ASSERT_EQ(monitor.rates.size(), 40u);
   EXPECT_EQ(history["lr"][0], 0.01);

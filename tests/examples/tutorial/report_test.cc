@@ -74,11 +74,11 @@ TEST(HistoryCsv, HoldsEachEpochInDecimalsThatReadBack) {
 TEST(Table, ShowsFinalAccuraciesAndTheirErrors) {
   const Trial one = Fit("a", 1, {{0, 0.1, 0, 0.2, 0}, {0, 0.5, 0, 0.75, 0}});
   const Trial other = Fit("a", 2, {{0, 0.7, 0, 0.75, 0}});
-  EXPECT_THAT(Table({one}), HasSubstr("momentum    a             0.500          0.750"));
-  EXPECT_THAT(Table({one}), HasSubstr("0.250 s\n"));
-  EXPECT_THAT(Table({one, other}), HasSubstr("\n2 fits in 0.5 s\n"));
-  EXPECT_THAT(Table({one, other}), HasSubstr("0.600 ± 0.100  0.750 ± 0.000"));
-  EXPECT_EQ(Table({}), "");
+  EXPECT_THAT(Table({one}, 0.25), HasSubstr("momentum    a             0.500          0.750"));
+  EXPECT_THAT(Table({one}, 0.25), HasSubstr("0.250 s\n"));
+  EXPECT_THAT(Table({one, other}, 0.3), HasSubstr("\n2 fits in 0.30 s\n"));
+  EXPECT_THAT(Table({one, other}, 0.5), HasSubstr("0.600 ± 0.100  0.750 ± 0.000"));
+  EXPECT_EQ(Table({}, 0), "");
 }
 
 TEST(Titled, WritesNumbersAsPython) {

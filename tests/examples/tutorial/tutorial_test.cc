@@ -200,6 +200,17 @@ TEST(Tutorial, KeepsCompiledCodeForTheNextRun) {
   EXPECT_EQ(history("/open"), history("/off"));
 }
 
+// Hyper-parameters and seeds compile nothing: sgd with any rate, momentum and decay is one fit, and
+// with a plateau, rmsprop, adagrad and adam it is four more; and all begin with the same weights.
+TEST(Tutorial, CompilesFiveFitsForAllOfThem) {
+  const std::string folder = NewFolder(), cache = folder + "/cache";
+  ASSERT_EQ(RunTutorial(
+                {"--out=" + folder, "--epochs=2", "--seeds=2", "--no-figures", "--cache=" + cache})
+                .exit_code,
+            0);
+  EXPECT_EQ(FilesIn(cache).size(), 5u + 1u);
+}
+
 TEST(Tutorial, ComplainsInOneSentence) {
   EXPECT_THAT(Complaint({"--experiments=momentum,speed"}),
               HasSubstr("there is no experiment 'speed'; there are blobs, learning_rate, momentum, "

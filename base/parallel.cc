@@ -1,0 +1,96 @@
+#include "base/parallel.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <set>
+#include <thread>
+
+namespace talweg {
+namespace {
+
+class Pool {
+ public:
+  explicit Pool(const std::vector<Task>& tasks)
+      : tasks_(tasks), next_(tasks.size()), waits_(tasks.size(), 0) {
+    for (size_t i = 0; i < tasks.size(); i++) {
+      for (const size_t before : tasks[i].after) {
+        if (before >= i) continue;
+        next_[before].push_back(i);
+        waits_[i]++;
+      }
+      if (waits_[i] == 0) ready_.insert(i);
+    }
+  }
+
+  // What each thread does until nothing is left.
+  void Work() {
+    std::unique_lock lock(mutex_);
+    while (true) {
+      changed_.wait(lock, [this] { return !ready_.empty() || running_ == 0 || failed(); });
+      if (ready_.empty() || failed()) break;
+      const size_t i = *ready_.begin();
+      ready_.erase(ready_.begin());
+      running_++;
+      lock.unlock();
+      const absl::Status status = tasks_[i].run();
+      lock.lock();
+      running_--;
+      for (const size_t later : next_[i]) {
+        if (--waits_[later] == 0) ready_.insert(later);
+      }
+      if (!status.ok() && i < failed_) {
+        failed_ = i;
+        status_ = status;
+      }
+      changed_.notify_all();
+    }
+  }
+
+  // When all threads have come back.
+  const absl::Status& status() const { return status_; }
+
+ private:
+  bool failed() const { return failed_ < tasks_.size(); }
+
+  const std::vector<Task>& tasks_;
+  std::vector<std::vector<size_t>> next_;  // who waits for whom
+  // All that follows is under the mutex. (Not Abseil's, of which ThreadSanitizer knows nothing.)
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<size_t> waits_;  // for how many
+  std::set<size_t> ready_;
+  size_t running_ = 0;
+  size_t failed_ = tasks_.size();  // the first task that failed; all of them: none
+  absl::Status status_;
+};
+
+void* Work(void* pool) {
+  static_cast<Pool*>(pool)->Work();
+  return nullptr;
+}
+
+}  // namespace
+
+absl::Status RunTasks(int threads, const std::vector<Task>& tasks) {
+  Pool pool(tasks);
+  // Not std::thread, which throws where there is none to be had.
+  std::vector<pthread_t> helpers;
+  const size_t most = std::min(static_cast<size_t>(std::max(threads, 1)), tasks.size());
+  for (size_t i = 1; i < most; i++) {
+    pthread_t helper;
+    if (pthread_create(&helper, nullptr, Work, &pool) != 0) break;
+    helpers.push_back(helper);
+  }
+  pool.Work();
+  for (const pthread_t helper : helpers) pthread_join(helper, nullptr);
+  return pool.status();
+}
+
+int HardwareThreads() {
+  return static_cast<int>(std::max(std::thread::hardware_concurrency(), 1u));
+}
+
+}  // namespace talweg

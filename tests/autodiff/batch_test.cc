@@ -1,0 +1,334 @@
+#include "autodiff/batch.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <iostream>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "autodiff/gradient.h"
+#include "gmock/gmock.h"
+#include "graph/print.h"
+#include "graph/verify.h"
+#include "gtest/gtest.h"
+#include "interpreter/interpreter.h"
+#include "ops/contract.h"
+#include "ops/custom.h"
+#include "ops/elementwise.h"
+#include "ops/gather.h"
+#include "ops/loop.h"
+#include "ops/random.h"
+#include "ops/reduce.h"
+#include "ops/view.h"
+#include "tests/graphs/engines.h"
+#include "tests/graphs/random_graph.h"
+
+namespace talweg {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+// Slice k of an array's leading axis.
+Array SliceOf(const Array& all, int64_t k) {
+  const Dims dims(all.dims().begin() + 1, all.dims().end());
+  Array slice = Array::Zeros(all.dtype(), dims).value();
+  const size_t bytes = static_cast<size_t>(slice.size()) * SizeOf(all.dtype());
+  if (bytes > 0) {
+    std::memcpy(slice.mutable_bytes(), all.raw() + static_cast<size_t>(k) * bytes, bytes);
+  }
+  return slice;
+}
+
+// Arrays of one type along a new leading axis.
+Array Together(const std::vector<Array>& slices, const Type& type, int64_t rows) {
+  Dims dims = Resolve(type.shape, {.rows = rows, .trips = 3});
+  dims.insert(dims.begin(), static_cast<int64_t>(slices.size()));
+  Array all = Array::Zeros(type.dtype, dims).value();
+  size_t at = 0;
+  for (const Array& slice : slices) {
+    const size_t bytes = static_cast<size_t>(slice.size()) * SizeOf(type.dtype);
+    if (bytes > 0) std::memcpy(all.mutable_bytes() + at, slice.raw(), bytes);
+    at += bytes;
+  }
+  return all;
+}
+
+// What is wrong with a graph's batched form, in one sentence; nothing where it gives what the
+// single graph gives for each instance.
+std::string Wrong(const Graph& graph, const std::vector<std::string>& chosen, int64_t size,
+                  int64_t rows, uint64_t seed, bool special = false) {
+  const auto draw = [&](uint64_t s) {
+    return special ? SpecialInputs(graph, s, rows) : RandomInputs(graph, s, rows);
+  };
+  const absl::StatusOr<Batched> batched = Batch(graph, chosen, size);
+  if (!batched.ok()) return batched.status().ToString();
+  if (absl::Status s = Verify(batched->graph); !s.ok()) return s.ToString();
+  const absl::StatusOr<Executable> single = Interpret(graph);
+  if (!single.ok()) return single.status().ToString();
+  const NamedArrays shared = draw(seed);
+  std::vector<NamedArrays> each;
+  for (int64_t k = 0; k < size; k++) {
+    const NamedArrays own = draw(seed + 1 + static_cast<uint64_t>(k));
+    each.push_back(shared);
+    for (const std::string& name : chosen) each.back()[name] = own.at(name);
+  }
+  NamedArrays inputs = shared;
+  for (size_t i = 0; i < graph.inputs().size(); i++) {
+    const std::string& name = graph.input_name(i);
+    if (std::find(chosen.begin(), chosen.end(), name) == chosen.end()) continue;
+    std::vector<Array> slices;
+    for (const NamedArrays& one : each) slices.push_back(one.at(name));
+    inputs[name] = Together(slices, graph.input_type(i), rows);
+  }
+  const Outcome all = RunOnEngines(MainEngines(), batched->graph, inputs);
+  std::string failure;
+  for (int64_t k = 0; k < size; k++) {
+    const Outcome one = single->Run(each[static_cast<size_t>(k)]);
+    if (!one.ok()) failure = one.status().ToString();
+    if (!one.ok() || !all.ok()) continue;
+    for (size_t i = 0; i < one->size(); i++) {
+      const Array slice = batched->outputs[i] ? SliceOf((*all)[i], k) : (*all)[i];
+      if (!SameBits(slice, (*one)[i])) {
+        return absl::StrCat("output ", i, " of instance ", k, " is ", slice.ToString(),
+                            " and alone ", (*one)[i].ToString());
+      }
+    }
+  }
+  // If one instance fails all do, and never if none does. What is the same for all is computed even
+  // where there is none.
+  if (size == 0 && !all.ok() && !single->Run(shared).ok()) failure = "as the single one";
+  if (all.ok() != failure.empty()) {
+    return absl::StrCat("together: ", all.status().ToString(), "; alone: ", failure);
+  }
+  for (size_t i = 0; all.ok() && i < all->size(); i++) {
+    Shape expected = graph.output_type(i).shape;
+    if (batched->outputs[i]) expected.insert(expected.begin(), size);
+    if (batched->graph.output_type(i).shape != expected) return "an output of another shape";
+  }
+  return "";
+}
+
+std::vector<std::string> InputsOf(const Graph& graph) {
+  std::vector<std::string> names;
+  for (size_t i = 0; i < graph.inputs().size(); i++) names.push_back(graph.input_name(i));
+  return names;
+}
+
+// Some of the inputs, `trips` never: then values inside would have extents of their own.
+std::vector<std::string> SomeInputs(const Graph& graph, std::mt19937_64& random) {
+  std::vector<std::string> chosen;
+  const bool all = random() % 3 == 0;
+  for (const std::string& name : InputsOf(graph)) {
+    if (name != "trips" && name != "others" && (all || random() % 2 == 0)) chosen.push_back(name);
+  }
+  return chosen;
+}
+
+TEST(Batch, OfRandomGraphsIsEachOfThem) {
+  int64_t count = 150;
+  if (const char* text = std::getenv("TALWEG_FUZZ_COUNT")) count = std::atoll(text);
+  const char* text = std::getenv("TALWEG_FUZZ_SEED");
+  const uint64_t fresh =
+      text != nullptr ? std::strtoull(text, nullptr, 10) : std::random_device()();
+  std::cout << count << " graphs, fresh seeds from " << fresh << std::endl;
+  constexpr int64_t kSizes[] = {0, 1, 2, 3, 17};
+  for (int64_t i = 0; i < count; i++) {
+    const auto seed =
+        i % 11 == 10 ? (fresh << 24) + static_cast<uint64_t>(i) : static_cast<uint64_t>(i);
+    const absl::StatusOr<RandomGraph> random = MakeRandomGraph(
+        seed, {.gradients = seed % 4 == 0, .wild = seed % 5 == 1, .own_trips = seed % 4 != 0});
+    ASSERT_TRUE(random.ok()) << "seed " << seed << ": " << random.status();
+    std::mt19937_64 choice(seed);
+    const std::vector<std::string> chosen = SomeInputs(random->graph, choice);
+    const int64_t size = kSizes[i % 5];
+    ASSERT_EQ(Wrong(random->graph, chosen, size, random->rows, seed * 100, seed % 6 == 5), "")
+        << "seed " << seed << ", size " << size << "\n"
+        << Print(random->graph, {.lines = false});
+  }
+}
+
+TEST(Batch, OfABatchIsABatch) {
+  for (uint64_t seed = 1; seed <= 40; seed++) {
+    const absl::StatusOr<RandomGraph> random = MakeRandomGraph(seed, {.own_trips = true});
+    ASSERT_TRUE(random.ok()) << random.status();
+    std::mt19937_64 choice(seed);
+    const absl::StatusOr<Batched> once =
+        Batch(random->graph, SomeInputs(random->graph, choice), 1 + seed % 3);
+    ASSERT_TRUE(once.ok()) << once.status();
+    ASSERT_EQ(
+        Wrong(once->graph, SomeInputs(once->graph, choice), 1 + seed % 4, random->rows, seed * 100),
+        "")
+        << "seed " << seed << "\n"
+        << Print(random->graph, {.lines = false});
+  }
+}
+
+// The parts of LoopResult for a start x and a limit: doubles x until it passes the limit.
+std::vector<Value> Doubled(Tape& t, const Value& x, const Value& limit, const Value& trips,
+                           bool reversed) {
+  const LoopResult loop =
+      Loop(t, {.trips = trips, .carried = {x}, .scanned = {t.Iota(6)}, .reversed = reversed},
+           [&](LoopBody& body) -> LoopStep {
+             const Value next = body.carried[0] * 2.0f + Cast(body.scanned[0], kFloat32) * 0.01f;
+             return {.carried = {next}, .stacked = {next}, .stop = Greater(next, limit)};
+           });
+  return {loop.carried[0], loop.stacked[0], loop.trips};
+}
+
+TEST(Batch, InstancesOfALoopEndByThemselves) {
+  for (const bool reversed : {false, true}) {
+    for (const std::vector<std::string>& chosen :
+         std::vector<std::vector<std::string>>{{"limit"}, {"trips"}, {"trips", "limit", "x"}}) {
+      Tape t;
+      const Value x = t.Input("x", kFloat32, {}), limit = t.Input("limit", kFloat32, {});
+      const Value trips = t.Input("trips", kInt64, {});
+      const absl::StatusOr<Graph> graph =
+          t.Finish(Doubled(t, Abs(x) + 0.1f, Abs(limit) * 3, Min(trips, 6), reversed));
+      ASSERT_TRUE(graph.ok()) << graph.status();
+      for (const int64_t size : {0, 1, 2, 3, 17}) {
+        EXPECT_EQ(Wrong(*graph, chosen, size, 0, 7), "") << size << " " << reversed;
+      }
+    }
+  }
+}
+
+TEST(Batch, TellsTheTripsOfEachInstance) {
+  Tape t;
+  const Value trips = t.Input("trips", kInt64, {});
+  const LoopResult loop = Loop(
+      t, {.trips = trips, .carried = {t.Constant(Array(1.0))}}, [](LoopBody& body) -> LoopStep {
+        return {.carried = {body.carried[0] * 2}, .stacked = {body.carried[0]}};
+      });
+  const absl::StatusOr<Graph> graph = t.Finish({loop.carried[0], loop.stacked[0], loop.trips});
+  ASSERT_TRUE(graph.ok()) << graph.status();
+  const std::vector<std::string> chosen = {"trips"};
+  const absl::StatusOr<Batched> batched = Batch(*graph, chosen, 3);
+  ASSERT_TRUE(batched.ok()) << batched.status();
+  EXPECT_THAT(batched->outputs, ElementsAre(true, true, true));
+  const Outcome out =
+      RunOnEngines(MainEngines(), batched->graph, {{"trips", Array::Vector<int64_t>({2, -1, 3})}});
+  ASSERT_TRUE(out.ok()) << out.status();
+  EXPECT_THAT((*out)[0].data<double>(), ElementsAre(4, 1, 8));
+  EXPECT_EQ((*out)[1].dims(), (Dims{3, 3}));
+  EXPECT_THAT((*out)[1].data<double>(), ElementsAre(1, 2, 0, 0, 0, 0, 1, 2, 4));
+  EXPECT_THAT((*out)[2].data<int64_t>(), ElementsAre(2, 0, 3));
+}
+
+// An inner loop whose indices run out of bounds only in trips that an instance does not run.
+TEST(Batch, WhatAnInstanceDoesNotRunCanNotFail) {
+  Tape t;
+  const Value x = t.Input("x", kFloat32, {5}), trips = t.Input("trips", kInt64, {});
+  const Value first = t.Input("first", kInt64, {});
+  const LoopResult loop =
+      Loop(t, {.trips = Max(Min(trips, 3), 0), .carried = {first, t.Constant(Array(0.0f))}},
+           [&](LoopBody& body) -> LoopStep {
+             const LoopResult inner =
+                 Loop(body.tape, {.trips = 2, .carried = {body.carried[0], body.carried[1]}},
+                      [&](LoopBody& deep) -> LoopStep {
+                        return {.carried = {deep.carried[0] + 1,
+                                            deep.carried[1] + Gather(x, deep.carried[0])}};
+                      });
+             return {.carried = inner.carried};
+           });
+  const absl::StatusOr<Graph> graph = t.Finish({loop.carried[1]});
+  ASSERT_TRUE(graph.ok()) << graph.status();
+  const std::vector<std::string> chosen = {"trips", "first"};
+  const absl::StatusOr<Batched> batched = Batch(*graph, chosen, 2);
+  ASSERT_TRUE(batched.ok()) << batched.status();
+  NamedArrays inputs = {{"x", Array::Vector<float>({1, 2, 3, 4, 5})},
+                        {"trips", Array::Vector<int64_t>({1, 2})},
+                        {"first", Array::Vector<int64_t>({3, 0})}};
+  Outcome out = RunOnEngines(MainEngines(), batched->graph, inputs);
+  ASSERT_TRUE(out.ok()) << out.status();
+  EXPECT_THAT((*out)[0].data<float>(), ElementsAre(9, 10));
+  inputs["first"] = Array::Vector<int64_t>({4, 0});
+  out = RunOnEngines(MainEngines(), batched->graph, inputs);
+  EXPECT_THAT(out.status().message(), HasSubstr("outside of [0, 5)"));
+}
+
+// Which of the instances' values are made once for all.
+TEST(Batch, WhatIsTheSameForAllStaysSo) {
+  Tape t;
+  const Value x = t.Input("x", kFloat32, {kRows, 2}), w = t.Input("w", kFloat32, {2, 3});
+  const LoopResult loop = Loop(
+      t, {.trips = 4, .carried = {w, t.Constant(Array(0.0f))}}, [&](LoopBody& body) -> LoopStep {
+        return {.carried = {body.carried[0] * 0.5f, body.carried[1] + Sum(x)}};
+      });
+  const absl::StatusOr<Graph> graph =
+      t.Finish({MatMul(x, loop.carried[0]), Exp(x), loop.carried[1], loop.trips});
+  ASSERT_TRUE(graph.ok()) << graph.status();
+  const std::vector<std::string> chosen = {"w"};
+  const absl::StatusOr<Batched> batched = Batch(*graph, chosen, 4);
+  ASSERT_TRUE(batched.ok()) << batched.status();
+  EXPECT_THAT(batched->outputs, ElementsAre(true, false, false, false));
+  EXPECT_EQ(batched->graph.output_type(0).shape, (Shape{4, kRows, 3}));
+  EXPECT_EQ(Wrong(*graph, chosen, 3, 7, 1), "");
+}
+
+// All places of batched operands, of every kind that has several.
+TEST(Batch, OfSomeOperandsOrAll) {
+  Tape t;
+  const Value a = t.Input("a", kFloat32, {3, 4, 5}), b = t.Input("b", kFloat32, {3, 5, 2});
+  const Value i = t.Input("i", kInt32, {3, 2}), key = t.Input("key", kInt64, {});
+  const Value places = Min(Max(Abs(i), 0), 3);
+  const Value custom = CustomGradient(
+      {a, b}, [](absl::Span<const Value> v) { return MatMul(v[0], v[1]); },
+      [](absl::Span<const Value> v, Value, Value dy) {
+        return std::vector<Value>{v[0] * Sum(dy), v[1] * 2};
+      });
+  const Value loss = Sum(Tanh(custom));
+  const std::vector<Value> outputs = {
+      MatMul(a, b),
+      Contract(a, b, {.lhs_sum = {2}, .rhs_sum = {1}}),
+      Gather(a, places, 1, 1),
+      Gather(a, places, 1, 0),
+      ScatterAdd(Gather(a, places, 1, 1), places, 4, 1, 1),
+      ScatterAdd(Gather(a, places, 2, 0), places, 4, 2, 0),
+      Concat({a, Gather(a, places, 1, 1)}, 1),
+      ArgMax(a, 1),
+      RandomNormal(key, kFloat32, {3}) * Slice(a, 2, 0, 3),
+      Permutation(FoldIn(key, "order"), 7),
+      Gradient(loss, a),
+      Gradient(loss, b),
+  };
+  const absl::StatusOr<Graph> graph = t.Finish(outputs);
+  ASSERT_TRUE(graph.ok()) << graph.status();
+  const std::vector<std::string> names = InputsOf(*graph);
+  for (size_t mask = 0; mask < 16; mask++) {
+    std::vector<std::string> chosen;
+    for (size_t k = 0; k < 4; k++) {
+      if (mask >> k & 1) chosen.push_back(names[k]);
+    }
+    EXPECT_EQ(Wrong(*graph, chosen, 1 + static_cast<int64_t>(mask % 3), 0, mask), "") << mask;
+  }
+}
+
+TEST(Batch, RefusesWhatItCanNot) {
+  Tape u;
+  const Value y = u.Input("rows", kInt64, {2}), n = u.Input("trips", kInt64, {});
+  const LoopResult bound =
+      Loop(u, {.trips = 2, .rows = y, .rows_limit = 3}, [](LoopBody& body) -> LoopStep {
+        return {.carried = {}, .stacked = {Sum(Cast(body.tape.Iota(kRows), kFloat32))}};
+      });
+  const LoopResult counted = Loop(u, {.trips = n}, [](LoopBody& body) -> LoopStep {
+    return {.carried = {}, .stacked = {Cast(body.trip, kFloat32)}};
+  });
+  const absl::StatusOr<Graph> graph = u.Finish({bound.stacked[0], Sum(counted.stacked[0])});
+  ASSERT_TRUE(graph.ok()) << graph.status();
+  const auto error = [&](std::vector<std::string> chosen, int64_t size) {
+    return std::string(Batch(*graph, chosen, size).status().message());
+  };
+  EXPECT_THAT(error({"rows"}, 2),
+              HasSubstr("the instances have different numbers of rows (tests/"));
+  EXPECT_THAT(error({"trips"}, 2), HasSubstr("different numbers of trips, and sum takes"));
+  EXPECT_EQ(error({"nothing"}, 2), "batch: the graph has no input 'nothing'");
+  EXPECT_EQ(error({"rows", "rows"}, 2), "batch: input 'rows' is chosen twice");
+  EXPECT_EQ(error({"rows"}, -2), "batch: -2 instances");
+}
+
+}  // namespace
+}  // namespace talweg

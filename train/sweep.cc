@@ -1,0 +1,111 @@
+#include "train/sweep.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
+#include "base/text.h"
+
+namespace talweg {
+namespace {
+
+// A field of a CSV file; one with a comma, a quote or a line's end is quoted.
+std::string Field(const std::string& text) {
+  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+  return absl::StrCat("\"", absl::StrReplaceAll(text, {{"\"", "\"\""}}), "\"");
+}
+
+}  // namespace
+
+SweepAxis Seeds(int64_t count, int64_t first) {
+  std::vector<double> seeds(static_cast<size_t>(std::max<int64_t>(count, 0)));
+  std::iota(seeds.begin(), seeds.end(), static_cast<double>(first));
+  return SweepAxis("seed", std::move(seeds));
+}
+
+std::string_view Name(SweepEnd end) {
+  switch (end) {
+    case SweepEnd::kEpochs:
+      return "epochs";
+    case SweepEnd::kAdjustment:
+      return "adjustment";
+    case SweepEnd::kRequest:
+      return "request";
+  }
+  return "";
+}
+
+absl::StatusOr<size_t> SweepResult::best(std::string_view column, std::string_view mode) const {
+  if (mode != "min" && mode != "max" && mode != "auto") {
+    return absl::InvalidArgumentError(
+        absl::StrCat("sweep: the mode is '", AbslView(mode), "'; it can be min, max or auto"));
+  }
+  const bool greatest =
+      mode == "max" || (mode == "auto" && absl::StrContains(AbslView(column), "acc"));
+  const SweepRun* best = nullptr;
+  bool known = false;
+  for (const SweepRun& run : runs) {
+    known = known || run.history.has(column);
+    const double value = run.history.last(column);
+    if (std::isnan(value)) continue;
+    const double before = best == nullptr ? 0 : best->history.last(column);
+    if (best == nullptr || (greatest ? value > before : value < before)) best = &run;
+  }
+  if (!known) {
+    return absl::NotFoundError(absl::StrCat(
+        "sweep: the histories have no column '", AbslView(column), "'",
+        runs.empty()
+            ? ""
+            : absl::StrCat("; they have ", absl::StrJoin(runs[0].history.columns(), ", "))));
+  }
+  if (best == nullptr) {
+    return absl::NotFoundError(
+        absl::StrCat("sweep: no run has a number for '", AbslView(column), "'"));
+  }
+  return best->index;
+}
+
+std::string SweepResult::ToCsv() const {
+  const bool several =
+      std::any_of(runs.begin(), runs.end(), [](const SweepRun& run) { return run.training > 0; });
+  std::vector<std::string> columns;
+  for (const SweepRun& run : runs) {
+    for (const std::string& column : run.history.columns()) {
+      if (std::find(columns.begin(), columns.end(), column) == columns.end()) {
+        columns.push_back(column);
+      }
+    }
+  }
+  std::string text = several ? "run,training" : "run";
+  for (const std::string& input : inputs) absl::StrAppend(&text, ",", Field(input));
+  text += ",epochs,end";
+  for (const std::string& column : columns) absl::StrAppend(&text, ",", column);
+  text += '\n';
+  for (const SweepRun& run : runs) {
+    absl::StrAppend(&text, run.index);
+    if (several) {
+      absl::StrAppend(
+          &text, ",",
+          run.training < titles.size() ? Field(titles[run.training]) : absl::StrCat(run.training));
+    }
+    for (const double value : run.values) {
+      text += ',';
+      AppendNumber(text, value);
+    }
+    absl::StrAppend(&text, ",", run.epochs, ",", AbslView(Name(run.end)));
+    for (const std::string& column : columns) {
+      text += ',';
+      if (run.history.epochs() > 0 && run.history.has(column)) {
+        AppendNumber(text, run.history.last(column));
+      }
+    }
+    text += '\n';
+  }
+  return text;
+}
+
+}  // namespace talweg

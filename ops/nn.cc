@@ -15,24 +15,13 @@
 namespace talweg {
 namespace {
 
-// The axes, ascending; nothing where one does not exist or comes twice.
-std::optional<std::vector<int64_t>> Ascending(const Axes& axes, int64_t rank) {
-  std::vector<int64_t> out;
-  for (int64_t i = 0; axes.all() && i < rank; i++) out.push_back(i);
-  for (int64_t axis : axes.axes()) out.push_back(NormalAxis(axis, rank));
-  std::sort(out.begin(), out.end());
-  const bool sound = std::adjacent_find(out.begin(), out.end()) == out.end();
-  if (!sound || (!out.empty() && out[0] < 0)) return std::nullopt;
-  return out;
-}
-
 // The failure, if x is not a float with these axes.
 std::optional<Value> Refuse(std::string_view name, const Arg& x, const Axes& axes = {}) {
   const Value v = x.value();
   if (v.tape() == nullptr) return Fail(name, {v}, "a value of no tape", x.line());
   if (!v.ok()) return v;
   if (!IsFloat(v.dtype())) return Fail(name, {v}, "only for floats; use Cast", x.line());
-  if (!Ascending(axes, v.rank())) {
+  if (!axes.Ascending(v.rank())) {
     return Fail(name, {v}, "an axis does not exist or is named twice", x.line());
   }
   return std::nullopt;
@@ -79,7 +68,7 @@ Value Softmax(Arg x, int64_t axis) {
   const UserLine line(x);
   if (auto failure = Refuse("softmax", x, axis)) return *failure;
   const Value v = x.value();
-  const std::vector<int64_t> axes = *Ascending(axis, v.rank());
+  const std::vector<int64_t> axes = *Axes(axis).Ascending(v.rank());
   const Exponentials e = Exponentiate(v, axes);
   // p = exp(x - m) / sum of exp(x - m)
   return e.exps / Spread(e.sum, v.shape(), axes);
@@ -89,7 +78,7 @@ Value LogSoftmax(Arg x, int64_t axis) {
   const UserLine line(x);
   if (auto failure = Refuse("log_softmax", x, axis)) return *failure;
   const Value v = x.value();
-  const std::vector<int64_t> axes = *Ascending(axis, v.rank());
+  const std::vector<int64_t> axes = *Axes(axis).Ascending(v.rank());
   const Exponentials e = Exponentiate(v, axes);
   // log p = (x - m) - log(sum of exp(x - m))
   return e.shifted - Spread(Log(e.sum), v.shape(), axes);
@@ -99,7 +88,7 @@ Value LogSumExp(Arg x, const Axes& axes, Keep keep) {
   const UserLine line(x);
   if (auto failure = Refuse("log_sum_exp", x, axes)) return *failure;
   const Value v = x.value();
-  const std::vector<int64_t> over = *Ascending(axes, v.rank());
+  const std::vector<int64_t> over = *axes.Ascending(v.rank());
   const Exponentials e = Exponentiate(v, over);
   // m + log(sum of exp(x - m))
   const Value result = e.greatest + Log(e.sum);
@@ -212,7 +201,7 @@ Value LayerNorm(Arg x, Arg gain, Arg bias, const Axes& axes, double epsilon) {
   const std::vector<Value> near = OnOneTape({x.value(), gain.value(), bias.value()});
   const Value &v = near[0], &near_gain = near[1], &near_bias = near[2];
   if (!(epsilon >= 0)) return Fail("layer_norm", {v}, "epsilon is negative", x.line());
-  const std::vector<int64_t> over = *Ascending(axes, v.rank());
+  const std::vector<int64_t> over = *axes.Ascending(v.rank());
   Shape shape;
   std::vector<int64_t> rest;
   for (int64_t axis = 0; axis < v.rank(); axis++) {

@@ -84,27 +84,10 @@ constinit const ReduceRule kAnyRule{&kOrOp, Zero};
 constinit const ReduceRule kArgMaxRule{&kMaxOp, Least, true};
 constinit const ReduceRule kArgMinRule{&kMinOp, Greatest, true};
 
-// The axes, ascending and each once; nothing where one does not exist.
-std::optional<std::vector<int64_t>> Ascending(const Axes& axes, int64_t rank) {
-  std::vector<int64_t> out;
-  if (axes.all()) {
-    for (int64_t i = 0; i < rank; i++) out.push_back(i);
-    return out;
-  }
-  for (int64_t axis : axes.axes()) {
-    const int64_t normal = NormalAxis(axis, rank);
-    if (normal < 0) return std::nullopt;
-    out.push_back(normal);
-  }
-  std::sort(out.begin(), out.end());
-  if (std::adjacent_find(out.begin(), out.end()) != out.end()) return std::nullopt;
-  return out;
-}
-
 Value ReduceOver(const Op& op, const Arg& x, const Axes& axes, Keep keep) {
   const Value v = x.value();
   if (!v.ok()) return MakeNode(op, {v}, ReduceAttributes{}, x.line());
-  const std::optional<std::vector<int64_t>> over = Ascending(axes, v.rank());
+  const std::optional<std::vector<int64_t>> over = axes.Ascending(v.rank());
   if (!over) {
     return Fail(op.name, {v}, "an axis does not exist or is named twice", x.line());
   }
@@ -117,6 +100,22 @@ Value ReduceOver(const Op& op, const Arg& x, const Axes& axes, Keep keep) {
 }
 
 }  // namespace
+
+std::optional<std::vector<int64_t>> Axes::Ascending(int64_t rank) const {
+  std::vector<int64_t> out;
+  if (all()) {
+    for (int64_t i = 0; i < rank; i++) out.push_back(i);
+    return out;
+  }
+  for (int64_t axis : axes()) {
+    const int64_t normal = NormalAxis(axis, rank);
+    if (normal < 0) return std::nullopt;
+    out.push_back(normal);
+  }
+  std::sort(out.begin(), out.end());
+  if (std::adjacent_find(out.begin(), out.end()) != out.end()) return std::nullopt;
+  return out;
+}
 
 constinit const Op kSumOp{"sum", "sum of elements", Kind::kReduce, InferReduce, nullptr, &kSumRule};
 constinit const Op kProductOp{"product", "product of elements", Kind::kReduce, InferReduce,
@@ -154,7 +153,7 @@ Value All(Arg x, const Axes& axes, Keep keep) { return ReduceOver(kAllOp, x, axe
 Value Any(Arg x, const Axes& axes, Keep keep) { return ReduceOver(kAnyOp, x, axes, keep); }
 
 Value Count(const Value& x, const Axes& axes, DType dtype) {
-  const std::optional<std::vector<int64_t>> over = Ascending(axes, x.rank());
+  const std::optional<std::vector<int64_t>> over = axes.Ascending(x.rank());
   if (!x.ok() || !over) return Value(x.tape(), -1);
   int64_t fixed = 1;
   for (int64_t axis : *over) fixed *= x.dim(axis).is_static() ? x.dim(axis).value() : 1;

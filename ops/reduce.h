@@ -4,6 +4,7 @@
 #include <concepts>
 #include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -27,6 +28,9 @@ class Axes {
   Axes(std::vector<int64_t> axes) : axes_(std::move(axes)) {}  // NOLINT
   bool all() const { return all_; }
   const std::vector<int64_t>& axes() const { return axes_; }
+  // As numbers from 0, ascending, for an operand of this rank. Nothing where one of them does not
+  // exist or is named twice.
+  std::optional<std::vector<int64_t>> Ascending(int64_t rank) const;
 
  private:
   bool all_ = false;

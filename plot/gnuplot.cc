@@ -126,8 +126,7 @@ absl::StatusOr<std::string> RunGnuplot(const std::string& gnuplot, std::string_v
   pid_t process = 0;
   if (const int failure = Start(gnuplot, in, out, error, &process); failure != 0) {
     if (failure == ENOENT || failure == ENOTDIR || failure == EACCES) {
-      return absl::NotFoundError(absl::StrCat("figures are left out, because the program ",
-                                              Quoted(gnuplot),
+      return absl::NotFoundError(absl::StrCat("the program ", Quoted(gnuplot),
                                               " was not found: install the package gnuplot-nox"));
     }
     return absl::InternalError(

@@ -47,7 +47,8 @@ struct HypergradientOptions {
   NamedArrays parameters = {};
   // The most bytes that may be kept for the backward pass: what is carried from epoch to epoch, for
   // each epoch, and what is carried from update to update, for each update of one epoch (each epoch
-  // is run again on the way back); and with Shuffle::kNumPy the order of the samples. A training
+  // is run again on the way back); and with Shuffle::kNumPy the order of the samples. A loop of the
+  // model's own whose trips are known only when it runs counts as one trip. A training
   // that would take more is refused before it is compiled, and before anything of that size is
   // made.
   int64_t memory_limit = int64_t{1} << 30;

@@ -40,7 +40,7 @@ TEST(RunGnuplot, SaysWhichPackageIsMissing) {
   for (const std::string name : {"/nowhere/gnuplot", "gnuplot-that-is-not-there", ""}) {
     const absl::Status status = RunGnuplot(name, "").status();
     EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
-    EXPECT_EQ(status.message(), absl::StrCat("figures are left out, because the program '", name,
+    EXPECT_EQ(status.message(), absl::StrCat("the program '", name,
                                              "' was not found: install the package gnuplot-nox"));
   }
 }

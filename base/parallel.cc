@@ -25,8 +25,9 @@ class Pool {
     }
   }
 
-  // What each thread does until nothing is left.
-  void Work() {
+  // What each thread does until nothing is left. Tasks do not throw: an exception would leave
+  // threads behind that work on a pool that is gone.
+  void Work() noexcept {
     std::unique_lock lock(mutex_);
     while (true) {
       changed_.wait(lock, [this] { return !ready_.empty() || running_ == 0 || failed(); });

@@ -124,10 +124,11 @@ struct TypeAttributes {
 // A loop's closed body and how the loop's operands and outputs map to the body's. Operands of the
 // loop, in order:
 //
-//     trips          int64 scalar, the number of trips (at most the extent of what is scanned)
-//     rows           only with `binds_rows`: int64 [trips], the value of the symbol rows in each
-//     trip captures ...   outer values, the same in each trip carried ...    start values scanned
-//     ...    [trips, ...], one slice a trip
+//     trips         int64 scalar, the number of trips (at most the extent of what is scanned)
+//     rows          only with `binds_rows`: int64 [trips], the value of `rows` in each trip
+//     captures ...  outer values, the same in each trip
+//     carried ...   start values
+//     scanned ...   [trips, ...], one slice a trip
 //
 // Inputs of the body, in order: the trip's index (int64 scalar), captures, carried, scanned slices.
 // Outputs of the body: the next carried values, then the stacked slices, then with `stops` a bool

@@ -200,6 +200,11 @@ absl::StatusOr<StepGraph> MakeStepGraph(const Tape& tape, absl::Span<const Carry
                        Graph(carry.value.tape()->nodes(), {}, {}), carry.value.id(),
                        "what a step carries is an input of its tape");
     }
+    if (carry.value.tape() != tape.state()) {
+      return NodeError(absl::StatusCode::kInvalidArgument,
+                       Graph(carry.value.tape()->nodes(), {}, {}), carry.value.id(),
+                       "what a step carries is an input of its tape, and this is one of another");
+    }
     step.state.push_back({carry.value.node().As<InputAttributes>().name, all.size()});
     all.push_back(carry.next);
   }

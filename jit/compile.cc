@@ -182,7 +182,7 @@ absl::StatusOr<Compiled> MakeNative(const Graph& graph, const native::Target& ta
   if (!image.ok()) return image.status();
   if (cache.on()) {
     clock.Lap();
-    cache.Put(key, ToBytes(*image)).IgnoreError();
+    cache.Put(key, ToBytes(*image, graph)).IgnoreError();
     times.code.cache += clock.Lap();
   }
   return LinkImage(*std::move(image), native_options, times);

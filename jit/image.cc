@@ -1,12 +1,16 @@
 #include "jit/image.h"
 
+#include <gnu/libc-version.h>
+
 #include <bit>
 #include <cstring>
 #include <iterator>
 #include <variant>
 
+#include "absl/algorithm/container.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/container/inlined_vector.h"
+#include "absl/strings/str_cat.h"
 #include "graph/core_ops.h"
 #include "graph/expr.h"
 #include "jit/bytes.h"
@@ -84,8 +88,8 @@ class GraphWriter {
     out.Write(absl::string_view(line.file), line.line);
   }
 
-  // All of an op's record that decides what becomes of a node. Random numbers are drawn by the
-  // op itself.
+  // All of an op's record that decides what becomes of a node. Random numbers are drawn when the
+  // graph runs, by the op itself.
   void WriteRecord(const Op& op, absl::Span<const DType> operands, DType result) {
     out.Write(op.kind);
     if (op.map != nullptr) {
@@ -202,13 +206,14 @@ class GraphWriter {
   void WriteAttributes(const CustomAttributes&) {}
 };
 
-const Op* FindRandom(const Graph& graph, absl::string_view name) {
+// The ops that draw random numbers, each once, in the order in which the graph has them.
+void AddRandoms(const Graph& graph, std::vector<const Op*>& ops) {
   for (const Node& node : graph.nodes()) {
-    const Op* found = node.kind() == Kind::kRandom && node.op->name == name ? node.op : nullptr;
-    if (node.kind() == Kind::kLoop) found = FindRandom(*node.As<LoopAttributes>().body, name);
-    if (found != nullptr) return found;
+    if (node.kind() == Kind::kRandom && !absl::c_linear_search(ops, node.op)) {
+      ops.push_back(node.op);
+    }
+    if (node.kind() == Kind::kLoop) AddRandoms(*node.As<LoopAttributes>().body, ops);
   }
-  return nullptr;
 }
 
 void WriteSite(ByteWriter& out, const loops::ErrorSite& site) {
@@ -226,8 +231,17 @@ void ReadSite(ByteReader& in, loops::ErrorSite& site) {
 }  // namespace
 
 const Toolchain& ThisToolchain() {
-  static const Toolchain& toolchain =
-      *new Toolchain{native::LlvmVersion(), native::ProcessTriple(), SourcesHash()};
+  static const Toolchain& toolchain = *[] {
+    auto* const made = new Toolchain{.llvm = native::LlvmVersion(),
+                                     .triple = native::ProcessTriple(),
+                                     .libc = gnu_get_libc_version(),
+                                     .sources = SourcesHash(),
+                                     .processor = ""};
+    if (const auto here = native::DetectTarget(); here.ok()) {
+      made->processor = absl::StrCat(here->spec.cpu, ",", here->spec.features);
+    }
+    return made;
+  }();
   return toolchain;
 }
 
@@ -235,7 +249,8 @@ native::ObjectCache::Key KeyOf(const Graph& graph, const JitOptions& options,
                                const native::Target& target, const Toolchain& toolchain) {
   GraphWriter writer;
   ByteWriter& out = writer.out;
-  for (const std::string* text : {&toolchain.llvm, &toolchain.triple, &toolchain.sources}) {
+  const auto& [llvm, triple, libc, sources, processor] = toolchain;
+  for (const std::string* text : {&llvm, &triple, &libc, &sources, &processor}) {
     out.Write(absl::string_view(*text));
   }
   const auto& [cpu, features, avx, avx512] = target.spec;
@@ -248,14 +263,18 @@ native::ObjectCache::Key KeyOf(const Graph& graph, const JitOptions& options,
   return native::ObjectCache::KeyOf(out.bytes());
 }
 
-std::string ToBytes(const Image& image) {
+std::string ToBytes(const Image& image, const Graph& graph) {
   const auto& [constants, randoms, sites, arena_bytes, largest, inputs, outputs, dynamic,
                passed_through] = image.tables;
   ByteWriter out;
   out.Write(constants.size());
   for (const Array& constant : constants) WriteArray(out, constant);
   out.Write(randoms.size());
-  for (const auto& [op, dtype] : randoms) out.Write(absl::string_view(op->name), dtype);
+  std::vector<const Op*> ops;
+  AddRandoms(graph, ops);
+  for (const auto& [op, dtype] : randoms) {
+    out.Write(static_cast<size_t>(absl::c_find(ops, op) - ops.begin()), dtype);
+  }
   out.Write(sites.size());
   for (const loops::ErrorSite& site : sites) WriteSite(out, site);
   out.Write(arena_bytes, absl::string_view(largest), inputs, outputs, dynamic, passed_through);
@@ -273,12 +292,14 @@ std::optional<Image> ImageFromBytes(absl::string_view bytes, const Graph& graph)
     if (!ReadArray(in, constant)) return std::nullopt;
   }
   randoms.resize(in.ReadLength());
+  std::vector<const Op*> ops;
+  AddRandoms(graph, ops);
   for (auto& [op, dtype] : randoms) {
-    std::string name;
-    in.Read(name);
+    size_t place = 0;
+    in.Read(place);
     in.Read(dtype);
-    op = FindRandom(graph, name);
-    if (op == nullptr) return std::nullopt;
+    if (place >= ops.size()) return std::nullopt;
+    op = ops[place];
   }
   sites.resize(in.ReadLength());
   for (loops::ErrorSite& site : sites) ReadSite(in, site);

@@ -22,9 +22,11 @@ struct Image {
 
 // What makes images of graphs, besides the options.
 struct Toolchain {
-  std::string llvm;     // the version of the library in this process
-  std::string triple;   // "x86_64-pc-linux-gnu"
-  std::string sources;  // a hash of Talweg's own files that decide what becomes of a graph
+  std::string llvm;       // the version of the library in this process
+  std::string triple;     // "x86_64-pc-linux-gnu"
+  std::string libc;       // the C library's version: constants are folded with its functions
+  std::string sources;    // a hash of Talweg's own files that decide what becomes of a graph
+  std::string processor;  // on which constants are folded, also where code is made for another
 };
 const Toolchain& ThisToolchain();
 
@@ -36,10 +38,10 @@ native::ObjectCache::Key KeyOf(const Graph& graph, const JitOptions& options,
                                const native::Target& target,
                                const Toolchain& toolchain = ThisToolchain());
 
-std::string ToBytes(const Image& image);
+// The ops that draw random numbers are numbered as the graph has them.
+std::string ToBytes(const Image& image, const Graph& graph);
 
-// Nothing where the bytes are no image of this graph. The ops that draw random numbers are named
-// in an image, and looked up among the graph's.
+// Nothing where the bytes are no image of this graph.
 std::optional<Image> ImageFromBytes(absl::string_view bytes, const Graph& graph);
 
 }  // namespace talweg

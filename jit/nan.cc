@@ -366,15 +366,21 @@ RunFunction WatchForNan(const Graph& graph, RunFunction run,
              const RunOptions& options) -> absl::StatusOr<std::vector<Array>> {
     absl::StatusOr<std::vector<Array>> outputs = run(inputs, symbols, options);
     if (!outputs.ok() || !HasNonFinite(*outputs)) return outputs;
-    absl::StatusOr<std::vector<Array>> origins = absl::InternalError("not run");
+    if (options.stop != nullptr && options.stop->load()) {
+      tell("the run was stopped: nobody looked for where its NaN or infinity comes from\n");
+      return outputs;
+    }
+    absl::StatusOr<RunFunction> tracking = absl::InternalError("not compiled");
     {
       const std::lock_guard lock(watch->mutex);
       if (!watch->run.has_value()) {
-        const absl::StatusOr<Graph> tracking = TrackOrigins(*shared);
-        watch->run = tracking.ok() ? compile(*tracking) : tracking.status();
+        const absl::StatusOr<Graph> graph = TrackOrigins(*shared);
+        watch->run = graph.ok() ? compile(*graph) : graph.status();
       }
-      origins = watch->run->ok() ? (**watch->run)(inputs, symbols, {}) : watch->run->status();
+      tracking = *watch->run;
     }
+    const absl::StatusOr<std::vector<Array>> origins =
+        tracking.ok() ? (*tracking)(inputs, symbols, {.stop = options.stop}) : tracking.status();
     if (origins.ok()) {
       tell(DescribeOrigins(*shared, *origins));
     } else {

@@ -1,5 +1,6 @@
 #include "jit/profile.h"
 
+#include <algorithm>
 #include <chrono>
 #include <vector>
 
@@ -52,14 +53,18 @@ RunFunction Counting(RunFunction run, std::shared_ptr<Profile> profile) {
 }
 
 std::string TableOf(absl::Span<const std::shared_ptr<const Profile>> profiles, double peak) {
-  std::string text = absl::StrFormat("%-36s %8s %8s %8s %8s %6s %8s %10s %10s %9s %8s %6s\n",
-                                     "compiled function", "passes", "lower", "llvm", "ms", "cached",
-                                     "runs", "ms", "us/run", "GFLOP", "GFLOP/s", "peak");
+  size_t width = 36;
+  for (const auto& p : profiles) width = std::max(width, p->name.size());
+  std::string text =
+      absl::StrFormat("%-*s %8s %8s %8s %8s %6s %8s %10s %10s %9s %8s %6s\n",
+                      static_cast<int>(width), "compiled function", "passes", "lower", "llvm", "ms",
+                      "cached", "runs", "ms", "us/run", "GFLOP", "GFLOP/s", "peak");
   bool all_timed = true;
   for (const std::shared_ptr<const Profile>& p : profiles) {
     const CompileTimes& c = p->compile;
     const native::Timings& code = c.code;
-    absl::StrAppendFormat(&text, "%-36s %8.2f %8.2f %8.2f %8.2f %6s", p->name, c.passes, c.lower,
+    absl::StrAppendFormat(&text, "%-*s %8.2f %8.2f %8.2f %8.2f %6s", static_cast<int>(width),
+                          p->name, c.passes, c.lower,
                           code.target + code.emit + code.codegen + code.link + code.cache,
                           c.Total(), c.cached() ? "yes" : "");
     const int64_t runs = p->runs.load(std::memory_order_relaxed);

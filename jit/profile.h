@@ -33,11 +33,11 @@ RunFunction Counting(RunFunction run, std::shared_ptr<Profile> profile);
 
 // A table for people, a line a function:
 //
-//                        compile, ms                 run
-//   function         passes lower  llvm total cached  runs  total ms  us each  GFLOP  GFLOP/s  peak
-//   42 nodes at m...    0.6   0.4   9.1  10.3          100      0.21     2.10  0.004    17.99   21%
+//   compiled function      passes lower llvm    ms cached runs   ms us/run GFLOP GFLOP/s  peak
+//   42 nodes at model.cc:14   0.6   0.4  9.1  10.3         100 0.21   2.10 0.004   17.99 21.0%
 //
-// The shares are of `peak`, in 1e9 float32 operations a second.
+// The times of a compile are milliseconds, `ms` the sum of all; then come those of its runs. The
+// shares are of `peak`, in 1e9 float32 operations a second.
 std::string TableOf(absl::Span<const std::shared_ptr<const Profile>> profiles, double peak);
 
 }  // namespace talweg

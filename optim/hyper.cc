@@ -99,6 +99,8 @@ Value HyperScope::GetList(std::string_view name, const std::vector<double>& numb
   const auto same = [](double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); };
   if (found == shared_->specs.end()) {
     shared_->specs.push_back({full, 0, range, numbers});
+  } else if (found->list.empty()) {
+    return fail(" is a number and a list; give one of them another name");
   } else if (!std::equal(numbers.begin(), numbers.end(), found->list.begin(), found->list.end(),
                          same)) {
     return fail(" is asked for with two lists; give one of them another name");

@@ -155,6 +155,12 @@ absl::StatusOr<Hypergradient> Hypergradient::Make(const Engine& engine, const Tr
   if (!fit.ok()) return fit.status();
   const absl::StatusOr<Graph> evaluate = EvaluateGraph(measured, plan, types);
   if (!evaluate.ok()) return evaluate.status();
+  for (const HyperSpec& spec : plan.hypers) {
+    if (InputOf(spec.name, plan.state.specs) == spec.name) continue;
+    return Invalid(absl::StrCat("'", spec.name,
+                                "' is a hyper-parameter and a state; give one of "
+                                "them another name"));
+  }
   const std::map<std::string, std::string> known = Known(*fit, plan);
   const absl::StatusOr<std::vector<std::string>> differentiated = Chosen(by, known);
   if (!differentiated.ok()) return differentiated.status();

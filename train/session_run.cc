@@ -157,7 +157,8 @@ absl::Status Session::TrainByBatches() {
       stopped_ = (*outputs)[next].data<bool>()[0];
       Each(&Callback::OnBatchEnd);
     }
-    const bool stopped_in_batch = stopped_ || (StopAsked() && batch_ < batches());
+    const bool asked = !stopped_ && StopAsked() && batch_ < batches();
+    const bool stopped_in_batch = stopped_ || asked;
     inputs = StateInputs(end->graph());
     for (size_t i = 0; i < sums.size(); i++) {
       inputs[absl::StrCat("sum/", i < names.size() ? names[i] : "samples")] = sums[i];
@@ -174,7 +175,7 @@ absl::Status Session::TrainByBatches() {
     for (size_t i = 0; i < plan_.columns.size(); i++) row.push_back((*outputs)[columns + i].At(0));
     TakeRow(row);
     stopped_ = outputs->back().data<bool>()[0];
-    adjusted_ = stopped_ && !StopAsked();
+    adjusted_ = stopped_ && !asked;
     Each(&Callback::OnEpochEnd);
     epoch_++;
   }

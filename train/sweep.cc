@@ -22,7 +22,9 @@ std::string Field(const std::string& text) {
 }  // namespace
 
 SweepAxis Seeds(int64_t count, int64_t first) {
-  std::vector<double> seeds(static_cast<size_t>(std::max<int64_t>(count, 0)));
+  // More than a sweep has runs is an error there.
+  const int64_t most = static_cast<int64_t>(kMostRuns) + 1;
+  std::vector<double> seeds(static_cast<size_t>(std::clamp<int64_t>(count, 0, most)));
   std::iota(seeds.begin(), seeds.end(), static_cast<double>(first));
   return SweepAxis("seed", std::move(seeds));
 }
@@ -83,7 +85,7 @@ std::string SweepResult::ToCsv() const {
   std::string text = several ? "run,training" : "run";
   for (const std::string& input : inputs) absl::StrAppend(&text, ",", Field(input));
   text += ",epochs,end";
-  for (const std::string& column : columns) absl::StrAppend(&text, ",", column);
+  for (const std::string& column : columns) absl::StrAppend(&text, ",", Field(column));
   text += '\n';
   for (const SweepRun& run : runs) {
     absl::StrAppend(&text, run.index);

@@ -2,6 +2,7 @@
 #define TALWEG_TRAIN_SWEEP_H_
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
@@ -85,6 +86,9 @@ struct SweepResult {
   std::string ToCsv() const;
 };
 
+// Of one sweep.
+inline constexpr size_t kMostRuns = 1000000;
+
 struct SweepOptions {
   // 0: as many as the machine runs at a time.
   int threads = 0;
@@ -123,8 +127,10 @@ struct SweepOptions {
 // Without axes there is one run. Runs that are stopped before their first epoch have no epochs.
 //
 // Errors: an axis without inputs or values, or with lists of unequal length; an input that does not
-// exist, is named twice, or may not have such a value; a limit of memory that is too low, with what
-// it would take; and whatever Fit reports, of several trainings with the title of the one.
+// exist, is named twice, or may not have such a value; more than kMostRuns runs; lanes that were
+// asked for, of models that do not run in step (autodiff/batch.h); a limit of memory that is too
+// low, with what it would take; and whatever Fit reports, of several trainings with the title of
+// the one.
 absl::StatusOr<SweepResult> Sweep(const Engine& engine, const Training& training,
                                   const std::vector<SweepAxis>& axes, const Dataset& train,
                                   const Dataset& validation = {}, const SweepOptions& options = {});

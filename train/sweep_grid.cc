@@ -73,15 +73,15 @@ absl::StatusOr<Target> Find(const std::string& input, const TrainingPlan& plan) 
 }
 
 absl::Status CheckValue(const Target& target, double value, const Training& training) {
-  constexpr double kWhole = 0x1p53;  // beyond it a double may be another integer than was meant
+  constexpr double kWhole = 0x1p53;  // from it on a double may be another integer than was meant
   const auto refuse = [&](std::string_view must) {
     return Error(
         absl::StrCat(target.name(), " is ", FormatNumber(value), "; it must be ", AbslView(must)));
   };
-  const bool whole = std::abs(value) <= kWhole && value == std::floor(value);
+  const bool whole = std::abs(value) < kWhole && value == std::floor(value);
   switch (target.kind) {
     case Target::Kind::kSeed:
-      if (!whole) return refuse("a whole number, at most 2^53");
+      if (!whole) return refuse("a whole number below 2^53");
       if (training.shuffle == Shuffle::kNumPy &&
           (value < 0 || value > std::numeric_limits<uint32_t>::max())) {
         return refuse("one that NumPy takes, from 0 to 2^32 - 1");
@@ -117,7 +117,7 @@ absl::StatusOr<SweepGrid> MakeGrid(const std::vector<SweepAxis>& axes, const Tra
       const absl::StatusOr<Target> target = Find(input, plan);
       if (!target.ok()) return target.status();
       if (std::find(seen.begin(), seen.end(), target->name()) != seen.end()) {
-        return Error(absl::StrCat("'", input, "' is an input of two axes"));
+        return Error(absl::StrCat("'", input, "' is named twice"));
       }
       seen.push_back(target->name());
       for (const double value : values) {
@@ -125,11 +125,16 @@ absl::StatusOr<SweepGrid> MakeGrid(const std::vector<SweepAxis>& axes, const Tra
       }
       targets.back().push_back(*target);
     }
-    constexpr size_t kMost = size_t{1} << 31;
-    if (points > kMost / length) return Error("more than 2^31 runs");
+    if (points > kMostRuns / length) return Error(absl::StrCat("more than ", kMostRuns, " runs"));
     points *= length;
   }
 
+  const bool seeded = std::find(seen.begin(), seen.end(), "seed") != seen.end();
+  if (!seeded && training.shuffle == Shuffle::kNumPy) {
+    const absl::Status status =
+        CheckValue({Target::Kind::kSeed}, static_cast<double>(training.seed), training);
+    if (!status.ok()) return status;
+  }
   SweepGrid grid;
   SweepSetting base{.seed = training.seed, .epochs = training.epochs, .numbers = {}};
   for (const HyperSpec& spec : plan.hypers) base.numbers[spec.name] = spec.value();

@@ -88,9 +88,12 @@ int64_t BytesOf(const Type& type, int64_t rows, int64_t trips) {
 
 int64_t Sum(int64_t a, int64_t b) { return std::min(a, (int64_t{1} << 62) - b) + b; }
 
-int64_t BytesIn(const Graph& graph, int64_t rows, int64_t trips) {
+// `shared`: inputs that lie in memory once, for all calls and all bodies: captures, and the data.
+int64_t BytesIn(const Graph& graph, int64_t rows, int64_t trips, const std::set<NodeId>& shared) {
   int64_t sum = 0;
-  for (const Node& node : graph.nodes()) {
+  for (size_t id = 0; id < graph.nodes().size(); id++) {
+    const Node& node = graph.nodes()[id];
+    if (shared.contains(static_cast<NodeId>(id))) continue;
     switch (node.kind()) {
       case Kind::kConstant:
       case Kind::kView:
@@ -99,8 +102,10 @@ int64_t BytesIn(const Graph& graph, int64_t rows, int64_t trips) {
         break;
       case Kind::kLoop: {
         const auto& loop = node.As<LoopAttributes>();
+        const std::vector<NodeId>& inputs = loop.body->inputs();
         sum = Sum(sum, BytesIn(*loop.body, loop.binds_rows ? loop.rows_limit : rows,
-                               loop.length.is_static() ? loop.length.value() : trips));
+                               loop.length.is_static() ? loop.length.value() : trips,
+                               {inputs.begin() + 1, inputs.begin() + 1 + loop.captures}));
         [[fallthrough]];
       }
       default:
@@ -143,7 +148,16 @@ void AddWork(const Graph& graph, int64_t rows, double trips, Work& work) {
 
 }  // namespace
 
-int64_t WorkingBytes(const Graph& fit, int64_t epochs) { return BytesIn(fit, 1, epochs); }
+int64_t WorkingBytes(const Graph& fit, int64_t epochs) {
+  std::set<NodeId> data;
+  for (size_t i = 0; i < fit.inputs().size(); i++) {
+    const std::string& name = fit.input_name(i);
+    if (absl::StartsWith(name, "train/") || absl::StartsWith(name, "validation/")) {
+      data.insert(fit.inputs()[i]);
+    }
+  }
+  return BytesIn(fit, 1, epochs, data);
+}
 
 absl::Status BatchGroup(SweepGroup& group, const TrainingPlan& plan, bool initialized) {
   std::vector<std::string> fit, initial;

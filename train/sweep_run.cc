@@ -53,6 +53,14 @@ class Sweeper {
   std::mutex finished_;
 };
 
+// Whether states begin alike; the rate is a setting of each run.
+bool SameStarts(const TrainingPlan& a, const TrainingPlan& b) {
+  return std::equal(a.state.specs.begin(), a.state.specs.end(), b.state.specs.begin(),
+                    b.state.specs.end(), [](const StateSpec& x, const StateSpec& y) {
+                      return x == y || (x.name == "rate" && y.name == "rate");
+                    });
+}
+
 SweepFunction* Sweeper::Share(Graph graph) {
   const size_t hash = graph.Hash();
   for (const auto& function : functions_) {
@@ -123,7 +131,8 @@ absl::Status Sweeper::PrepareTraining(size_t t, const std::vector<SweepAxis>& ax
   SweepFunction* const function = Share(*std::move(fit));
   SweepFunction* const start = Share(*std::move(initial));
   const auto same = std::find_if(groups_.begin(), groups_.end(), [&](const SweepGroup& group) {
-    return group.fit == function && group.initial == start;
+    const FitKit& first = kits_[result_.runs[group.runs[0]].training];
+    return group.fit == function && group.initial == start && SameStarts(first.plan, made.plan);
   });
   SweepGroup& group = same == groups_.end() ? groups_.emplace_back() : *same;
   group.fit = function;
@@ -200,11 +209,12 @@ absl::Status Sweeper::ChooseSizes() {
     limit = static_cast<int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE) / 2;
   }
   if (groups_.empty()) return absl::OkStatus();
-  if (options_.threads == 0) {
-    while (threads_ > 1 && Need(threads_) > limit) threads_--;
-  }
+  // Rather fewer lanes than fewer threads.
   if (options_.lanes == 0 && Need(threads_) > limit) {
     for (SweepGroup& group : groups_) group.lanes = 1;
+  }
+  if (options_.threads == 0) {
+    while (threads_ > 1 && Need(threads_) > limit) threads_--;
   }
   const int64_t need = Need(threads_);
   if (need <= limit) return absl::OkStatus();
@@ -298,7 +308,9 @@ absl::StatusOr<SweepResult> Sweeper::Run() {
     if (group.lanes > 1) {
       const TrainingPlan& plan = kits_[result_.runs[group.runs[0]].training].plan;
       const absl::Status s = BatchGroup(group, plan, options_.parameters.empty());
-      if (!s.ok()) return s;
+      if (!s.ok() && options_.lanes > 0) return Titled(result_.runs[group.runs[0]].training, s);
+      // A model whose instances do not run in step: nobody asked for lanes.
+      if (!s.ok()) group.lanes = 1;
     }
     SweepFunction& fit = group.lanes > 1 ? *group.many_fit : *group.fit;
     SweepFunction& initial = group.lanes > 1 ? *group.many_initial : *group.initial;

@@ -55,20 +55,24 @@ absl::Status FindTheConstants() {
   const Array positions = Measure();
   absl::StatusOr<State> state = step->Start({{"damping", Array(0.0)}, {"stiffness", Array(3.5)}});
   if (!state.ok()) return state.status();
-  double tries = 0.5, last = 1e300;
+  State good = *state;  // a copy is a way back
+  double length = 0.5, least = 1e300;
   for (int round = 0; round <= 400; round++) {
-    const State before = *state;  // a copy is a way back
+    const State before = *state;
     absl::StatusOr<std::vector<Array>> out =
-        step->Run(*state, {{"measured", positions}, {"rate", Array(tries)}});
+        step->Run(*state, {{"measured", positions}, {"rate", Array(length)}});
     if (!out.ok()) return out.status();
     const double now = (*out)[0].At(0);
     if (round % 100 == 0) std::cout << "round " << round << ": mean square error " << now << "\n";
-    // The loss is that before the step. Where it has risen, the last step was too long.
-    if (now > last) {
-      *state = before;
-      tries /= 2;
+    // The loss is that of the state before this step. Where it has risen (or is no number any
+    // more), the step before was too long: it is taken again, half as long.
+    if (now <= least) {
+      good = before;
+      least = now;
+    } else {
+      *state = good;
+      length /= 2;
     }
-    last = now;
   }
   const double found_damping = state->Get("damping")->At(0);
   const double found_stiffness = state->Get("stiffness")->At(0);

@@ -34,9 +34,9 @@ int64_t RoundUp(int64_t n, int64_t multiple) { return (n + multiple - 1) / multi
 }  // namespace
 
 const Formula& Lowering::FormulaOf(const Op& op, absl::Span<const DType> operands, DType result) {
-  std::string key = absl::StrCat(op.name, "/", Name(result));
-  for (DType dtype : operands) absl::StrAppend(&key, "/", Name(dtype));
-  std::unique_ptr<Formula>& formula = formulas[key];
+  // By the record and not by its name: users may have ops of one name.
+  std::unique_ptr<Formula>& formula =
+      formulas[{&op, result, std::vector<DType>(operands.begin(), operands.end())}];
   if (formula == nullptr) {
     formula = std::make_unique<Formula>();
     absl::InlinedVector<Expr, 3> inputs;
@@ -47,8 +47,7 @@ const Formula& Lowering::FormulaOf(const Op& op, absl::Span<const DType> operand
 }
 
 int32_t Lowering::RandomOf(const Op* op, DType dtype) {
-  const std::string key = absl::StrCat(op->name, "/", Name(dtype));
-  const auto [it, is_new] = randoms.try_emplace(key, 0);
+  const auto [it, is_new] = randoms.try_emplace({op, dtype}, 0);
   if (is_new) it->second = builder.AddRandom(op, dtype);
   return it->second;
 }

@@ -5,6 +5,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "absl/algorithm/container.h"
@@ -39,8 +41,10 @@ struct Lowering {
   Builder builder;
   const Machine machine;
   const LowerOptions options;
-  absl::flat_hash_map<std::string, std::unique_ptr<Formula>> formulas;
-  absl::flat_hash_map<std::string, int32_t> randoms;
+  // By op, type of the result, types of the operands.
+  absl::flat_hash_map<std::tuple<const Op*, DType, std::vector<DType>>, std::unique_ptr<Formula>>
+      formulas;
+  absl::flat_hash_map<std::pair<const Op*, DType>, int32_t> randoms;
 };
 
 // A run-time symbol in a graph: its value and what it can not exceed; -1 where nothing says.

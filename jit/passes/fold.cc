@@ -12,6 +12,7 @@
 #include "jit/passes/passes.h"
 #include "jit/passes/rewrite.h"
 #include "jit/passes/rules.h"
+#include "ops/table.h"
 
 namespace talweg::passes {
 namespace {
@@ -222,6 +223,9 @@ std::optional<Array> FoldReduce(const GraphBuilder& graph, const Node& node) {
 std::optional<Array> FoldRandom(const GraphBuilder& graph, const Node& node) {
   const Array *key = ValueOf(graph, node.operands[0]), *stream = ValueOf(graph, node.operands[1]);
   if (key == nullptr || stream == nullptr || !node.type().shape.empty()) return std::nullopt;
+  // What a user's own op draws may be something else in the next process, which takes this one's
+  // code (jit/image.h).
+  if (!absl::c_linear_search(AllOps(), node.op)) return std::nullopt;
   std::optional<Array> result = NewResult(node);
   if (!result) return std::nullopt;
   node.op->random->fill(BitsOf(*key, 0), BitsOf(*stream, 0), node.type().dtype, 1,

@@ -162,6 +162,10 @@ TEST(Step, CarriesInputsOnly) {
   const Value y = x * 2;
   EXPECT_THAT(Message(MakeStepGraph(t, {{y, x}}, {y}).status()),
               HasSubstr("what a step carries is an input of its tape (tests/graph/step_test.cc:"));
+  Tape other;
+  const Value z = other.Input("x", kFloat64, {});
+  EXPECT_THAT(Message(MakeStepGraph(t, {{z, x}}, {y}).status()),
+              HasSubstr("and this is one of another (tests/graph/step_test.cc:"));
   EXPECT_FALSE(MakeStepGraph(t, {{Value(), x}}, {y}).ok());
   EXPECT_FALSE(MakeStepGraph(t, {{x, Value()}}, {y}).ok());
 }

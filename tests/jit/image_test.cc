@@ -16,6 +16,7 @@
 #include "ops/elementwise.h"
 #include "ops/gather.h"
 #include "ops/loop.h"
+#include "ops/map.h"
 #include "ops/random.h"
 #include "ops/table.h"
 #include "tests/base/mutation.h"
@@ -146,7 +147,9 @@ TEST(Key, DependsOnOptionsProcessorAndToolchain) {
       {"nothing", [](Everything&) {}},
       {"LLVM", [](Everything& e) { e.toolchain.llvm += "x"; }},
       {"triple", [](Everything& e) { e.toolchain.triple += "x"; }},
+      {"libc", [](Everything& e) { e.toolchain.libc += "x"; }},
       {"sources", [](Everything& e) { e.toolchain.sources += "x"; }},
+      {"processor", [](Everything& e) { e.toolchain.processor += "x"; }},
       {"text from one field in the next",
        [](Everything& e) {
          e.toolchain.llvm += e.toolchain.triple[0];
@@ -249,6 +252,27 @@ TEST(Key, DependsOnTheFormulasOfOpsThatAreTheUsersOwn) {
   }
 }
 
+// The formula of an op is that of its record, whatever other records are called.
+constinit const MapRule kTwiceRule = MakeMap<1, MapTypes::kFloats>([](auto x) { return x + x; });
+constinit const MapRule kThriceRule =
+    MakeMap<1, MapTypes::kFloats>([](auto x) { return x + x + x; });
+constinit const Op kMyTwice{"of_mine", "", Kind::kMap, InferMap, &kTwiceRule};
+constinit const Op kMyThrice{"of_mine", "", Kind::kMap, InferMap, &kThriceRule};
+
+TEST(Jit, TellsOpsOfOneNameApart) {
+  Tape t;
+  const Value x = t.Input("x", kFloat32, {3});
+  const absl::StatusOr<Graph> graph =
+      t.Finish({MakeNode(kMyTwice, {x}, {}, {}), MakeNode(kMyThrice, {x}, {}, {})});
+  ASSERT_TRUE(graph.ok()) << graph.status();
+  const absl::StatusOr<Executable> executable = Jit(*graph, {.cache = "off"});
+  ASSERT_TRUE(executable.ok()) << executable.status();
+  const auto outputs = executable->Run({{"x", Array::Vector<float>({1, 2, 3})}});
+  ASSERT_TRUE(outputs.ok()) << outputs.status();
+  EXPECT_TRUE(SameBits((*outputs)[0], Array::Vector<float>({2, 4, 6})));
+  EXPECT_TRUE(SameBits((*outputs)[1], Array::Vector<float>({3, 6, 9})));
+}
+
 // An image of a graph with constants, errors, random numbers and an output that is an input.
 Graph Sample() {
   Tape t;
@@ -275,10 +299,10 @@ TEST(Image, ReadsBackAsItWasWritten) {
   EXPECT_FALSE(image.tables.constants.empty());
   EXPECT_FALSE(image.tables.sites.empty());
   EXPECT_FALSE(image.tables.randoms.empty());
-  const std::string bytes = ToBytes(image);
+  const std::string bytes = ToBytes(image, graph);
   const std::optional<Image> back = ImageFromBytes(bytes, graph);
   ASSERT_TRUE(back.has_value());
-  EXPECT_EQ(ToBytes(*back), bytes);
+  EXPECT_EQ(ToBytes(*back, graph), bytes);
   EXPECT_EQ(back->object, "object");
   EXPECT_EQ(back->tables.randoms, image.tables.randoms);
   EXPECT_EQ(back->tables.passed_through, image.tables.passed_through);
@@ -288,7 +312,7 @@ TEST(Image, ReadsBackAsItWasWritten) {
 
 TEST(Image, OfAnotherGraphOrOfNothingIsNone) {
   const Graph graph = Sample();
-  const std::string bytes = ToBytes(ImageOf(graph));
+  const std::string bytes = ToBytes(ImageOf(graph), graph);
   EXPECT_FALSE(ImageFromBytes(bytes, GraphOfEveryKind()).has_value());
   EXPECT_FALSE(ImageFromBytes(bytes + "x", graph).has_value());
   for (size_t size = 0; size < bytes.size(); size++) {
@@ -300,7 +324,7 @@ TEST(Image, OfAnotherGraphOrOfNothingIsNone) {
 TEST(Image, MutantsAreReadWithinTheirBytes) {
   const Graph graph = Sample();
   MutationTest test;
-  test.files = {ToBytes(ImageOf(graph))};
+  test.files = {ToBytes(ImageOf(graph), graph)};
   test.words = {"uniform", "object"};
   test.read = [&](const std::string& mutant) {
     const std::optional<Image> image = ImageFromBytes(mutant, graph);
@@ -340,7 +364,7 @@ TEST_F(WarmTest, WhatIsNoImageIsCompiledAgain) {
   const auto target = native::DetectTarget();
   ASSERT_TRUE(target.ok());
   const auto cache = native::ObjectCache::Open(folder_);
-  for (const std::string& bytes : {std::string("no image"), ToBytes(ImageOf(graph))}) {
+  for (const std::string& bytes : {std::string("no image"), ToBytes(ImageOf(graph), graph)}) {
     ASSERT_TRUE(cache.Put(KeyOf(graph, {}, *target), bytes).ok());
     EXPECT_FALSE(Compile(graph).cached());
     EXPECT_TRUE(Compile(graph).cached());

@@ -1,6 +1,7 @@
 #include "train/sweep.h"
 
 #include <atomic>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -436,6 +437,35 @@ TEST(Sweep, TakesARateForEachEpoch) {
               HasSubstr("a fit has no input 'rates'"));
 }
 
+// Trainings of one graph whose states start at other numbers.
+TEST(Sweep, KeepsTheStartsOfStatesApart) {
+  const TrainTest data = Data();
+  const JitEngine engine;
+  const auto made = [](double start) {
+    Training training = Made({});
+    training.adjust = {};
+    training.rule = Rule([start](RuleScope& s, Value, Value g, Value lr) {
+      const Value sum = s.Slot("sum", start) + Square(g);
+      s.Set("sum", sum);
+      return -lr * g / Sqrt(sum);
+    });
+    return training;
+  };
+  const std::vector<Training> trainings = {made(0.1), made(1)};
+  const absl::StatusOr<SweepResult> sweep =
+      Sweep(engine, trainings, {Seeds(3)}, data.train, data.test,
+            {.threads = 1, .lanes = 4, .keep_parameters = true});
+  ASSERT_TRUE(sweep.ok()) << sweep.status();
+  ASSERT_EQ(sweep->runs.size(), 6u);
+  for (const SweepRun& run : sweep->runs) {
+    Training training = trainings[run.training];
+    training.seed = static_cast<int64_t>(run.values[0]);
+    const absl::StatusOr<Fitted> fitted = Fit(engine, training, data.train, data.test);
+    ASSERT_TRUE(fitted.ok()) << fitted.status();
+    ExpectSame(run, *fitted);
+  }
+}
+
 TEST(Sweep, RefusesWrongUse) {
   const TrainTest data = Data();
   const auto error = [&](const std::vector<SweepAxis>& axes, const SweepOptions& options = {},
@@ -453,9 +483,9 @@ TEST(Sweep, RefusesWrongUse) {
               HasSubstr("a fit has no input 'nesterov'; it has seed, epochs, rate, rule/"));
   EXPECT_THAT(error({{"patience", {1}}}),
               HasSubstr("'patience' may be adjust/ReduceLROnPlateau/patience or adjust/EarlyS"));
-  EXPECT_EQ(error({Seeds(2), Seeds(3)}), "sweep: 'seed' is an input of two axes");
+  EXPECT_EQ(error({Seeds(2), Seeds(3)}), "sweep: 'seed' is named twice");
   EXPECT_EQ(error({{"momentum", {0.1}}, {"rule/momentum", {0.1}}}),
-            "sweep: 'rule/momentum' is an input of two axes");
+            "sweep: 'rule/momentum' is named twice");
   EXPECT_THAT(error({{"momentum", {-1}}}), HasSubstr("hyper-parameter rule/momentum is -1"));
   EXPECT_THAT(error({{"seed", {0.5}}}), HasSubstr("seed is 0.5; it must be a whole number"));
   EXPECT_THAT(error({{"epochs", {3, 0}}}), HasSubstr("epochs is 0; it must be a whole number"));
@@ -470,6 +500,13 @@ TEST(Sweep, RefusesWrongUse) {
   training.rate = TimeDecay({.initial = 0.1});
   EXPECT_THAT(error({{"rate", {0.1}}}, {}, training), HasSubstr("a fit has no input 'rate'"));
   EXPECT_THAT(error({}, {.threads = -1}), HasSubstr("is negative"));
+  EXPECT_EQ(error({Seeds(std::numeric_limits<int64_t>::max())}), "sweep: more than 1000000 runs");
+  EXPECT_EQ(error({Seeds(1000, 1), {"rate", std::vector<double>(1001, 0.1)}}),
+            "sweep: more than 1000000 runs");
+  EXPECT_THAT(error({Seeds(1, int64_t{1} << 53)}), HasSubstr("a whole number below 2^53"));
+  training = Made({.seed = -1, .shuffle = Shuffle::kNumPy});
+  EXPECT_THAT(error({{"momentum", {0.1, 0.2}}}, {.lanes = 2}, training),
+              HasSubstr("seed is -1; it must be one that NumPy takes"));
   EXPECT_THAT(error({}, {.titles = {"a", "b"}}), HasSubstr("1 trainings and 2 titles"));
   std::vector<Training> two = {Made({}), Made({})};
   two[1].loss = "none";

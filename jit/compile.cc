@@ -1,13 +1,13 @@
 #include "jit/compile.h"
 
 #include <algorithm>
-#include <chrono>
 #include <memory>
 #include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "base/clock.h"
 #include "graph/print.h"
 #include "graph/verify.h"
 #include "jit/image.h"
@@ -23,18 +23,6 @@
 
 namespace talweg {
 namespace {
-
-class Clock {
- public:
-  // Milliseconds since the last call.
-  double Lap() {
-    const auto now = std::chrono::steady_clock::now();
-    return std::chrono::duration<double, std::milli>(now - std::exchange(start_, now)).count();
-  }
-
- private:
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-};
 
 // A node of a shape with run-time extents: whether it can exist is known when these are.
 struct RunTimeShape {

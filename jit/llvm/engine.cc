@@ -1,12 +1,12 @@
 #include "jit/llvm/engine.h"
 
-#include <chrono>
 #include <memory>
 #include <string>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "base/clock.h"
 #include "jit/llvm/codegen.h"
 #include "jit/llvm/emit.h"
 #include "jit/llvm/target.h"
@@ -22,18 +22,6 @@
 
 namespace talweg::native {
 namespace {
-
-class Clock {
- public:
-  // Milliseconds since the last call.
-  double Lap() {
-    const auto now = std::chrono::steady_clock::now();
-    return std::chrono::duration<double, std::milli>(now - std::exchange(start_, now)).count();
-  }
-
- private:
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-};
 
 // LLVM's own handler prints errors and exits.
 struct Diagnostics : llvm::DiagnosticHandler {

@@ -1,9 +1,7 @@
 #include "autodiff/batch.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
-#include <iostream>
 #include <random>
 #include <string>
 #include <vector>
@@ -23,6 +21,7 @@
 #include "ops/random.h"
 #include "ops/reduce.h"
 #include "ops/view.h"
+#include "tests/base/seeds.h"
 #include "tests/graphs/engines.h"
 #include "tests/graphs/random_graph.h"
 
@@ -129,16 +128,10 @@ std::vector<std::string> SomeInputs(const Graph& graph, std::mt19937_64& random)
 }
 
 TEST(Batch, OfRandomGraphsIsEachOfThem) {
-  int64_t count = 150;
-  if (const char* text = std::getenv("TALWEG_FUZZ_COUNT")) count = std::atoll(text);
-  const char* text = std::getenv("TALWEG_FUZZ_SEED");
-  const uint64_t fresh =
-      text != nullptr ? std::strtoull(text, nullptr, 10) : std::random_device()();
-  std::cout << count << " graphs, fresh seeds from " << fresh << std::endl;
+  const std::vector<uint64_t> seeds = FuzzSeeds(150);
   constexpr int64_t kSizes[] = {0, 1, 2, 3, 17};
-  for (int64_t i = 0; i < count; i++) {
-    const auto seed =
-        i % 11 == 10 ? (fresh << 24) + static_cast<uint64_t>(i) : static_cast<uint64_t>(i);
+  for (size_t i = 0; i < seeds.size(); i++) {
+    const uint64_t seed = seeds[i];
     const absl::StatusOr<RandomGraph> random = MakeRandomGraph(
         seed, {.gradients = seed % 4 == 0, .wild = seed % 5 == 1, .own_trips = seed % 4 != 0});
     ASSERT_TRUE(random.ok()) << "seed " << seed << ": " << random.status();

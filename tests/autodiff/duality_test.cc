@@ -4,9 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <iostream>
-#include <random>
 #include <string>
 #include <vector>
 
@@ -20,6 +18,7 @@
 #include "ops/custom.h"
 #include "ops/elementwise.h"
 #include "ops/reduce.h"
+#include "tests/base/seeds.h"
 #include "tests/graphs/engines.h"
 #include "tests/graphs/random_graph.h"
 #include "tests/graphs/shrink.h"
@@ -27,22 +26,6 @@
 
 namespace talweg {
 namespace {
-
-// Ten in eleven are the same in every run, the others from a seed that is printed and that
-// TALWEG_FUZZ_SEED sets; TALWEG_FUZZ_COUNT says how many.
-std::vector<uint64_t> Seeds(int64_t count) {
-  if (const char* text = std::getenv("TALWEG_FUZZ_COUNT")) count = std::atoll(text);
-  const char* text = std::getenv("TALWEG_FUZZ_SEED");
-  const uint64_t fresh =
-      text != nullptr ? std::strtoull(text, nullptr, 10) : std::random_device()();
-  std::cout << count << " graphs, fresh seeds from " << fresh << std::endl;
-  std::vector<uint64_t> seeds;
-  for (int64_t i = 0; i < count; i++) {
-    const auto seed = static_cast<uint64_t>(i);
-    seeds.push_back(i % 11 == 10 ? (fresh << 24) + seed : seed);
-  }
-  return seeds;
-}
 
 struct Check {
   std::string fault;    // "property: how it is wrong"; empty where nothing is
@@ -266,7 +249,7 @@ struct Tally {
 Tally OnRandomGraphs(Property property, const RandomGraphOptions& options, int64_t count,
                      uint64_t every) {
   Tally tally;
-  for (const uint64_t seed : Seeds(count)) {
+  for (const uint64_t seed : FuzzSeeds(count)) {
     const absl::StatusOr<RandomGraph> random = MakeRandomGraph(seed, options);
     EXPECT_TRUE(random.ok()) << "seed " << seed << ": " << random.status();
     if (!random.ok() || (!options.smooth && HasCustom(random->graph))) continue;
@@ -310,7 +293,7 @@ TEST(Duality, OfGraphsWithGradients) {
 TEST(Duality, OfLoopsInLoops) {
   Tally tally;
   int64_t refused = 0;
-  for (const uint64_t seed : Seeds(330)) {
+  for (const uint64_t seed : FuzzSeeds(330)) {
     const absl::StatusOr<Graph> graph = passes::MakeRandomLoops(seed);
     ASSERT_TRUE(graph.ok()) << graph.status();
     const Engine engine = seed % 10 == 0 ? Engine(EveryEngine) : AllEngines()[0].make;

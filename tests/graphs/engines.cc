@@ -1,7 +1,6 @@
 #include "tests/graphs/engines.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdint>
 #include <cstdlib>
@@ -16,6 +15,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "base/clock.h"
 #include "graph/print.h"
 #include "graph/tape.h"
 #include "graph/verify.h"
@@ -90,19 +90,6 @@ std::vector<NamedEngine> MakePassVariants() {
 struct Times {
   int64_t graphs = 0, runs = 0;
   double compile_ms = 0, run_ms = 0;
-};
-
-class Clock {
- public:
-  double Lap() {
-    const auto now = std::chrono::steady_clock::now();
-    const std::chrono::duration<double, std::milli> lap = now - start_;
-    start_ = now;
-    return lap.count();
-  }
-
- private:
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
 class Report {

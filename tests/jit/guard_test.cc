@@ -8,11 +8,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
-#include <iostream>
 #include <memory>
-#include <random>
 #include <string>
 #include <utility>
 #include <vector>
@@ -26,6 +23,7 @@
 #include "jit/loops/lower.h"
 #include "jit/loops/run.h"
 #include "jit/passes/pipeline.h"
+#include "tests/base/seeds.h"
 #include "tests/graphs/engines.h"
 #include "tests/graphs/random_graph.h"
 #include "tests/graphs/shrink.h"
@@ -163,15 +161,7 @@ class Guards : public testing::TestWithParam<std::tuple<const char*, Flush>> {};
 TEST_P(Guards, StayUntouched) {
   const auto& [cpu, flush] = GetParam();
   if (!native::DetectTarget(cpu).ok()) GTEST_SKIP() << "this machine has no " << cpu;
-  int64_t count = 220;
-  if (const char* text = std::getenv("TALWEG_FUZZ_COUNT")) count = std::atoll(text);
-  const char* text = std::getenv("TALWEG_FUZZ_SEED");
-  const uint64_t fresh =
-      text != nullptr ? std::strtoull(text, nullptr, 10) : std::random_device()();
-  std::cout << count << " graphs, fresh seeds from " << fresh << std::endl;
-  for (int64_t i = 0; i < count; i++) {
-    const uint64_t seed =
-        i % 11 == 10 ? (fresh << 24) + static_cast<uint64_t>(i) : static_cast<uint64_t>(i);
+  for (const uint64_t seed : FuzzSeeds(220)) {
     const absl::StatusOr<RandomGraph> random =
         MakeRandomGraph(seed, {.gradients = seed % 3 == 0, .wild = seed % 4 == 0});
     ASSERT_TRUE(random.ok()) << "seed " << seed << ": " << random.status();

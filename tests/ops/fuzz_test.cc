@@ -4,10 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <iostream>
 #include <map>
-#include <random>
 #include <set>
 #include <string>
 #include <vector>
@@ -23,6 +21,7 @@
 #include "ops/elementwise.h"
 #include "ops/reduce.h"
 #include "ops/table.h"
+#include "tests/base/seeds.h"
 #include "tests/graphs/derivatives.h"
 #include "tests/graphs/engines.h"
 #include "tests/graphs/random_graph.h"
@@ -31,22 +30,6 @@
 
 namespace talweg {
 namespace {
-
-// Ten in eleven are the same in every run, the others from a seed that is printed and that
-// TALWEG_FUZZ_SEED sets; TALWEG_FUZZ_COUNT says how many.
-std::vector<uint64_t> Seeds(int64_t count) {
-  if (const char* text = std::getenv("TALWEG_FUZZ_COUNT")) count = std::atoll(text);
-  const char* text = std::getenv("TALWEG_FUZZ_SEED");
-  const uint64_t fresh =
-      text != nullptr ? std::strtoull(text, nullptr, 10) : std::random_device()();
-  std::cout << count << " graphs, fresh seeds from " << fresh << std::endl;
-  std::vector<uint64_t> seeds;
-  for (int64_t i = 0; i < count; i++) {
-    seeds.push_back(i % 11 == 10 ? (fresh << 24) + static_cast<uint64_t>(i)
-                                 : static_cast<uint64_t>(i));
-  }
-  return seeds;
-}
 
 std::string Text(const absl::Status& status) { return std::string(status.message()); }
 
@@ -168,7 +151,7 @@ class RandomGraphs : public testing::TestWithParam<int64_t> {};
 TEST_P(RandomGraphs, GiveTheSameBitsOnAllEnginesAndFromTheirText) {
   Coverage coverage;
   int64_t count = 0;
-  for (const uint64_t seed : Seeds(2200)) {
+  for (const uint64_t seed : FuzzSeeds(2200)) {
     if (count++ % 2 != GetParam()) continue;
     // Every third has gradients too.
     const absl::StatusOr<RandomGraph> random = MakeRandomGraph(seed, {.gradients = seed % 3 == 0});
@@ -199,7 +182,7 @@ INSTANTIATE_TEST_SUITE_P(Half, RandomGraphs, testing::Values(0, 1));
 // Indices out of range: no engine reads beyond an array, and all tell of the same error.
 TEST(WildGraphs, FailAlikeOnAllEngines) {
   int64_t failed = 0, count = 0;
-  for (const uint64_t seed : Seeds(220)) {
+  for (const uint64_t seed : FuzzSeeds(220)) {
     const absl::StatusOr<RandomGraph> random =
         MakeRandomGraph(seed, {.gradients = seed % 3 == 0, .wild = true});
     ASSERT_TRUE(random.ok()) << "seed " << seed << ": " << random.status();
@@ -223,7 +206,7 @@ TEST(WildGraphs, FailAlikeOnAllEngines) {
 
 // Of nearly nothing but loops; `trips` is one number for all of them.
 TEST(RandomLoops, GiveTheSameBitsOnAllEngines) {
-  for (const uint64_t seed : Seeds(220)) {
+  for (const uint64_t seed : FuzzSeeds(220)) {
     const absl::StatusOr<Graph> graph = passes::MakeRandomLoops(seed);
     ASSERT_TRUE(graph.ok()) << "seed " << seed << ": " << graph.status();
     const auto differ = [&](const Graph& g, absl::Span<const NamedEngine> engines) {
@@ -255,7 +238,7 @@ class RandomGradients : public testing::TestWithParam<DType> {};
 
 TEST_P(RandomGradients, AreWhatOtherWaysToThemSay) {
   int64_t finite = 0, count = 0;
-  for (const uint64_t seed : Seeds(550)) {
+  for (const uint64_t seed : FuzzSeeds(550)) {
     const absl::StatusOr<RandomGraph> random = MakeRandomGraph(seed, {.smooth = GetParam()});
     ASSERT_TRUE(random.ok()) << "seed " << seed << ": " << random.status();
     const DerivativeCheck check = CheckDerivatives(random->graph, seed, random->rows);

@@ -1,15 +1,14 @@
 // Programs drawn at random give the evaluator's bits, or its error, whatever they are compiled for.
 
 #include <cstdlib>
-#include <iostream>
 #include <memory>
-#include <random>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
+#include "tests/base/seeds.h"
 #include "tests/jit/llvm/run.h"
 #include "tests/jit/loops/random_program.h"
 
@@ -34,11 +33,6 @@ void ExpectSame(const Outcome& got, const Outcome& want) {
 }
 
 TEST(RandomProgram, GivesTheSameBitsWhenCompiled) {
-  int64_t count = 110;
-  if (const char* text = std::getenv("TALWEG_FUZZ_COUNT")) count = std::atoll(text);
-  const char* text = std::getenv("TALWEG_FUZZ_SEED");
-  const uint64_t fresh =
-      text != nullptr ? std::strtoull(text, nullptr, 10) : std::random_device()();
   // Ways to compile: each program goes one of them.
   std::vector<CompileOptions> ways;
   for (const std::string& processor : Processors()) {
@@ -49,10 +43,10 @@ TEST(RandomProgram, GivesTheSameBitsWhenCompiled) {
       }
     }
   }
-  for (int64_t i = 0; i < count && !testing::Test::HasFailure(); i++) {
-    const uint64_t seed =
-        i % 11 == 10 ? (fresh << 24) + static_cast<uint64_t>(i) : static_cast<uint64_t>(i);
-    const size_t way = static_cast<size_t>(i * 7) % ways.size();
+  const std::vector<uint64_t> seeds = FuzzSeeds(110);
+  for (size_t i = 0; i < seeds.size() && !testing::Test::HasFailure(); i++) {
+    const uint64_t seed = seeds[i];
+    const size_t way = i * 7 % ways.size();
     const CompileOptions& options = ways[way];
     SCOPED_TRACE(absl::StrCat("seed ", seed, ", ", options.target.spec.cpu, " level ",
                               options.level, " functions of ", options.function_size));
@@ -62,7 +56,6 @@ TEST(RandomProgram, GivesTheSameBitsWhenCompiled) {
     ExpectSame(made.harness->RunAs([&](loops::Context* c) { return code->Run(c); }, made.inputs),
                made.harness->Run(made.inputs));
   }
-  std::cout << count << " programs, fresh seeds from " << fresh << std::endl;
 }
 
 }  // namespace

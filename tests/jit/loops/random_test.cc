@@ -3,11 +3,11 @@
 
 #include <cstdlib>
 #include <iostream>
-#include <random>
 #include <string>
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "tests/base/seeds.h"
 #include "tests/jit/loops/random_program.h"
 
 namespace talweg::loops {
@@ -33,15 +33,10 @@ void ExpectSame(const Outcome& a, const Outcome& b, const char* what) {
 }
 
 TEST(RandomProgram, GivesTheSameBitsHoweverItRuns) {
-  int64_t count = 2200;
-  if (const char* text = std::getenv("TALWEG_FUZZ_COUNT")) count = std::atoll(text);
-  const char* text = std::getenv("TALWEG_FUZZ_SEED");
-  const uint64_t fresh =
-      text != nullptr ? std::strtoull(text, nullptr, 10) : std::random_device()();
+  const std::vector<uint64_t> seeds = FuzzSeeds(2200);
   int64_t instructions = 0, errors = 0;
-  for (int64_t i = 0; i < count && !testing::Test::HasFailure(); i++) {
-    const uint64_t seed =
-        i % 11 == 10 ? (fresh << 24) + static_cast<uint64_t>(i) : static_cast<uint64_t>(i);
+  for (const uint64_t seed : seeds) {
+    if (testing::Test::HasFailure()) break;
     SCOPED_TRACE(absl::StrCat("seed ", seed));
     RandomProgram made = MakeRandomProgram(seed), plain = MakeRandomProgram(seed, false);
     const Program& program = made.harness->Take();
@@ -53,8 +48,8 @@ TEST(RandomProgram, GivesTheSameBitsHoweverItRuns) {
                "without vectors");
     ExpectSame(plain.harness->Run(plain.inputs), want, "as it was asked for");
   }
-  std::cout << count << " programs, fresh seeds from " << fresh << ", " << instructions / count
-            << " registers each, " << errors << " ended with an error" << std::endl;
+  std::cout << instructions / static_cast<int64_t>(seeds.size()) << " registers each, " << errors
+            << " ended with an error" << std::endl;
 }
 
 }  // namespace

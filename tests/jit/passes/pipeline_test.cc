@@ -1,6 +1,5 @@
 #include "jit/passes/pipeline.h"
 
-#include <cstdlib>
 #include <iostream>
 #include <map>
 #include <random>
@@ -18,6 +17,7 @@
 #include "gtest/gtest.h"
 #include "ops/elementwise.h"
 #include "ops/reduce.h"
+#include "tests/base/seeds.h"
 #include "tests/graph/every_kind.h"
 #include "tests/graphs/random_graph.h"
 #include "tests/graphs/shrink.h"
@@ -117,17 +117,6 @@ std::string Small(const Reference& reference, const CheckFunction& check) {
   return absl::StrCat(Print(small, {.lines = false}), fault(small));
 }
 
-std::vector<uint64_t> Seeds(uint64_t count) {
-  if (const char* text = std::getenv("TALWEG_FUZZ_COUNT")) count = std::strtoull(text, nullptr, 10);
-  const char* text = std::getenv("TALWEG_FUZZ_SEED");
-  const uint64_t fresh =
-      text != nullptr ? std::strtoull(text, nullptr, 10) : std::random_device()();
-  std::cout << count << " graphs, fresh seeds from " << fresh << std::endl;
-  std::vector<uint64_t> seeds;
-  for (uint64_t i = 0; i < count; i++) seeds.push_back(i % 11 == 10 ? (fresh << 24) + i : i);
-  return seeds;
-}
-
 // How many graphs each pass found something in.
 using Changes = std::map<std::string, size_t>;
 
@@ -164,7 +153,7 @@ void PrintChanges(const Changes& changes, size_t least) {
 
 TEST(Passes, KeepEveryBitOfRandomGraphs) {
   Changes changes;
-  const std::vector<uint64_t> seeds = Seeds(1100);
+  const std::vector<uint64_t> seeds = FuzzSeeds(1100);
   for (const uint64_t seed : seeds) {
     const absl::StatusOr<RandomGraph> random =
         MakeRandomGraph(seed, {.smooth = {}, .gradients = seed % 2 == 0});
@@ -178,7 +167,7 @@ TEST(Passes, KeepEveryBitOfRandomGraphs) {
 
 TEST(Passes, KeepEveryBitOfRandomLoops) {
   Changes changes;
-  const std::vector<uint64_t> seeds = Seeds(1100);
+  const std::vector<uint64_t> seeds = FuzzSeeds(1100);
   for (const uint64_t seed : seeds) {
     const absl::StatusOr<Graph> graph = MakeRandomLoops(seed);
     ASSERT_TRUE(graph.ok()) << "seed " << seed << ": " << graph.status();

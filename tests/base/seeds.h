@@ -1,0 +1,31 @@
+#ifndef TALWEG_TESTS_BASE_SEEDS_H_
+#define TALWEG_TESTS_BASE_SEEDS_H_
+
+#include <cstdint>
+#include <cstdlib>
+#include <iostream>
+#include <random>
+#include <vector>
+
+namespace talweg {
+
+// Seeds of a fuzz test. Ten in eleven are the same in every run, the others from a seed that is
+// printed and that TALWEG_FUZZ_SEED sets; TALWEG_FUZZ_COUNT says how many, instead of `count`. A
+// test that uses it has the tag "fuzz".
+inline std::vector<uint64_t> FuzzSeeds(int64_t count) {
+  if (const char* text = std::getenv("TALWEG_FUZZ_COUNT")) count = std::atoll(text);
+  const char* text = std::getenv("TALWEG_FUZZ_SEED");
+  const uint64_t fresh =
+      text != nullptr ? std::strtoull(text, nullptr, 10) : std::random_device()();
+  std::cout << count << " cases, fresh seeds from " << fresh << std::endl;
+  std::vector<uint64_t> seeds;
+  for (int64_t i = 0; i < count; i++) {
+    const auto seed = static_cast<uint64_t>(i);
+    seeds.push_back(i % 11 == 10 ? (fresh << 24) + seed : seed);
+  }
+  return seeds;
+}
+
+}  // namespace talweg
+
+#endif  // TALWEG_TESTS_BASE_SEEDS_H_

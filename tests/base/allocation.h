@@ -18,6 +18,10 @@ class HeapWatch {
   int64_t start_;
 };
 
+// Whether FailingAllocation works in this build: clang's thread sanitizer has operators of its own,
+// which can not be replaced. HeapWatch sees no growth there.
+bool AllocationsCanFail();
+
 // While it lives, the k-th allocation of array storage (by nothrow new) from now on fails, k
 // from 1.
 class FailingAllocation {

@@ -129,6 +129,7 @@ TEST_P(FitOn, IsTheSameToTheBitWithCallbacksAtEpochsAndBatches) {
 
 // Of an engine that has compiled already: what allocates there is LLVM, which gives up by itself.
 TEST(Fit, EveryFailedAllocationIsAStatus) {
+  if (!AllocationsCanFail()) GTEST_SKIP() << "the sanitizer owns the heap";
   const TrainTest data = Data(60, 40);
   Training training = Small();
   training.epochs = 2;

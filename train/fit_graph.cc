@@ -1,12 +1,15 @@
 #include "train/fit_graph.h"
 
 #include <algorithm>
+#include <optional>
+#include <source_location>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "ops/elementwise.h"
 #include "ops/gather.h"
 #include "ops/loop.h"
+#include "ops/view.h"
 #include "train/fit_builder.h"
 
 namespace talweg {
@@ -98,28 +101,56 @@ Array BatchRows(int64_t samples, int64_t batch) {
   return Array::Vector(rows);
 }
 
-// Samples trip * batch, ... of an array, as many as there are rows.
-Value BatchOf(LoopBody& body, const Value& places, int64_t batch) {
+// The samples of the trip's batch, as many as there are rows: in this order, or as they lie.
+Value BatchOf(LoopBody& body, const Value& order, int64_t batch) {
   const Value here = talweg::Cast(body.trip, kInt32) * batch + body.tape.Iota(kRows);
-  return places.tape() == nullptr ? here : Gather(places, here);
+  return order.tape() == nullptr ? here : Gather(order, here);
 }
 
-// The sums over a whole data set, in chunks.
-Sums EvaluateAll(FitBuilder& builder, const Training& training, const Tape& tape,
-                 const std::vector<Value>& parameters, const Value& inputs, const Value& targets,
-                 const Value& skip) {
+// A data set cut into equal chunks, the last one filled up: done once, so that an evaluation in
+// every epoch reads its chunks as they lie.
+struct Chunks {
+  Value inputs, targets;  // [chunks, chunk, ...]
+  Array rows;             // how many samples of each chunk count
+  int64_t chunk = 0;
+};
+
+Chunks InChunks(const Value& inputs, const Value& targets, int64_t chunk) {
   const int64_t samples = inputs.dim(0).value();
-  const int64_t chunk = std::min(std::max<int64_t>(training.evaluate_batch, 1), samples);
-  const Array rows = BatchRows(samples, chunk);
+  chunk = std::clamp<int64_t>(chunk, 1, samples);
+  Chunks all{.inputs = {}, .targets = {}, .rows = BatchRows(samples, chunk), .chunk = chunk};
+  const auto cut = [&](const Value& x) {
+    std::vector<std::pair<int64_t, int64_t>> fill(x.shape().size());
+    fill[0].second = all.rows.size() * chunk - samples;
+    const Shape sample(x.shape().begin() + 1, x.shape().end());
+    Shape shape = WithLeading(all.rows.size(), WithLeading(chunk, sample));
+    return Reshape(fill[0].second == 0 ? x : Pad(x, fill), std::move(shape));
+  };
+  all.inputs = cut(inputs);
+  all.targets = cut(targets);
+  return all;
+}
+
+// As many of the samples as there are rows.
+Value FirstRows(const Value& x) {
+  ViewAttributes view{.axes = IdentityMaps(x.rank()), .fill = 0, .shape = x.shape()};
+  view.shape[0] = kRows;
+  return View(x, std::move(view), LineOf(std::source_location::current()));
+}
+
+// The sums over a whole data set.
+Sums EvaluateAll(FitBuilder& builder, const Tape& tape, const std::vector<Value>& parameters,
+                 const Chunks& data, const Value& skip) {
+  const Array& rows = data.rows;
   Value trips = Tape(tape).Constant(Array(rows.size()));
   if (skip.tape() != nullptr) trips = Select(skip, 0, trips);
   LoopOptions options{.trips = trips, .carried = builder.NoSums(tape)};
   options.rows = Tape(tape).Constant(rows);
-  options.rows_limit = chunk;
+  options.rows_limit = data.chunk;
+  options.scanned = {data.inputs, data.targets};
   const LoopResult loop = Loop(tape, options, [&](LoopBody& body) -> LoopStep {
-    const Value places = BatchOf(body, Value(), chunk);
-    const Sums here =
-        builder.Evaluate(body.tape, parameters, Gather(inputs, places), Gather(targets, places));
+    const Sums here = builder.Evaluate(body.tape, parameters, FirstRows(body.scanned[0]),
+                                       FirstRows(body.scanned[1]));
     LoopStep step;
     for (size_t i = 0; i < here.size(); i++) step.carried.push_back(body.carried[i] + here[i]);
     return step;
@@ -219,10 +250,11 @@ absl::StatusOr<Graph> FitGraph(const Training& training, const TrainingPlan& pla
   };
   const Value inputs = input("train/inputs", data.input, n);
   const Value targets = input("train/targets", data.target, n);
-  Value validation_inputs, validation_targets;
+  std::optional<Chunks> validation_data;
   if (m > 0) {
-    validation_inputs = input("validation/inputs", data.input, m);
-    validation_targets = input("validation/targets", data.target, m);
+    validation_data =
+        InChunks(input("validation/inputs", data.input, m),
+                 input("validation/targets", data.target, m), training.evaluate_batch);
   }
   const Value seed = tape.Input("seed", kInt64, {});
   LoopOptions options;
@@ -246,10 +278,9 @@ absl::StatusOr<Graph> FitGraph(const Training& training, const TrainingPlan& pla
     }
     const EpochOfBatches trained = TrainEpoch(builder, training, plan, body.tape, carried, inputs,
                                               targets, order, seed, error);
-    const Sums validation =
-        m > 0 ? EvaluateAll(builder, training, body.tape, trained.carried.parameters,
-                            validation_inputs, validation_targets, trained.stop)
-              : Sums();
+    const Sums validation = m > 0 ? EvaluateAll(builder, body.tape, trained.carried.parameters,
+                                                *validation_data, trained.stop)
+                                  : Sums();
     const StateScope after = AdjustState(body.tape, plan, trained.carried);
     FitBuilder::Epoch epoch = builder.End(trained.carried, trained.sums, validation, after);
     error.Update(TakeNext(after, epoch.next.adjust));
@@ -350,7 +381,8 @@ absl::StatusOr<FitPieces> FitInPieces(const Training& training, const TrainingPl
     const Carried carried = StateInputs(tape, plan.state);
     const Sums train = sum_inputs(tape);
     const Sums validation =
-        m > 0 ? EvaluateAll(builder, training, tape, carried.parameters, inputs, targets, stopped)
+        m > 0 ? EvaluateAll(builder, tape, carried.parameters,
+                            InChunks(inputs, targets, training.evaluate_batch), stopped)
               : Sums();
     const StateScope adjust = AdjustState(tape, plan, carried);
     FitBuilder::Epoch epoch = builder.End(carried, train, validation, adjust);

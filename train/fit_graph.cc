@@ -133,6 +133,7 @@ Chunks InChunks(const Value& inputs, const Value& targets, int64_t chunk) {
 
 // As many of the samples as there are rows.
 Value FirstRows(const Value& x) {
+  if (!x.ok()) return x;
   ViewAttributes view{.axes = IdentityMaps(x.rank()), .fill = 0, .shape = x.shape()};
   view.shape[0] = kRows;
   return View(x, std::move(view), LineOf(std::source_location::current()));

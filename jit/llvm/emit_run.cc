@@ -76,6 +76,7 @@ Emitter::Value* Emitter::EmitCheckIndex(const loops::Instruction& i) {
     llvm::Type* bits = builder_.getIntNTy(static_cast<unsigned>(lanes));
     wrong = builder_.CreateIsNotNull(builder_.CreateBitCast(wrong, bits));
   }
+  llvm::BasicBlock* before = builder_.GetInsertBlock();
   llvm::BasicBlock* report = NewBlock("wrong_index");
   llvm::BasicBlock* next = BranchToCold(wrong, report);
   Start(report);
@@ -89,12 +90,22 @@ Emitter::Value* Emitter::EmitCheckIndex(const loops::Instruction& i) {
   CallRuntime("talweg_index_error", builder_.getVoidTy(),
               {frame_.context, builder_.getInt32(static_cast<uint32_t>(i.site)), indices, active,
                builder_.getInt32(static_cast<uint32_t>(lanes)), extent});
+  // Where all lanes count, an index that is inside needs no clamp.
+  const auto clamp = [&] {
+    Value* one = llvm::ConstantInt::get(extents->getType(), 1);
+    Value* least = Binary(llvm::Intrinsic::smin, index, builder_.CreateSub(extents, one));
+    return Binary(llvm::Intrinsic::smax, least, llvm::Constant::getNullValue(extents->getType()));
+  };
+  Value* clamped = counts == nullptr ? clamp() : nullptr;
+  llvm::BasicBlock* reported = builder_.GetInsertBlock();
   builder_.CreateBr(next);
   Start(next);
 
-  Value* one = llvm::ConstantInt::get(extents->getType(), 1);
-  Value* clamped = Binary(llvm::Intrinsic::smin, index, builder_.CreateSub(extents, one));
-  return Binary(llvm::Intrinsic::smax, clamped, llvm::Constant::getNullValue(extents->getType()));
+  if (counts != nullptr) return clamp();
+  llvm::PHINode* inside = builder_.CreatePHI(index->getType(), 2);
+  inside->addIncoming(index, before);
+  inside->addIncoming(clamped, reported);
+  return inside;
 }
 
 void Emitter::EmitFailIf(const loops::Instruction& i) {

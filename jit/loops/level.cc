@@ -7,13 +7,14 @@
 
 #include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
+#include "graph/axes.h"
 #include "graph/engine.h"
 #include "jit/loops/nest.h"
 
 namespace talweg::loops {
 namespace {
 
-constexpr int64_t kThin = 8;
+constexpr int64_t kThin = 16;
 
 // The same elements whichever way they are laid out: a scalar, or one number again and again.
 bool IsSplat(const Array& array) {
@@ -207,10 +208,55 @@ std::vector<bool> Level::ReadUnderOtherShapes(const Graph& graph) {
   return read;
 }
 
+// A kept axis that fills vectors, where the sum is over the last axis and short.
+int32_t Level::LaneAxisIn(const Node& reader, size_t operand) const {
+  if (reader.kind() != Kind::kContract) return -1;
+  const auto& contract = reader.As<ContractAttributes>();
+  const std::vector<int64_t>& sum = operand == 0 ? contract.lhs_sum : contract.rhs_sum;
+  const Shape& shape = node(reader.operands[operand]).type().shape;
+  if (contract.order.chains == 1 || sum.size() != 1) return -1;
+  const Dim terms = shape[static_cast<size_t>(sum[0])];
+  if (!terms.is_static() || terms.value() > kMostInTurn) return -1;
+  const auto& batch = operand == 0 ? contract.lhs_batch : contract.rhs_batch;
+  int64_t most = lowering_.machine.Lanes(reader.type().dtype) - 1;
+  int32_t widest = -1;
+  for (int64_t axis : KeptAxes(shape.size(), batch, sum)) {
+    const int64_t bound = BoundOf(shape[static_cast<size_t>(axis)]);
+    if (bound <= most) continue;
+    most = bound;
+    widest = static_cast<int32_t>(axis);
+  }
+  return widest;
+}
+
+std::vector<int32_t> Level::FindLaneAxes() const {
+  constexpr int32_t kUnread = -2;
+  std::vector<int32_t> axes(graph_.nodes().size(), kUnread);
+  const auto see = [&](NodeId id, int32_t axis) {
+    int32_t& known = axes[At(id)];
+    known = known == kUnread || known == axis ? axis : -1;
+  };
+  for (size_t i = 0; i < axes.size(); i++) {
+    if (fusion_.readers[i] == 0) continue;
+    const Node& reader = graph_.nodes()[i];
+    for (size_t k = 0; k < reader.operands.size(); k++) {
+      see(reader.operands[k], LaneAxisIn(reader, k));
+    }
+  }
+  for (NodeId id : graph_.outputs()) see(id, -1);
+  return axes;
+}
+
 std::vector<int32_t> Level::OrderFor(NodeId id) const {
-  if (!WantsRowMajor(id)) return {};
+  const bool row_major = WantsRowMajor(id);
+  const int32_t lane_axis = lane_axes_.empty() ? -1 : lane_axes_[At(id)];
+  if (!row_major && lane_axis < 0) return {};
   std::vector<int32_t> order(node(id).type().shape.size());
   std::iota(order.begin(), order.end(), 0);
+  if (!row_major) {
+    order.erase(order.begin() + lane_axis);
+    order.push_back(lane_axis);
+  }
   return order;
 }
 
@@ -377,6 +423,7 @@ void Level::BindTrips() {
 
 absl::Status Level::LowerGroups() {
   AddConstants();
+  lane_axes_ = FindLaneAxes();
   if (fusion_.groups_before_trips == 0) BindTrips();
   for (size_t g = 0; g < fusion_.groups.size(); g++) {
     if (absl::Status status = LowerGroup(fusion_.groups[g]); !status.ok()) return status;

@@ -47,6 +47,9 @@ struct Lowering {
   absl::flat_hash_map<std::pair<const Op*, DType>, int32_t> randoms;
 };
 
+// A contraction of many chains and at most so many terms may sum one chain after the other.
+inline constexpr int64_t kMostInTurn = 128;
+
 // A run-time symbol in a graph: its value and what it can not exceed; -1 where nothing says.
 struct Symbol {
   Register value = kNone;
@@ -122,8 +125,9 @@ class Level {
   // The same over a buffer that exists: row-major.
   Tensor RowMajor(const Type& type, int32_t buffer);
   // Whether somebody reads it under another shape, which is easy where its elements lie row-major
-  // without gaps; and its order in memory.
+  // without gaps.
   bool WantsRowMajor(NodeId id) const { return row_major_[At(id)]; }
+  // Its order in memory. Empty: as is best for its shape.
   std::vector<int32_t> OrderFor(NodeId id) const;
   // A member's tensor: the planned one or a new one.
   const Tensor& TensorFor(NodeId id);
@@ -135,6 +139,10 @@ class Level {
 
  private:
   static std::vector<bool> ReadUnderOtherShapes(const Graph& graph);
+  // The axis of each node that all who read it would have in the lanes: they sum over another one,
+  // in turn. -1: none.
+  std::vector<int32_t> FindLaneAxes() const;
+  int32_t LaneAxisIn(const Node& reader, size_t operand) const;
   static size_t At(NodeId id) { return static_cast<size_t>(id); }
 
   absl::Status LowerGroup(const Fusion::Group& group);
@@ -156,6 +164,7 @@ class Level {
   Symbol rows_, trips_;
   std::vector<std::optional<Tensor>> tensors_, planned_;
   absl::flat_hash_map<NodeId, Register> registers_;
+  std::vector<int32_t> lane_axes_;  // while groups are lowered
   const int32_t memory_site_;
   absl::flat_hash_map<std::pair<NodeId, int64_t>, int32_t> sites_;
 };

@@ -173,13 +173,13 @@ int32_t Nest::AxisIn(const Shape& shape, int32_t domain_axis) {
 
 // Operands of a contraction that are read again and again with the lanes far apart are copied
 // before, with the lane axis innermost.
-void Nest::PrepareLanes(const Schedule& schedule, std::vector<std::pair<NodeId, Tensor>>& copies) {
+void Nest::PrepareLanes(const Schedule& schedule) {
   if (schedule.lane_axis < 0) return;
   for (NodeId id : order_) {
     const Node& node = level_.node(id);
     if (node.kind() != Kind::kContract) continue;
     const auto& contract = node.As<ContractAttributes>();
-    if (contract.order.chains != 1) continue;
+    if (contract.order.chains != 1 && !schedule.turns) continue;
     const int32_t axis = AxisIn(node.type().shape, schedule.lane_axis);
     const size_t batch = contract.lhs_batch.size();
     if (axis < static_cast<int32_t>(batch)) continue;
@@ -212,7 +212,7 @@ void Nest::PrepareLanes(const Schedule& schedule, std::vector<std::pair<NodeId, 
         if (a != lane) order.push_back(a);
       }
       order.push_back(lane);
-      copies.push_back({node.operands[k], level_.CopyOf(node.operands[k], std::move(order))});
+      copies_.push_back({node.operands[k], level_.CopyOf(node.operands[k], std::move(order))});
       break;
     }
   }
@@ -256,20 +256,25 @@ bool Nest::MayOverrun(int32_t axis) const {
   return true;
 }
 
+void Nest::Prepare(const Schedule& schedule) {
+  copies_.clear();
+  terms_.clear();
+  if (!schedule.turns) PrepareTerms();
+  PrepareLanes(schedule);
+}
+
 void Nest::Emit() {
   for (Dim dim : domain_) {
     if (dim == Dim(0)) return;
   }
   Flatten();
-  PrepareTerms();
   const std::vector<Schedule> candidates = Candidates();
   size_t best = 0;
   if (candidates.size() > 1) {
     double least = std::numeric_limits<double>::infinity();
     for (size_t i = 0; i < candidates.size(); i++) {
-      copies_.clear();
       const size_t before = b_.Position();
-      PrepareLanes(candidates[i], copies_);
+      Prepare(candidates[i]);
       EmitWith(candidates[i]);
       double cost = 0;
       for (const Section& section : b_.TakeSections(before)) {
@@ -281,8 +286,7 @@ void Nest::Emit() {
       }
     }
   }
-  copies_.clear();
-  PrepareLanes(candidates[best], copies_);
+  Prepare(candidates[best]);
   EmitWith(candidates[best]);
 }
 

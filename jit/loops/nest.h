@@ -21,6 +21,7 @@ struct Schedule {
   int64_t vectors = 1;     // side by side along the lane axis
   int32_t tile_axis = -1;  // another axis, of which
   int64_t tile = 1;        // so many are worked on at once
+  bool turns = false;      // chains of a sum take turns, where they do not lie in the lanes
   friend bool operator==(const Schedule&, const Schedule&) = default;
 };
 
@@ -53,11 +54,15 @@ class Nest {
 
   const Shape& ShapeOf(NodeId id) const { return level_.node(id).type().shape; }
   void Flatten();
+  // Copies of operands that the schedule would rather read.
+  void Prepare(const Schedule& schedule);
   void PrepareTerms();
   std::vector<Tensor> FlatTerms(NodeId id);
-  void PrepareLanes(const Schedule& schedule, std::vector<std::pair<NodeId, Tensor>>& copies);
+  void PrepareLanes(const Schedule& schedule);
   bool IsDoneOnce() const;
   std::vector<Schedule> Candidates() const;  // nest_schedule.cc
+  // Tiles along the widest axis that does not lie in the lanes; returns its extent.
+  int64_t TileAxis(Schedule& schedule) const;
   // An extent or its bound; where there is none, a guess.
   int64_t LikelyExtent(Dim dim) const;
   bool MayOverrun(int32_t axis) const;

@@ -16,7 +16,7 @@ int32_t PowerOfTwoFrom(int64_t n) {
 }  // namespace
 
 void Nest::EmitWith(const Schedule& schedule) {
-  Reader reader(level_, members_);
+  Reader reader(level_, members_, schedule.turns);
   for (const auto& [id, tensor] : copies_) reader.Override(id, tensor);
   for (const auto& [id, tensor] : from_) reader.Override(id, tensor);
   for (const auto& [id, tensors] : terms_) reader.SetTerms(id, tensors);

@@ -18,6 +18,7 @@ constexpr int64_t kFewSums = 4;
 constexpr int32_t kMostSums = 8;
 // What is done once for so few elements is done one by one.
 constexpr int64_t kFewElements = 4096;
+constexpr size_t kMostCandidates = 4;
 
 }  // namespace
 
@@ -32,11 +33,22 @@ bool Nest::IsDoneOnce() const {
   return elements <= kFewElements;
 }
 
+int64_t Nest::TileAxis(Schedule& schedule) const {
+  int64_t most = 1;
+  for (size_t axis = 0; axis < domain_.size(); axis++) {
+    const int64_t extent = LikelyExtent(domain_[axis]);
+    if (static_cast<int32_t>(axis) == schedule.lane_axis || extent <= most) continue;
+    most = extent;
+    schedule.tile_axis = static_cast<int32_t>(axis);
+  }
+  return most;
+}
+
 std::vector<Schedule> Nest::Candidates() const {
   if (IsDoneOnce()) return {{}};
   const Machine& machine = level_.lowering().machine;
   int64_t element = 8;
-  bool has_chain = false, has_chains = false;
+  bool has_chain = false, has_chains = false, takes_turns = false, sums_in_order = false;
   int64_t terms = 0;  // of the longest sum
   const auto see = [&](DType dtype) {
     if (dtype != kBool) element = std::min(element, SizeOf(dtype));
@@ -44,6 +56,9 @@ std::vector<Schedule> Nest::Candidates() const {
   for (NodeId id : order_) {
     const Node& node = level_.node(id);
     see(node.type().dtype);
+    if (node.kind() == Kind::kReduce) {
+      sums_in_order = sums_in_order || node.As<ReduceAttributes>().order.chains == 1;
+    }
     if (node.kind() == Kind::kContract) {
       const auto& contract = node.As<ContractAttributes>();
       has_chain = has_chain || contract.order.chains == 1;
@@ -54,10 +69,13 @@ std::vector<Schedule> Nest::Candidates() const {
         count *= std::min<int64_t>(LikelyExtent(dim), 1 << 20);
       }
       terms = std::max(terms, count);
+      takes_turns = takes_turns || (contract.order.chains > 1 && contract.lhs_sum.size() == 1 &&
+                                    count <= kMostInTurn);
     }
   }
   for (const Target& target : writes_) see(target.to.dtype);
-  auto lanes = static_cast<int32_t>(std::max<int64_t>(1, machine.vector_bytes / element));
+  const auto full = static_cast<int32_t>(std::max<int64_t>(1, machine.vector_bytes / element));
+  int32_t lanes = full;
   // Sums of many chains have a register for each lane of the result.
   if (has_chains) lanes = std::min(lanes, kMostSums);
   const auto extent = [&](size_t axis) { return LikelyExtent(domain_[axis]); };
@@ -77,12 +95,7 @@ std::vector<Schedule> Nest::Candidates() const {
       // Accumulators for half of the registers or more, so that the sums do not wait for each
       // other.
       if (known) schedule.vectors = std::min(vectors, kMostVectors);
-      int64_t most = 1;
-      for (size_t other = 0; other < domain_.size(); other++) {
-        if (other == axis || extent(other) <= most) continue;
-        most = extent(other);
-        schedule.tile_axis = static_cast<int32_t>(other);
-      }
+      const int64_t most = TileAxis(schedule);
       const int64_t registers = std::max<int64_t>(1, lanes * element / machine.vector_bytes);
       const int64_t sums = terms < kShortSum ? kFewSums : machine.vector_registers * 3 / 4;
       if (schedule.tile_axis >= 0) {
@@ -94,11 +107,21 @@ std::vector<Schedule> Nest::Candidates() const {
               static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(schedule.tile)));
         }
       }
-    } else if (known && vectors <= 2) {
+    } else if (known && vectors <= (sums_in_order ? kMostVectors : 2)) {
       schedule.vectors = vectors;
     }
     candidates.push_back(schedule);
-    if (candidates.size() == 4) break;
+    if (takes_turns && !has_chain) {
+      // All lanes hold results.
+      schedule.lanes = full;
+      schedule.vectors = 1;
+      schedule.turns = true;
+      const int64_t most = TileAxis(schedule);
+      schedule.tile =
+          std::clamp<int64_t>(machine.vector_registers / 4, 1, std::min(most, kMostTile));
+      candidates.push_back(schedule);
+    }
+    if (candidates.size() >= kMostCandidates) break;
   }
   // Elements that lie anywhere are as well collected one by one.
   const bool gathers =

@@ -16,9 +16,9 @@ namespace talweg::loops {
 // from the result back to what lies in memory, and keeps what it has found.
 class Reader {
  public:
-  // `members` are computed here; other nodes' values come from memory.
-  Reader(Level& level, const absl::flat_hash_set<NodeId>& members)
-      : level_(level), b_(level.b()), members_(members), memo_(1) {}
+  // `members` are computed here; other nodes' values come from memory. `turns`: see reduce.cc.
+  Reader(Level& level, const absl::flat_hash_set<NodeId>& members, bool turns = false)
+      : level_(level), b_(level.b()), members_(members), turns_(turns), memo_(1) {}
 
   // A register of the point's lanes, or of one where the value does not depend on the lane.
   Register Value(NodeId id, const Point& point);
@@ -83,6 +83,11 @@ class Reader {
                Registers& acc);
   void StepRange(const Terms& terms, absl::Span<const Point> points, Bound begin, Bound end,
                  Sum& sum, Registers& acc);
+  bool TakesTurns(const Terms& terms) const;
+  // Many chains one after another, results in the lanes, at several points at once.
+  Registers InTurn(const Terms& terms, absl::Span<const Point> points);
+  Registers Chain(const Terms& terms, absl::Span<const Point> points, Register number,
+                  int64_t like);
   // The terms in the lanes, many chains at once.
   Register ByLanes(const Terms& terms, const Point& point);
   Registers ChainsOf(const Terms& terms, absl::Span<const Point> points, Bound begin, Bound end);
@@ -95,6 +100,7 @@ class Reader {
   Level& level_;
   Builder& b_;
   const absl::flat_hash_set<NodeId>& members_;
+  const bool turns_;
   std::vector<absl::flat_hash_map<Key, Register>> memo_;
   absl::flat_hash_map<NodeId, Tensor> overrides_;
   absl::flat_hash_map<NodeId, std::vector<Tensor>> terms_;

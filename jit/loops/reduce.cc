@@ -1,7 +1,9 @@
 // Reductions and contractions inside of a nest, in the order that the node states (graph/order.h).
-// Two schedules keep it:
+// Three schedules keep it:
 //
 //   in order   one chain a result; results lie in the lanes, and a tile of them is summed at once;
+//   in turn    sixteen chains a result; results lie in the lanes, and one chain is summed after the
+//              other: no shuffles, and no lanes that stay empty at the last terms;
 //   by lanes   sixteen chains a result, one in each lane; neighbouring results are joined by the
 //              same shuffles, which leave one result in each lane.
 
@@ -173,11 +175,18 @@ Register Reader::Step(const Terms& terms, const Point& point, const Sum& sum, Re
   return b_.Fma(x, TermValue(terms, 1, point, sum), acc);
 }
 
+bool Reader::TakesTurns(const Terms& terms) const {
+  return terms.is_contract() && terms.flat == nullptr && terms.extents.size() == 1 &&
+         terms.extents[0].reg == kNone && terms.extents[0].value <= kMostInTurn;
+}
+
 void Reader::Reduce(NodeId id, absl::Span<const Point> points) {
   const Terms terms = TermsOf(id);
   Registers results;
   if (terms.order.chains == 1) {
     results = InOrder(terms, points);
+  } else if (turns_ && TakesTurns(terms)) {
+    results = InTurn(terms, points);
   } else {
     for (const Point& point : points) results.push_back(ByLanes(terms, point));
   }
@@ -279,7 +288,64 @@ Registers Reader::InBlocks(const Terms& terms, const Registers& identity, F&& su
   return b_.CloseFor(next);
 }
 
-// ---- Sixteen chains
+// ---- Sixteen chains, in turn
+
+// One chain after another; the sums wait in memory until the tree joins them. So few of them are in
+// registers at a time, and the code is short.
+Registers Reader::InTurn(const Terms& terms, absl::Span<const Point> points) {
+  const int32_t chains = terms.order.chains, lanes = points[0].lanes;
+  const auto sums = static_cast<int64_t>(points.size()) * lanes;
+  const int32_t waiting = b_.AddBuffer({.name = "chains",
+                                        .dtype = terms.dtype,
+                                        .home = Buffer::Home::kArena,
+                                        .slot = -1,
+                                        .offset = 0,
+                                        .elements = chains * sums});
+  // Chains from `first` to `last` - 1 have equally many terms.
+  const auto add_up = [&](int64_t first, int64_t last) {
+    if (first == last) return;
+    const Builder::Loop loop = b_.OpenFor({.value = first}, {.value = last}, 1);
+    Open();
+    const Registers chain = Chain(terms, points, loop.variable, first);
+    const Register place = b_.Times(loop.variable, sums);
+    for (size_t i = 0; i < points.size(); i++) {
+      b_.Store(waiting, place, chain[i], {.offset = static_cast<int64_t>(i) * lanes});
+    }
+    Close();
+    b_.CloseFor();
+  };
+  const int64_t longer = terms.extents[0].value % chains;
+  add_up(0, longer);
+  add_up(longer, chains);
+  Registers results;
+  for (size_t i = 0; i < points.size(); i++) {
+    // Of the chains first, first + distance, ...
+    const auto join = [&](auto&& self, int32_t first, int32_t distance) -> Register {
+      if (distance == chains) {
+        const int64_t place = first * sums + static_cast<int64_t>(i) * lanes;
+        return b_.Load(waiting, b_.Index(place), lanes);
+      }
+      const Register lower = self(self, first, 2 * distance);
+      return Combine(terms, lower, self(self, first + distance, 2 * distance));
+    };
+    results.push_back(join(join, 0, 1));
+  }
+  return results;
+}
+
+// The chain of this number, which has as many terms as chain `like`.
+Registers Reader::Chain(const Terms& terms, absl::Span<const Point> points, Register number,
+                        int64_t like) {
+  Registers sums;
+  for (const Point& point : points) sums.push_back(Identity(terms, point.lanes));
+  for (int64_t skip = 0; like + skip < terms.extents[0].value; skip += terms.order.chains) {
+    const Sum sum = {{b_.Plus(number, skip)}};
+    for (size_t i = 0; i < points.size(); i++) sums[i] = Step(terms, points[i], sum, sums[i]);
+  }
+  return sums;
+}
+
+// ---- Sixteen chains, by lanes
 
 // One register with a result in each of the point's lanes.
 Register Reader::ByLanes(const Terms& terms, const Point& point) {

@@ -43,7 +43,11 @@ Item Generator::NewInput(DType dtype, Shape shape) {
     Value value = Scalar(Value(t_.state(), -1), dtype, number ? Between(-2, 2) : Between(0, 1));
     return {BroadcastTo(value, shape), number ? -2.0 : 0, number ? 2.0 : 1};
   }
-  const Value value = t_.Input(absl::StrCat("x", inputs_++), dtype, std::move(shape));
+  // Only loops say how many trips there are.
+  const Shape spread = shape;
+  for (Dim& dim : shape) dim = dim == kTrips ? Dim(1) : dim;
+  Value value = t_.Input(absl::StrCat("x", inputs_++), dtype, shape);
+  if (shape != spread) value = BroadcastTo(value, spread);
   if (dtype == kBool) return {value, 0, 1};
   return IsFloat(dtype) ? Item{value, -2, 2} : Item{value, -9, 9};
 }

@@ -1,7 +1,7 @@
 # `./dev bench`, sourced by ./dev: reads benchmarks/goals.txt, runs programs and baselines in turn on the same cores, and prints
 # `goal NAME VALUE UNIT` or `absent NAME reason` for each goal asked for.
 
-bench_rounds=5
+bench_rounds=${TALWEG_BENCH_ROUNDS:-5}
 # These let all sides run in turn by themselves, and print ratios, of which one does not take the best: one round will do.
 bench_once=' matmul '
 bench_data=tests/data/blobs/blobs_1000_3_2_std2_seed2.csv

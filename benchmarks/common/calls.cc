@@ -5,6 +5,7 @@
 #include <memory>
 #include <numeric>
 #include <optional>
+#include <random>
 #include <string>
 #include <utility>
 
@@ -71,6 +72,15 @@ LoopStep Update(LoopBody& body, const Training& training, const TrainingPlan& pl
   return step;
 }
 
+absl::StatusOr<Array> RandomArray(const Type& type) {
+  std::mt19937 random(1);
+  std::uniform_real_distribution<double> number(0.1, 1);
+  absl::StatusOr<Array> array = Array::Zeros(kFloat64, Resolve(type.shape, {}));
+  if (!array.ok()) return array;
+  for (double& element : array->mutable_data<double>()) element = number(random);
+  return array->Cast(type.dtype);
+}
+
 // Numbers 0 to n - 1 in an order of their own.
 Array SomeOrder(int64_t n) {
   std::vector<int32_t> order(static_cast<size_t>(n));
@@ -79,41 +89,9 @@ Array SomeOrder(int64_t n) {
   return Array::Vector(order);
 }
 
-}  // namespace
-
-absl::StatusOr<double> BestSeconds(const Call& call, int runs) {
-  double best = std::numeric_limits<double>::infinity();
-  for (int run = 0; run < runs; run++) {
-    const auto start = std::chrono::steady_clock::now();
-    const absl::StatusOr<std::vector<Array>> outputs = call.Run();
-    const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
-    if (!outputs.ok()) return outputs.status();
-    best = std::min(best, time.count());
-  }
-  return best;
-}
-
-absl::StatusOr<Call> WholeFit(const Engine& engine, const Training& training,
-                              const TrainTest& data) {
-  // Fit draws the first parameters by one executable and runs all epochs by the next, its last.
-  const auto last = std::make_shared<std::optional<Call>>();
-  const Engine keeping = [&](const Graph& graph) -> absl::StatusOr<Executable> {
-    const absl::StatusOr<Executable> made = engine(graph);
-    if (!made.ok()) return made;
-    const auto keep = [last, made = *made](absl::Span<const Array> inputs, const SymbolValues&,
-                                           const RunOptions& options) {
-      last->emplace(Call{made, {inputs.begin(), inputs.end()}});
-      return made.Call(inputs, options);
-    };
-    return Executable(std::make_shared<const Graph>(graph), keep);
-  };
-  const absl::StatusOr<Fitted> fitted = Fit(keeping, training, data.train, data.test);
-  if (!fitted.ok()) return fitted.status();
-  return **last;
-}
-
-absl::StatusOr<Call> Updates(const Engine& engine, const Training& training, const Dataset& samples,
-                             int64_t updates) {
+// `updates` of them, or any number up to it, which is then an input.
+absl::StatusOr<Call> MakeUpdates(const Engine& engine, const Training& training,
+                                 const Dataset& samples, int64_t updates, bool any_number) {
   const absl::StatusOr<Dataset> data = Cast(samples, training.dtype);
   if (!data.ok()) return data.status();
   const auto sample = [](const Array& array) {
@@ -144,6 +122,7 @@ absl::StatusOr<Call> Updates(const Engine& engine, const Training& training, con
   options.rows = input(
       "rows", Array::Vector(std::vector<int64_t>(static_cast<size_t>(updates), training.batch)));
   options.rows_limit = training.batch;
+  if (any_number) options.trips = input("updates", Array(updates));
   const size_t states = plan->state.parameters + plan->state.slots;
   for (size_t i = 0; i < states; i++) {
     const StateSpec& spec = plan->state.specs[i];
@@ -175,6 +154,74 @@ absl::StatusOr<Call> Updates(const Engine& engine, const Training& training, con
     call.inputs.push_back(arrays.at(graph->input_name(i)));
   }
   return call;
+}
+
+}  // namespace
+
+absl::Status Call::Set(const std::string& name, const Array& array) {
+  const Graph& graph = executable.graph();
+  for (size_t i = 0; i < inputs.size(); i++) {
+    if (graph.input_name(i) != name) continue;
+    inputs[i] = array;
+    return absl::OkStatus();
+  }
+  return absl::NotFoundError(absl::StrCat("the graph has no input '", name, "'"));
+}
+
+absl::StatusOr<double> BestSeconds(const Call& call, int runs) {
+  double best = std::numeric_limits<double>::infinity();
+  for (int run = 0; run < runs; run++) {
+    const auto start = std::chrono::steady_clock::now();
+    const absl::StatusOr<std::vector<Array>> outputs = call.Run();
+    const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
+    if (!outputs.ok()) return outputs.status();
+    best = std::min(best, time.count());
+  }
+  return best;
+}
+
+absl::StatusOr<Call> CallOf(const Engine& engine, const std::function<Value(Tape&)>& value) {
+  Tape tape;
+  const absl::StatusOr<Graph> graph = tape.Finish({value(tape)});
+  if (!graph.ok()) return graph.status();
+  const absl::StatusOr<Executable> executable = engine(*graph);
+  if (!executable.ok()) return executable.status();
+  Call call{*executable, {}};
+  for (size_t i = 0; i < graph->inputs().size(); i++) {
+    absl::StatusOr<Array> array = RandomArray(graph->input_type(i));
+    if (!array.ok()) return array.status();
+    call.inputs.push_back(*std::move(array));
+  }
+  return call;
+}
+
+absl::StatusOr<Call> WholeFit(const Engine& engine, const Training& training,
+                              const TrainTest& data) {
+  // Fit draws the first parameters by one executable and runs all epochs by the next, its last.
+  const auto last = std::make_shared<std::optional<Call>>();
+  const Engine keeping = [&](const Graph& graph) -> absl::StatusOr<Executable> {
+    const absl::StatusOr<Executable> made = engine(graph);
+    if (!made.ok()) return made;
+    const auto keep = [last, made = *made](absl::Span<const Array> inputs, const SymbolValues&,
+                                           const RunOptions& options) {
+      last->emplace(Call{made, {inputs.begin(), inputs.end()}});
+      return made.Call(inputs, options);
+    };
+    return Executable(std::make_shared<const Graph>(graph), keep);
+  };
+  const absl::StatusOr<Fitted> fitted = Fit(keeping, training, data.train, data.test);
+  if (!fitted.ok()) return fitted.status();
+  return **last;
+}
+
+absl::StatusOr<Call> Updates(const Engine& engine, const Training& training, const Dataset& samples,
+                             int64_t updates) {
+  return MakeUpdates(engine, training, samples, updates, false);
+}
+
+absl::StatusOr<Call> UpdatesOfAnyNumber(const Engine& engine, const Training& training,
+                                        const Dataset& samples, int64_t most) {
+  return MakeUpdates(engine, training, samples, most, true);
 }
 
 }  // namespace talweg::bench

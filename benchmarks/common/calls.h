@@ -2,8 +2,11 @@
 #define TALWEG_BENCHMARKS_COMMON_CALLS_H_
 
 #include <cstdint>
+#include <functional>
+#include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "talweg.h"
 
@@ -15,10 +18,15 @@ struct Call {
   std::vector<Array> inputs;
 
   absl::StatusOr<std::vector<Array>> Run() const { return executable.Call(inputs); }
+  // Another array for the input of this name. Error: there is none.
+  absl::Status Set(const std::string& name, const Array& array);
 };
 
 // The best time of so many runs, in seconds.
 absl::StatusOr<double> BestSeconds(const Call& call, int runs);
+
+// The graph of one value, compiled, with random inputs: floats from 0.1 to 1.
+absl::StatusOr<Call> CallOf(const Engine& engine, const std::function<Value(Tape&)>& value);
 
 // The one call that Fit makes of a training: loops over epochs and batches, order of samples,
 // updates, metrics, validation, history. `data.test` may be empty.
@@ -31,6 +39,12 @@ absl::StatusOr<Call> WholeFit(const Engine& engine, const Training& training,
 // function, the number of samples in a batch is known only at run time.
 absl::StatusOr<Call> Updates(const Engine& engine, const Training& training, const Dataset& samples,
                              int64_t updates);
+
+// The same where the number of updates, at most `most`, is an input, the int64 scalar "updates".
+// What a call costs besides (copies of the parameters, mainly) is the same for any number, so that
+// the difference of two calls is the time of updates alone.
+absl::StatusOr<Call> UpdatesOfAnyNumber(const Engine& engine, const Training& training,
+                                        const Dataset& samples, int64_t most);
 
 }  // namespace talweg::bench
 

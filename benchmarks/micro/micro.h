@@ -19,9 +19,6 @@ struct NamedEngine {
 };
 inline const NamedEngine kEngines[] = {{"jit", JitEngine()}, {"interpreter", Interpret}};
 
-// The graph of one value, compiled, with random inputs: floats from 0.1 to 1.
-absl::StatusOr<Call> CallOf(const Engine& engine, const std::function<Value(Tape&)>& value);
-
 // A benchmark that runs a call. The call is made when the benchmark starts, so that a filter costs
 // nothing; `operations` a run are shown as a rate.
 void Register(const std::string& name, std::function<absl::StatusOr<Call>()> make,

@@ -2,13 +2,16 @@
 
 #include "benchmarks/common/calls.h"
 
+#include <memory>
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "benchmarks/common/large.h"
 #include "benchmarks/common/tutorial.h"
 #include "benchmarks/random/network.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "jit/flop.h"
 
 namespace talweg::bench {
 namespace {
@@ -61,6 +64,52 @@ TEST(Updates, SumTheLossesOfAllBatches) {
   }
   EXPECT_GT(sums[0], 1);
   EXPECT_NEAR(sums[1], 2 * sums[0], 1e-9 * sums[1]);
+}
+
+TEST(UpdatesOfAnyNumber, AreAsManyAsTheyShouldBe) {
+  const absl::StatusOr<TrainTest> data = SomeBlobs();
+  ASSERT_TRUE(data.ok()) << data.status();
+  absl::StatusOr<Call> any = UpdatesOfAnyNumber(JitEngine(), TutorialTraining(), data->train, 7);
+  ExpectSameOutputs(any, Updates(JitEngine(), TutorialTraining(), data->train, 7));
+  ASSERT_TRUE(any->Set("updates", Array(int64_t{4})).ok());
+  ExpectSameOutputs(any, Updates(JitEngine(), TutorialTraining(), data->train, 4));
+  EXPECT_THAT(std::string(any->Set("update", Array(1.0)).message()), HasSubstr("update"));
+}
+
+// Operations of one update of the large network, as the graph counts them.
+absl::StatusOr<double> FlopOfLarge(int64_t batch) {
+  const absl::StatusOr<Dataset> samples = LargeSamples(batch);
+  if (!samples.ok()) return samples.status();
+  const auto flop = std::make_shared<double>(0);
+  const Engine counting = [flop](const Graph& graph) -> absl::StatusOr<Executable> {
+    const absl::StatusOr<Graph> counted = CountFlop(graph);
+    if (!counted.ok()) return counted.status();
+    const absl::StatusOr<Executable> made = JitEngine()(*counted);
+    if (!made.ok()) return made;
+    const auto run = [flop, made = *made](absl::Span<const Array> inputs, const SymbolValues&,
+                                          const RunOptions& options) {
+      absl::StatusOr<std::vector<Array>> outputs = made.Call(inputs, options);
+      if (!outputs.ok()) return outputs;
+      *flop = outputs->back().At(0);
+      outputs->pop_back();
+      return outputs;
+    };
+    return Executable(std::make_shared<const Graph>(graph), run);
+  };
+  const absl::StatusOr<Call> call = Updates(counting, LargeTraining(Sgd(), batch), *samples, 1);
+  if (!call.ok()) return call.status();
+  if (const absl::Status status = call->Run().status(); !status.ok()) return status;
+  return *flop;
+}
+
+// What two updates of different batches differ by is the work on the samples: the contractions, and
+// a few operations for each unit.
+TEST(Large, CountsTheFlopOfItsContractions) {
+  const absl::StatusOr<double> few = FlopOfLarge(2), more = FlopOfLarge(6);
+  ASSERT_TRUE(few.ok()) << few.status();
+  ASSERT_TRUE(more.ok()) << more.status();
+  EXPECT_GT(*more - *few, LargeFlop(4));
+  EXPECT_LT(*more - *few, 1.005 * LargeFlop(4));
 }
 
 TEST(WholeFit, GivesTheHistoryOfFit) {

@@ -4,6 +4,7 @@
 
 #include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
+#include "jit/loops/hoist.h"
 #include "jit/loops/level.h"
 #include "jit/loops/nest.h"
 
@@ -100,6 +101,7 @@ absl::StatusOr<Program> Lower(const Graph& graph, const Machine& machine,
     level.CopyTo(id, out);
   }
   Program program = std::move(b).Take();
+  HoistInvariants(program, machine);
   if (absl::Status status = AssignMemory(program); !status.ok()) return status;
   return program;
 }

@@ -481,7 +481,7 @@ void Reader::FindPlaces(const Terms& terms, absl::Span<const Point> points, Regi
   const DType narrow = most >= 0 && most < kWidePlaces ? kInt32 : kInt64;
   Registers places;
   for (const Point& point : points) {
-    places.push_back(b_.Splat(b_.Convert(narrow, b_.Index(-1)), point.lanes));
+    places.push_back(b_.Splat(b_.Convert(narrow, b_.Index(0)), point.lanes));
   }
   const auto look = [&](const Sum& sum, Register place, Registers& found) {
     for (size_t i = 0; i < points.size(); i++) {
@@ -492,12 +492,11 @@ void Reader::FindPlaces(const Terms& terms, absl::Span<const Point> points, Regi
         const Register best_is_nan = b_.Binary(Opcode::kNotEqual, best[i], best[i]);
         same = b_.Binary(Opcode::kOr, same, b_.Binary(Opcode::kAnd, x_is_nan, best_is_nan));
       }
-      const Register none = b_.Binary(Opcode::kLess, found[i], b_.Like(found[i], 0));
-      const Register is_first = b_.Binary(Opcode::kAnd, same, none);
-      found[i] = b_.Select(is_first, b_.Convert(narrow, place), found[i]);
+      found[i] = b_.Select(same, b_.Convert(narrow, place), found[i]);
     }
   };
-  // Loops over the axes, with the place counted row-major.
+  // Loops over the axes from their ends, with the place counted row-major: the last that is found
+  // is the first.
   const auto visit = [&](auto&& self, size_t axis, Sum& sum, Register place,
                          Registers& found) -> void {
     if (axis == terms.extents.size()) return look(sum, place, found);
@@ -505,7 +504,7 @@ void Reader::FindPlaces(const Terms& terms, absl::Span<const Point> points, Regi
     const Register count = extent.reg == kNone ? b_.Index(extent.value) : extent.reg;
     const Register before = b_.Mul(place, count);
     if (extent.reg == kNone && extent.value <= terms.written_out()) {
-      for (int64_t i = 0; i < extent.value; i++) {
+      for (int64_t i = extent.value; i-- > 0;) {
         sum.push_back({b_.Index(i)});
         self(self, axis + 1, sum, b_.Plus(before, i), found);
         sum.pop_back();
@@ -515,8 +514,9 @@ void Reader::FindPlaces(const Terms& terms, absl::Span<const Point> points, Regi
     const Builder::Loop loop = b_.OpenFor({.value = 0}, extent, 1, found);
     Open();
     Registers inside = loop.carried;
-    sum.push_back({loop.variable});
-    self(self, axis + 1, sum, b_.Add(before, loop.variable), inside);
+    const Register index = b_.Sub(b_.Plus(count, -1), loop.variable);
+    sum.push_back({index});
+    self(self, axis + 1, sum, b_.Add(before, index), inside);
     sum.pop_back();
     Close();
     found = b_.CloseFor(inside);
@@ -524,7 +524,7 @@ void Reader::FindPlaces(const Terms& terms, absl::Span<const Point> points, Regi
   Sum sum;
   visit(visit, 0, sum, b_.Index(0), places);
   for (size_t i = 0; i < points.size(); i++) {
-    best[i] = b_.Convert(kInt64, b_.Binary(Opcode::kMax, places[i], b_.Like(places[i], 0)));
+    best[i] = b_.Convert(kInt64, places[i]);
   }
 }
 

@@ -1,5 +1,5 @@
 // Programs drawn at random give the same bits with and without vector instructions, simplified by
-// the builder or not.
+// the builder or not, with and without what is the same in each trip moved out of loops.
 
 #include <cstdlib>
 #include <iostream>
@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "jit/loops/hoist.h"
 #include "tests/base/seeds.h"
 #include "tests/jit/loops/random_program.h"
 
@@ -46,6 +47,10 @@ TEST(RandomProgram, GivesTheSameBitsHoweverItRuns) {
     errors += want.ok() ? 0 : 1;
     ExpectSame(made.harness->RunAs(Evaluator(program, false), made.inputs), want,
                "without vectors");
+    Program hoisted = program;
+    HoistInvariants(hoisted, Machine());
+    EXPECT_EQ(Verify(hoisted), absl::OkStatus());
+    ExpectSame(made.harness->RunAs(Evaluator(hoisted), made.inputs), want, "with less in loops");
     ExpectSame(plain.harness->Run(plain.inputs), want, "as it was asked for");
   }
   std::cout << instructions / static_cast<int64_t>(seeds.size()) << " registers each, " << errors

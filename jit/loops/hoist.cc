@@ -1,0 +1,229 @@
+#include "jit/loops/hoist.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+
+namespace talweg::loops {
+namespace {
+
+// Registers that are left to the backend's own needs.
+constexpr int64_t kSpare = 3;
+
+class Hoister {
+ public:
+  Hoister(Program& program, const Machine& machine) : program_(program), machine_(machine) {}
+
+  // `bounds` has what is known of loop variables around, as their least and greatest values.
+  void Run(Block& block, bool in_section) {
+    for (size_t i = 0; i < block.size(); i++) {
+      if (auto* section = std::get_if<Section>(&block[i].node)) {
+        if (!section->once) Run(section->body, true);
+      } else if (auto* branch = std::get_if<If>(&block[i].node)) {
+        Run(branch->body, in_section);
+      } else if (auto* loop = std::get_if<For>(&block[i].node)) {
+        if (!in_section || !IsInnermost(*loop)) {
+          AddBounds(*loop);
+          Run(loop->body, in_section);
+          continue;
+        }
+        Block moved = Hoist(*loop);
+        const auto at = block.begin() + static_cast<std::ptrdiff_t>(i);
+        i += moved.size();
+        block.insert(at, std::make_move_iterator(moved.begin()),
+                     std::make_move_iterator(moved.end()));
+      }
+    }
+  }
+
+ private:
+  struct Range {
+    int64_t least = 0, most = 0;
+  };
+
+  static bool IsInnermost(const For& loop) {
+    return std::all_of(loop.body.begin(), loop.body.end(), [](const Statement& statement) {
+      return std::holds_alternative<Instruction>(statement.node);
+    });
+  }
+
+  static const Instruction& At(const Block& block, size_t i) {
+    return std::get<Instruction>(block[i].node);
+  }
+
+  void AddBounds(const For& loop) {
+    if (loop.begin.reg != kNone || loop.end.reg != kNone) return;
+    ranges_[loop.variable] = {loop.begin.value, std::max(loop.begin.value, loop.end.value - 1)};
+  }
+
+  // A register's constant value or bounds; an index of none is 0.
+  const Range* RangeOf(Register index) const {
+    static constexpr Range kZero;
+    if (index == kNone) return &kZero;
+    const auto it = ranges_.find(index);
+    return it == ranges_.end() ? nullptr : &it->second;
+  }
+
+  bool IsSafe(const Instruction& load) const {
+    const int64_t elements = program_.buffers[static_cast<size_t>(load.buffer)].elements;
+    const Range* index = RangeOf(load.args[0]);
+    if (index == nullptr || elements < 0) return false;
+    const int64_t reach = load.stride * (program_.type(load.result).lanes - 1);
+    const auto offset = static_cast<int64_t>(load.immediate);
+    return index->least + offset + std::min<int64_t>(reach, 0) >= 0 &&
+           index->most + offset + std::max<int64_t>(reach, 0) < elements;
+  }
+
+  // Vector registers that a value takes. Truth values count, too: not all processors have masks.
+  int64_t Registers(Register r) const {
+    const RegisterType type = program_.type(r);
+    if (type.lanes == 1 && !IsFloat(type.dtype)) return 0;
+    const int64_t bytes = type.lanes * SizeOf(type.dtype);
+    return std::max<int64_t>(1, (bytes + machine_.vector_bytes - 1) / machine_.vector_bytes);
+  }
+
+  Block Hoist(For& loop) {
+    const size_t size = loop.body.size();
+    absl::flat_hash_map<Register, size_t> defined;  // in the body: by which instruction
+    absl::flat_hash_set<int32_t> stored;
+    for (size_t i = 0; i < size; i++) {
+      const Instruction& instruction = At(loop.body, i);
+      if (instruction.result != kNone) defined[instruction.result] = i;
+      const bool reads_only = instruction.code == Code::kScalar ||
+                              instruction.code == Code::kLoad ||
+                              instruction.code == Code::kLoadEach;
+      if (!reads_only && instruction.buffer >= 0) stored.insert(instruction.buffer);
+    }
+    const auto inside = [&](Register r) {
+      return r == loop.variable ||
+             std::any_of(loop.carried.begin(), loop.carried.end(),
+                         [&](const For::Carried& c) { return c.inside == r; });
+    };
+    std::vector<bool> same(size, false);
+    for (size_t i = 0; i < size; i++) {
+      const Instruction& instruction = At(loop.body, i);
+      same[i] = IsPure(instruction) &&
+                std::all_of(instruction.args.begin(), instruction.args.end(), [&](Register r) {
+                  if (r == kNone) return true;
+                  const auto it = defined.find(r);
+                  return it == defined.end() ? !inside(r) : same[it->second];
+                });
+      if (IsConstant(instruction) && program_.type(instruction.result).lanes == 1) {
+        const auto value = static_cast<int64_t>(instruction.immediate);
+        ranges_[instruction.result] = {value, value};
+      }
+      if (same[i] && instruction.code == Code::kLoad) {
+        same[i] = !stored.contains(instruction.buffer) && IsSafe(instruction);
+      }
+    }
+    const std::vector<bool> wanted = Choose(loop, same, defined);
+    Block moved, rest;
+    for (size_t i = 0; i < size; i++) {
+      (wanted[i] ? moved : rest).push_back(std::move(loop.body[i]));
+    }
+    loop.body = std::move(rest);
+    return moved;
+  }
+
+  static bool IsConstant(const Instruction& instruction) {
+    return instruction.code == Code::kScalar && instruction.opcode == Opcode::kConstant;
+  }
+
+  static bool IsPure(const Instruction& instruction) {
+    switch (instruction.code) {
+      case Code::kScalar:
+        return instruction.opcode != Opcode::kCall;
+      case Code::kSplat:
+      case Code::kLanes:
+      case Code::kShuffle:
+      case Code::kLoad:
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  // Of the instructions that are the same in each trip, those to move.
+  std::vector<bool> Choose(const For& loop, const std::vector<bool>& same,
+                           const absl::flat_hash_map<Register, size_t>& defined) const {
+    const size_t size = loop.body.size();
+    std::vector<bool> wanted(size, false), used(size, false);
+    const auto use = [&](Register r) {
+      const auto it = defined.find(r);
+      if (it != defined.end() && same[it->second]) used[it->second] = true;
+    };
+    for (size_t i = 0; i < size; i++) {
+      if (same[i]) continue;
+      for (Register r : At(loop.body, i).args) use(r);
+    }
+    for (const For::Carried& carried : loop.carried) use(carried.next);
+    use(loop.until);
+    int64_t left = machine_.vector_registers - kSpare - Pressure(loop, same);
+    for (size_t i = 0; i < size; i++) {
+      const Instruction& instruction = At(loop.body, i);
+      if (!used[i] || IsConstant(instruction)) continue;
+      const int64_t registers = Registers(instruction.result);
+      if (registers == 0 || registers > left) continue;
+      left -= registers;
+      Want(loop, i, defined, wanted);
+    }
+    return wanted;
+  }
+
+  // An instruction and all that it is made of.
+  static void Want(const For& loop, size_t i, const absl::flat_hash_map<Register, size_t>& defined,
+                   std::vector<bool>& wanted) {
+    std::vector<size_t> rest = {i};
+    while (!rest.empty()) {
+      const size_t next = rest.back();
+      rest.pop_back();
+      if (wanted[next]) continue;
+      wanted[next] = true;
+      for (Register r : At(loop.body, next).args) {
+        const auto it = defined.find(r);
+        if (it != defined.end()) rest.push_back(it->second);
+      }
+    }
+  }
+
+  // The most vector registers that are alive at once in a trip, besides what is the same in all of
+  // them.
+  int64_t Pressure(const For& loop, const std::vector<bool>& same) const {
+    absl::flat_hash_set<Register> alive;
+    int64_t now = 0, most = 0;
+    const auto begin = [&](Register r) {
+      if (r != kNone && alive.insert(r).second) now += Registers(r);
+    };
+    for (const For::Carried& carried : loop.carried) begin(carried.next);
+    for (size_t i = loop.body.size(); i-- > 0;) {
+      const Instruction& instruction = At(loop.body, i);
+      most = std::max(most, now);
+      if (same[i]) {
+        if (alive.erase(instruction.result) > 0) now -= Registers(instruction.result);
+        continue;
+      }
+      if (instruction.result != kNone && alive.erase(instruction.result) > 0) {
+        now -= Registers(instruction.result);
+      }
+      for (Register r : instruction.args) begin(r);
+    }
+    return std::max(most, now);
+  }
+
+  Program& program_;
+  const Machine& machine_;
+  absl::flat_hash_map<Register, Range> ranges_;
+};
+
+}  // namespace
+
+void HoistInvariants(Program& program, const Machine& machine) {
+  Hoister(program, machine).Run(program.body, false);
+}
+
+}  // namespace talweg::loops

@@ -1,0 +1,22 @@
+#ifndef TALWEG_JIT_LOOPS_HOIST_H_
+#define TALWEG_JIT_LOOPS_HOIST_H_
+
+#include "jit/loops/ir.h"
+#include "jit/loops/machine.h"
+
+namespace talweg::loops {
+
+// Moves what is the same in each trip of an innermost loop out in front of it, where it stays in a
+// vector register: weights that every row reads, numbers spread over lanes. As many as there are
+// registers left; a value that had to be spilled would cost more than it saves, and what is read
+// from memory where it is used costs no instruction of its own. Constants stay, since they are no
+// instructions, and so do loads that only a trip makes safe or that a store of the loop may change.
+//
+//   for %7 = 0 to %3                      %8 float32x16 = load weights[0]
+//     %8 float32x16 = load weights[0]     for %7 = 0 to %3
+//     ...                                   ...
+void HoistInvariants(Program& program, const Machine& machine);
+
+}  // namespace talweg::loops
+
+#endif  // TALWEG_JIT_LOOPS_HOIST_H_

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <limits>
-#include <numeric>
 #include <string>
 
 #include "absl/strings/match.h"
@@ -173,19 +172,11 @@ absl::Status Session::Start(const FitKit& kit, const NamedArrays& numbers) {
     if (train_.size() > std::numeric_limits<int32_t>::max()) {
       return absl::InvalidArgumentError("training: more samples than int32 can number");
     }
-    random_.emplace(static_cast<uint32_t>(training_.seed));
-    order_.resize(static_cast<size_t>(train_.size()));
-    std::iota(order_.begin(), order_.end(), 0);
-    for (int64_t i = 0; i < epoch_; i++) NextOrder();
+    orders_.emplace(training_.seed, train_.size());
+    for (int64_t i = 0; i < epoch_; i++) orders_->Next();
   }
   rate_ = PresentRate(std::numeric_limits<double>::quiet_NaN());
   return absl::OkStatus();
-}
-
-// Keras shuffles one array in place before each epoch, so that permutations accumulate.
-absl::Span<const int32_t> Session::NextOrder() {
-  random_->Shuffle(absl::MakeSpan(order_));
-  return order_;
 }
 
 NamedArrays Session::ParametersOf(const NamedArrays& state) const {

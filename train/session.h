@@ -10,13 +10,13 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/array.h"
-#include "base/random.h"
 #include "data/dataset.h"
 #include "graph/engine.h"
 #include "train/callback.h"
 #include "train/fit.h"
 #include "train/fit_graph.h"
 #include "train/history.h"
+#include "train/numpy_orders.h"
 #include "train/training.h"
 
 namespace talweg {
@@ -53,8 +53,6 @@ absl::StatusOr<FitKit> MakeKit(const Training& training, const Dataset& train,
                                const Dataset& validation);
 // An array of a state's start value.
 absl::StatusOr<Array> StartOf(const StateSpec& spec);
-// How many numbers of NumPy's orders are made at a time; longer trainings go in several calls.
-inline constexpr int64_t kOrdersAtATime = int64_t{1} << 24;
 
 // One training under way: plan, data, state, and what its callbacks see.
 class Session final : public Run {
@@ -107,8 +105,6 @@ class Session final : public Run {
   // The rate after all adjustments, as callbacks see it at an epoch's end.
   double PresentRate(double row_rate) const;
   int64_t Counter(const char* name) const { return state_.at(name).data<int64_t>()[0]; }
-  // The next epoch's order of samples, where the host makes it.
-  absl::Span<const int32_t> NextOrder();
   // The order of samples of the present epoch, whoever makes it.
   absl::StatusOr<std::vector<int64_t>> PresentOrder();
   bool StopAsked() const {
@@ -127,8 +123,7 @@ class Session final : public Run {
   std::optional<Executable> fit_, initial_;
   NamedArrays state_;  // by the names of the plan's states
   NamedArrays hypers_;
-  std::optional<NumPyRandom> random_;
-  std::vector<int32_t> order_;
+  std::optional<NumPyOrders> orders_;  // where the host makes them
   History history_;
   std::vector<Measured> logs_;
   std::optional<Executable> shuffle_;  // see PresentOrder

@@ -17,19 +17,13 @@ absl::StatusOr<NamedArrays> Session::FitInputs(const Graph& graph, int64_t epoch
     inputs["validation/inputs"] = validation_.inputs;
     inputs["validation/targets"] = validation_.targets;
   }
-  if (!random_) {
+  if (!orders_) {
     inputs["epochs"] = Array(epochs);
     return inputs;
   }
-  std::vector<int32_t> orders;
-  for (int64_t i = 0; i < epochs; i++) {
-    const absl::Span<const int32_t> order = NextOrder();
-    orders.insert(orders.end(), order.begin(), order.end());
-  }
-  absl::StatusOr<Array> array =
-      Array::From<int32_t>({epochs, train_.size()}, absl::MakeConstSpan(orders));
-  if (!array.ok()) return array.status();
-  inputs["order"] = *std::move(array);
+  absl::StatusOr<Array> orders = orders_->Next(epochs);
+  if (!orders.ok()) return orders.status();
+  inputs["order"] = *std::move(orders);
   return inputs;
 }
 
@@ -48,9 +42,7 @@ absl::Status Session::TrainByEpochs() {
   // Where nobody watches, all epochs are one call; else one at a time.
   while (epoch_ < training_.epochs && !stopped_ && !StopAsked()) {
     int64_t count = watched ? 1 : training_.epochs - epoch_;
-    if (random_) {
-      count = std::clamp<int64_t>(kOrdersAtATime / train_.size(), 1, count);
-    }
+    if (orders_) count = NumPyOrders::EpochsAtATime(train_.size(), count);
     const absl::StatusOr<NamedArrays> inputs = FitInputs(executable.graph(), count);
     if (!inputs.ok()) return inputs.status();
     Each(&Callback::OnEpochBegin);
@@ -84,8 +76,8 @@ absl::Status Session::TrainByEpochs() {
 // The permutation that the graph of the whole fit draws for this epoch, by a graph of its own.
 absl::StatusOr<std::vector<int64_t>> Session::PresentOrder() {
   std::vector<int64_t> order(static_cast<size_t>(train_.size()));
-  if (random_) {
-    const absl::Span<const int32_t> next = NextOrder();
+  if (orders_) {
+    const absl::Span<const int32_t> next = orders_->Next();
     order.assign(next.begin(), next.end());
     return order;
   }

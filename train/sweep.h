@@ -104,8 +104,9 @@ struct SweepOptions {
   bool keep_parameters = false;
   // Where all runs start, in place of the initializers'.
   NamedArrays parameters = {};
-  // Watchers of a run, asked for when it starts; they are the caller's and outlive the sweep. Runs
-  // that have any go on their own, and are seen from whichever thread they run on.
+  // Watchers of a run, asked for when it starts, by one thread at a time; they are the caller's and
+  // outlive the sweep. Runs that have any go on their own, and are seen from whichever thread they
+  // run on.
   std::function<std::vector<Callback*>(const SweepRun& run)> callbacks = nullptr;
   // Called after each run, in the order in which they end, by one thread at a time.
   std::function<void(const SweepRun& run)> finished = nullptr;

@@ -1,12 +1,12 @@
 #include <algorithm>
 #include <cstring>
-#include <numeric>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "autodiff/batch.h"
 #include "train/fit_builder.h"
+#include "train/numpy_orders.h"
 #include "train/sweep_run.h"
 
 namespace talweg {
@@ -35,21 +35,6 @@ absl::StatusOr<Array> SliceOf(const Array& all, size_t k) {
   const auto bytes = static_cast<size_t>(slice->bytes());
   if (bytes > 0) std::memcpy(slice->mutable_bytes(), all.raw() + k * bytes, bytes);
   return slice;
-}
-
-// The orders in which Fit visits the samples with NumPy's shuffles, int32 [epochs, samples].
-absl::StatusOr<Array> NumPyOrders(int64_t seed, int64_t epochs, int64_t samples) {
-  absl::StatusOr<Array> orders = Array::Zeros(kInt32, {epochs, samples});
-  if (!orders.ok()) return orders;
-  std::vector<int32_t> order(static_cast<size_t>(samples));
-  std::iota(order.begin(), order.end(), 0);
-  NumPyRandom random(static_cast<uint32_t>(seed));
-  const absl::Span<int32_t> all = orders->mutable_data<int32_t>();
-  for (int64_t epoch = 0; epoch < epochs; epoch++) {
-    random.Shuffle(absl::MakeSpan(order));
-    std::copy(order.begin(), order.end(), all.begin() + epoch * samples);
-  }
-  return orders;
 }
 
 // One lane of the outputs of a call.
@@ -233,7 +218,7 @@ absl::Status RunLanes(const SweepGroup& group, absl::Span<const FitKit* const> k
       if (name == "seed") return seed(k);
       if (name == "epochs") return Array(settings[k]->epochs);
       if (name == "order") {
-        return NumPyOrders(settings[k]->seed, settings[k]->epochs, kit.train.size());
+        return NumPyOrders(settings[k]->seed, kit.train.size()).Next(settings[k]->epochs);
       }
       const NamedArrays& numbers = settings[k]->numbers;
       const std::string state = absl::StartsWith(name, "state/") ? name.substr(6) : "";

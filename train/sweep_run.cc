@@ -1,4 +1,5 @@
 #include "train/sweep_run.h"
+#include "train/numpy_orders.h"
 
 #include <unistd.h>
 
@@ -50,7 +51,7 @@ class Sweeper {
   std::vector<SweepSetting> settings_;  // of each run
   SweepResult result_;
   int threads_ = 1;
-  std::mutex finished_;
+  std::mutex finished_, asking_;
 };
 
 // Whether states begin alike; the rate is a setting of each run.
@@ -178,8 +179,13 @@ int64_t Sweeper::Need(int64_t threads) const {
       }
     }
     bytes += row * static_cast<double>(group.runs.size());
+    // Alone, a run gets NumPy's orders piece by piece.
+    const bool pieces = group.lanes == 1 &&
+                        trainings_[result_.runs[group.runs[0]].training].shuffle == Shuffle::kNumPy;
+    const int64_t epochs =
+        pieces ? NumPyOrders::EpochsAtATime(kit.train.size(), group.epochs) : group.epochs;
     call = std::max(call, static_cast<double>(group.lanes) *
-                              static_cast<double>(WorkingBytes(group.fit->graph, group.epochs)));
+                              static_cast<double>(WorkingBytes(group.fit->graph, epochs)));
   }
   return static_cast<int64_t>(std::min(bytes + call * static_cast<double>(threads), 0x1p62));
 }
@@ -272,7 +278,10 @@ absl::Status Sweeper::RunTogether(const SweepGroup& group, absl::Span<const size
   absl::Status status;
   if (group.lanes == 1) {
     std::vector<Callback*> callbacks;
-    if (options_.callbacks != nullptr) callbacks = options_.callbacks(result_.runs[runs[0]]);
+    if (options_.callbacks != nullptr) {
+      const std::lock_guard lock(asking_);
+      callbacks = options_.callbacks(result_.runs[runs[0]]);
+    }
     status = RunAlone(group, runs[0], std::move(callbacks));
   } else {
     std::vector<const FitKit*> kits;

@@ -1,0 +1,265 @@
+#include "jit/loops/macro.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace talweg::loops {
+namespace {
+
+// Terms that one trip of the kernel's loop takes.
+constexpr int64_t kUnrolled = 4;
+
+class Macro {
+ public:
+  Macro(Level& level, const MacroPlan& plan, const Shape& domain, absl::Span<const Target> writes,
+        Reader& reader)
+      : level_(level),
+        b_(level.b()),
+        plan_(plan),
+        domain_(domain),
+        writes_(writes),
+        reader_(reader),
+        node_(level.node(plan.contract)),
+        dtype_(node_.type().dtype),
+        columns_(level, reader, plan, domain, plan.column_operand),
+        rows_(level, reader, plan, domain, 1 - plan.column_operand),
+        at_(domain.size()) {
+    const auto& contract = node_.As<ContractAttributes>();
+    Register all = b_.Index(1);
+    for (int64_t axis : contract.lhs_sum) {
+      const Dim dim = level.node(node_.operands[0]).type().shape[static_cast<size_t>(axis)];
+      all = b_.Mul(all, level.Extent(dim));
+    }
+    int64_t known = 0;
+    terms_ = b_.IsConstant(all, &known) ? Bound{.value = known} : Bound{.reg = all};
+    const int64_t kept = plan.resumes ? plan.columns * plan.chunk : plan.width() * plan.height;
+    sums_ = b_.AddBuffer({.name = absl::StrCat("sums of ", plan.contract),
+                          .dtype = dtype_,
+                          .home = Buffer::Home::kArena,
+                          .slot = -1,
+                          .offset = 0,
+                          .elements = kept + kSlackBytes / SizeOf(dtype_)});
+  }
+
+  void Emit() { Outer(0); }
+
+ private:
+  Bound RowExtent() const { return level_.ExtentOf(domain_[static_cast<size_t>(plan_.row_axis)]); }
+  Bound ColumnExtent() const {
+    return level_.ExtentOf(domain_[static_cast<size_t>(plan_.column_axis)]);
+  }
+
+  // A loop whose body is `inside`, called with its variable.
+  template <typename F>
+  void Loop(Bound end, int64_t step, F&& inside) {
+    const Register variable = b_.OpenFor({.value = 0}, end, step).variable;
+    reader_.Open();
+    inside(variable);
+    reader_.Close();
+    b_.CloseFor();
+  }
+
+  void Outer(size_t axis) {
+    if (axis == domain_.size()) return Blocks();
+    const auto number = static_cast<int32_t>(axis);
+    if (number == plan_.column_axis || number == plan_.row_axis) return Outer(axis + 1);
+    Loop(level_.ExtentOf(domain_[axis]), 1, [&](Register variable) {
+      at_[axis] = {variable};
+      Outer(axis + 1);
+    });
+  }
+
+  void Blocks() {
+    Loop(ColumnExtent(), plan_.columns, [&](Register column) {
+      column_ = column;
+      column_count_ = AtMost(b_, ColumnExtent(), column, plan_.columns);
+      if (!plan_.resumes) {
+        chunk_ = b_.Index(0);
+        chunk_rows_ = RowExtent();
+        Terms(b_.Index(0));
+        return;
+      }
+      Loop(RowExtent(), plan_.chunk, [&](Register chunk) {
+        chunk_ = chunk;
+        chunk_rows_ = AtMost(b_, RowExtent(), chunk, plan_.chunk);
+        Loop(terms_, plan_.terms, [&](Register term) { Terms(term); });
+      });
+    });
+  }
+
+  void Terms(Register term) {
+    term_ = term;
+    term_count_ = plan_.resumes ? AtMost(b_, terms_, term, plan_.terms) : terms_;
+    columns_.Pack({.first = column_, .term = term_, .count = column_count_, .terms = term_count_},
+                  at_);
+    if (plan_.resumes) {
+      goes_on_ = b_.Binary(Opcode::kLess, b_.Index(0), term_);
+      const Register end = InRegister(b_, terms_);
+      is_last_ = b_.Binary(Opcode::kLessEqual, end, b_.Plus(term_, plan_.terms));
+    }
+    Loop(chunk_rows_, plan_.rows, [&](Register row) {
+      row_in_chunk_ = row;
+      row_ = b_.Add(chunk_, row);
+      const Bound count = AtMost(b_, chunk_rows_, row, plan_.rows);
+      rows_.Pack({.first = row_, .term = term_, .count = count, .terms = term_count_}, at_);
+      Loop(column_count_, plan_.width(), [&](Register j) {
+        Loop(count, plan_.height, [&](Register i) { Tile(i, j); });
+      });
+    });
+  }
+
+  // Where the tile's sums lie.
+  Register SumsOf(Register i, Register j) {
+    if (!plan_.resumes) return b_.Index(0);
+    return b_.Add(b_.Times(j, plan_.chunk), b_.Times(b_.Add(row_in_chunk_, i), plan_.width()));
+  }
+
+  void Tile(Register i, Register j) {
+    const Register sums = SumsOf(i, j);
+    Kernel(i, j, sums);
+    if (plan_.resumes) {
+      b_.OpenIf(is_last_);
+      reader_.Open();
+    }
+    Finish(i, j, sums);
+    if (plan_.resumes) {
+      reader_.Close();
+      b_.CloseIf();
+    }
+  }
+
+  void Kernel(Register i, Register j, Register sums) {
+    const auto lanes = plan_.lanes;
+    Registers acc;
+    for (int64_t row = 0; row < plan_.height; row++) {
+      for (int64_t v = 0; v < plan_.vectors; v++) {
+        if (!plan_.resumes) {
+          acc.push_back(b_.Constant(dtype_, 0, lanes));
+          continue;
+        }
+        const Register mask = b_.Splat(goes_on_, lanes);
+        acc.push_back(b_.Load(sums_, sums, lanes,
+                              {.offset = row * plan_.width() + v * lanes, .mask = mask}));
+      }
+    }
+    // Tiles lie behind each other: i is a multiple of the height.
+    const Register row_base = b_.Mul(b_.Quotient(i, plan_.height), b_.Index(rows_.tile_step()));
+    const Register column_base = b_.Times(j, columns_.tile_step() / plan_.width());
+    const auto step = [&](Register term, Registers& to) {
+      const Packed &x = columns_.packed(), &y = rows_.packed();
+      Registers column;
+      const Register from = b_.Add(column_base, b_.Times(term, x.along_terms));
+      for (int64_t v = 0; v < plan_.vectors; v++) {
+        column.push_back(b_.Load(x.buffer, from, lanes, {.offset = v * lanes}));
+      }
+      const Register rows_from = b_.Add(row_base, b_.Times(term, y.along_terms));
+      for (int64_t row = 0; row < plan_.height; row++) {
+        const Register one =
+            b_.Load(y.buffer, rows_from, 1, {.offset = row * y.along_tile});
+        const Register all = b_.Splat(one, lanes);
+        for (int64_t v = 0; v < plan_.vectors; v++) {
+          Register& sum = to[static_cast<size_t>(row * plan_.vectors + v)];
+          const Register in_lanes = column[static_cast<size_t>(v)];
+          sum = plan_.column_operand == 1 ? b_.Fma(all, in_lanes, sum)
+                                          : b_.Fma(in_lanes, all, sum);
+        }
+      }
+    };
+    Bound whole = term_count_;
+    if (whole.reg == kNone) {
+      whole.value -= whole.value % kUnrolled;
+    } else {
+      whole.reg = b_.Times(b_.Quotient(whole.reg, kUnrolled), kUnrolled);
+    }
+    const auto loop = [&](Bound begin, Bound end, int64_t steps) {
+      const Builder::Loop k = b_.OpenFor(begin, end, steps, acc);
+      Registers inside = k.carried;
+      for (int64_t u = 0; u < steps; u++) step(b_.Plus(k.variable, u), inside);
+      acc = b_.CloseFor(inside);
+    };
+    if (whole.reg != kNone || whole.value > 0) loop({.value = 0}, whole, kUnrolled);
+    const bool has_rest = terms_.reg != kNone || terms_.value % kUnrolled != 0 ||
+                          (plan_.resumes && plan_.terms % kUnrolled != 0);
+    if (has_rest) loop(whole, term_count_, 1);
+    for (int64_t row = 0; row < plan_.height; row++) {
+      for (int64_t v = 0; v < plan_.vectors; v++) {
+        b_.Store(sums_, sums, acc[static_cast<size_t>(row * plan_.vectors + v)],
+                 {.offset = row * plan_.width() + v * lanes});
+      }
+    }
+  }
+
+  // The other members at the tile's points, from its sums.
+  void Finish(Register i, Register j, Register sums) {
+    const Register row = b_.Add(row_, i), column = b_.Add(column_, j);
+    const Bound heights = AtMost(b_, RowExtent(), row, plan_.height);
+    const Bound widths = AtMost(b_, ColumnExtent(), column, plan_.width());
+    const Bound extent = ColumnExtent();
+    const bool masked = extent.reg != kNone || extent.value % plan_.lanes != 0;
+    Loop(heights, 1, [&](Register r) {
+      Loop(widths, plan_.lanes, [&](Register c) {
+        Point point{.at = at_, .lanes = plan_.lanes};
+        const Register first = b_.Add(column, c);
+        point.at[static_cast<size_t>(plan_.row_axis)] = {b_.Add(row, r)};
+        point.at[static_cast<size_t>(plan_.column_axis)] = {first, 1, kNone};
+        if (masked) {
+          point.count = b_.Sub(InRegister(b_, extent), first);
+          point.active = b_.Below(point.count, plan_.lanes);
+        }
+        const Register place = b_.Add(b_.Add(sums, b_.Times(r, plan_.width())), c);
+        reader_.Give(plan_.contract, PointIn(b_, node_.type().shape, point),
+                     b_.Load(sums_, place, plan_.lanes));
+        Registers values;
+        for (const Target& target : writes_) {
+          values.push_back(reader_.Value(target.id, PointIn(b_, target.to.shape, point)));
+        }
+        for (size_t w = 0; w < writes_.size(); w++) {
+          reader_.Store(writes_[w].to, PointIn(b_, writes_[w].to.shape, point), values[w]);
+        }
+      });
+    });
+  }
+
+  Level& level_;
+  Builder& b_;
+  const MacroPlan& plan_;
+  const Shape& domain_;
+  const absl::Span<const Target> writes_;
+  Reader& reader_;
+  const Node& node_;
+  const DType dtype_;
+  Packer columns_, rows_;
+  Indices at_;
+  Bound terms_;
+  int32_t sums_ = -1;
+  // Where the loops are: the block's first column, term and row; counts from there on.
+  Register column_ = kNone, chunk_ = kNone, term_ = kNone, row_ = kNone, row_in_chunk_ = kNone;
+  Bound column_count_, chunk_rows_, term_count_;
+  // Whether there were terms before this block, and whether there are none behind it.
+  Register goes_on_ = kNone, is_last_ = kNone;
+};
+
+}  // namespace
+
+Register InRegister(Builder& b, Bound bound) {
+  return bound.reg == kNone ? b.Index(bound.value) : bound.reg;
+}
+
+Bound AtMost(Builder& b, Bound extent, Register at, int64_t block) {
+  int64_t known = 0;
+  if (extent.reg == kNone) {
+    if (extent.value % block == 0) return {.value = block};
+    if (b.IsConstant(at, &known)) return {.value = std::min(block, extent.value - known)};
+  }
+  const Register rest = b.Sub(InRegister(b, extent), at);
+  return {.reg = b.Binary(Opcode::kMin, rest, b.Index(block))};
+}
+
+void EmitMacro(Level& level, const MacroPlan& plan, const Shape& domain,
+               absl::Span<const Target> writes, Reader& reader) {
+  Macro(level, plan, domain, writes, reader).Emit();
+}
+
+}  // namespace talweg::loops

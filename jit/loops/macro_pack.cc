@@ -1,0 +1,254 @@
+// Operands of a contraction in the order in which its kernel reads them.
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "jit/loops/macro.h"
+
+namespace talweg::loops {
+namespace {
+
+int64_t RoundUp(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
+
+}  // namespace
+
+Packer::Packer(Level& level, Reader& reader, const MacroPlan& plan, const Shape& domain,
+               size_t operand)
+    : level_(level),
+      b_(level.b()),
+      reader_(reader),
+      plan_(plan),
+      domain_(domain),
+      operand_(operand),
+      is_columns_(operand == plan.column_operand),
+      axis_(is_columns_ ? plan.column_axis : plan.row_axis),
+      tile_(is_columns_ ? plan.width() : plan.height),
+      padded_terms_(RoundUp(plan.terms, plan.lanes)),
+      extent_(level.ExtentOf(domain[static_cast<size_t>(axis_)])) {
+  const Node& node = level.node(plan.contract);
+  const auto& contract = node.As<ContractAttributes>();
+  const NodeId id = node.operands[operand];
+  result_ = node.type().shape;
+  shape_ = level.node(id).type().shape;
+  const std::vector<int64_t>& summed = operand == 0 ? contract.lhs_sum : contract.rhs_sum;
+  int64_t along = -1;  // the only summed axis
+  int64_t count = 0;
+  for (int64_t axis : summed) {
+    summed_.push_back(shape_[static_cast<size_t>(axis)]);
+    if (summed_.back() == Dim(1)) continue;
+    along = axis;
+    count++;
+  }
+  if (count == 1) {
+    if (const auto tensor = level.AsTensor(id); tensor.has_value()) {
+      terms_are_close_ = tensor->strides[static_cast<size_t>(along)] == Stride{1};
+    } else {
+      terms_are_close_ = true;
+      for (size_t a = static_cast<size_t>(along) + 1; a < shape_.size(); a++) {
+        terms_are_close_ = terms_are_close_ && shape_[a] == Dim(1);
+      }
+    }
+  }
+  packed_ = {.buffer = -1, .along_terms = tile_, .along_tile = 1};
+  // Rows that lie well stay rows: their elements are read one by one. Not at distances at which
+  // all of them would have to lie in the same few places of the first cache.
+  if (!is_columns_ && terms_are_close_) {
+    packed_.along_terms = 1;
+    packed_.along_tile = padded_terms_ + plan.lanes;
+  }
+  const int64_t tiles = (is_columns_ ? plan.columns : plan.rows) / tile_;
+  const DType dtype = node.type().dtype;
+  packed_.buffer =
+      level.b().AddBuffer({.name = absl::StrCat("packed ", id),
+                           .dtype = dtype,
+                           .home = Buffer::Home::kArena,
+                           .slot = -1,
+                           .offset = 0,
+                           .elements = tiles * tile_step() + kSlackBytes / SizeOf(dtype)});
+}
+
+Register Packer::AllTerms() {
+  Register all = b_.Index(1);
+  for (Dim dim : summed_) all = b_.Mul(all, level_.Extent(dim));
+  return all;
+}
+
+bool Packer::TermsAreWhole() {
+  int64_t known = 0;
+  return b_.IsConstant(AllTerms(), &known) && known % plan_.lanes == 0;
+}
+
+// Several summed axes count as one, row-major.
+Indices Packer::TermIndices(const Index& term) {
+  Indices at(summed_.size(), Index{b_.Index(0)});
+  size_t outermost = summed_.size(), many = 0;
+  for (size_t i = summed_.size(); i-- > 0;) {
+    if (summed_[i] == Dim(1)) continue;
+    outermost = i;
+    many++;
+  }
+  if (many == 1) {
+    at[outermost] = term;
+    return at;
+  }
+  Register rest = term.at;
+  for (size_t i = summed_.size(); i-- > outermost;) {
+    if (summed_[i] == Dim(1)) continue;
+    if (i == outermost) {
+      at[i] = {rest};
+      break;
+    }
+    const Register extent = level_.Extent(summed_[i]);
+    const Register quotient = b_.Binary(Opcode::kDiv, rest, extent);
+    at[i] = {b_.Sub(rest, b_.Mul(quotient, extent))};
+    rest = quotient;
+  }
+  return at;
+}
+
+Register Packer::Value(const Indices& at, const Index& place, const Index& term, int32_t lanes,
+                       Register active, Register count) {
+  Point point{.at = at, .lanes = lanes};
+  point.at[static_cast<size_t>(axis_)] = place;
+  // Axes of the other operand are not read.
+  for (Index& index : point.at) {
+    if (index.at == kNone) index = {b_.Index(0)};
+  }
+  point = PointIn(b_, result_, point);
+  const Node& node = level_.node(plan_.contract);
+  point.at = OperandIndices(node.As<ContractAttributes>(), operand_, shape_.size(), point.at,
+                            TermIndices(term));
+  point.active = active;
+  point.count = active == kNone ? kNone : count;
+  return b_.Splat(reader_.Value(node.operands[operand_], point), lanes);
+}
+
+// Past the last row or column, that one again: nobody reads what becomes of it.
+Register Packer::Clamped(Register place) {
+  if (extent_.reg == kNone && extent_.value % tile_ == 0) return place;
+  return b_.Binary(Opcode::kMin, place, b_.Plus(InRegister(b_, extent_), -1));
+}
+
+void Packer::Pack(const Block& block, const Indices& at) {
+  if (packed_.along_tile != 1) return PackRows(block, at);
+  if (terms_are_close_) return PackTransposed(block, at);
+  PackTiles(block, at);
+}
+
+void Packer::PackTiles(const Block& block, const Indices& at) {
+  const Register t = b_.OpenFor({.value = 0}, block.count, tile_).variable;
+  reader_.Open();
+  const Register base = b_.Times(b_.Quotient(t, tile_), tile_step());
+  const Register first = b_.Add(block.first, t);
+  const bool whole = extent_.reg == kNone && extent_.value % plan_.lanes == 0;
+  const auto vector = [&](Register k, Register x, int64_t offset) {
+    const Register place = b_.Plus(b_.Add(first, x), offset);
+    Register active = kNone, count = kNone;
+    if (!whole) {
+      count = b_.Sub(InRegister(b_, extent_), place);
+      active = b_.Below(count, plan_.lanes);
+    }
+    const Register value = Value(at, {place, 1, kNone}, {b_.Add(block.term, k)}, plan_.lanes,
+                                 active, count);
+    b_.Store(packed_.buffer, b_.Add(b_.Add(base, b_.Times(k, tile_)), x), value,
+             {.offset = offset});
+  };
+  const bool full = extent_.reg == kNone && extent_.value % tile_ == 0;
+  const Register k = b_.OpenFor({.value = 0}, block.terms, 1).variable;
+  reader_.Open();
+  if (full || !is_columns_) {
+    // The end of a vector that is wider than the tile is overwritten by the next one.
+    for (int64_t x = 0; x < tile_; x += plan_.lanes) vector(k, b_.Index(0), x);
+  } else {
+    // No vector without any column: it might lie outside of the memory.
+    const Bound rest = AtMost(b_, extent_, first, tile_);
+    const Register x = b_.OpenFor({.value = 0}, rest, plan_.lanes).variable;
+    reader_.Open();
+    vector(k, x, 0);
+    reader_.Close();
+    b_.CloseFor();
+  }
+  reader_.Close();
+  b_.CloseFor();
+  reader_.Close();
+  b_.CloseFor();
+}
+
+// Squares of as many terms as lanes are loaded along the terms and turned.
+void Packer::PackTransposed(const Block& block, const Indices& at) {
+  const int32_t lanes = plan_.lanes;
+  const Register t = b_.OpenFor({.value = 0}, block.count, tile_).variable;
+  reader_.Open();
+  const Register base = b_.Times(b_.Quotient(t, tile_), tile_step());
+  const Register first = b_.Add(block.first, t);
+  const Bound rest = AtMost(b_, extent_, first, tile_);
+  const Register x = b_.OpenFor({.value = 0}, rest, lanes).variable;
+  reader_.Open();
+  const Register k = b_.OpenFor({.value = 0}, block.terms, lanes).variable;
+  reader_.Open();
+  const Register term = b_.Add(block.term, k);
+  const Register count = b_.Sub(AllTerms(), term);
+  const Register active = TermsAreWhole() ? kNone : b_.Below(count, lanes);
+  Registers square;
+  for (int64_t i = 0; i < lanes; i++) {
+    Register place = b_.Plus(b_.Add(first, x), i);
+    if (i > 0) place = Clamped(place);
+    square.push_back(Value(at, {place}, {term, 1, kNone}, lanes, active, count));
+  }
+  Turn(square);
+  const Register to = b_.Add(b_.Add(base, b_.Times(k, tile_)), x);
+  for (int64_t i = 0; i < lanes; i++) {
+    b_.Store(packed_.buffer, to, square[static_cast<size_t>(i)], {.offset = i * tile_});
+  }
+  for (int loops = 0; loops < 3; loops++) {
+    reader_.Close();
+    b_.CloseFor();
+  }
+}
+
+void Packer::PackRows(const Block& block, const Indices& at) {
+  const int32_t lanes = plan_.lanes;
+  Bound rows = block.count;
+  if (rows.reg == kNone) {
+    rows.value = RoundUp(rows.value, tile_);
+  } else {
+    rows.reg = b_.Times(b_.Quotient(b_.Plus(rows.reg, tile_ - 1), tile_), tile_);
+  }
+  const Register i = b_.OpenFor({.value = 0}, rows, 1).variable;
+  reader_.Open();
+  const Register place = Clamped(b_.Add(block.first, i));
+  const Register base = b_.Times(i, packed_.along_tile);
+  const Register k = b_.OpenFor({.value = 0}, block.terms, lanes).variable;
+  reader_.Open();
+  const Register term = b_.Add(block.term, k);
+  const Register count = b_.Sub(AllTerms(), term);
+  const Register active = TermsAreWhole() ? kNone : b_.Below(count, lanes);
+  b_.Store(packed_.buffer, b_.Add(base, k),
+           Value(at, {place}, {term, 1, kNone}, lanes, active, count));
+  for (int loops = 0; loops < 2; loops++) {
+    reader_.Close();
+    b_.CloseFor();
+  }
+}
+
+// Lane j of register i becomes lane i of register j: pieces of 1, 2, 4 ... lanes change places.
+void Packer::Turn(Registers& square) {
+  const auto lanes = static_cast<int32_t>(square.size());
+  for (int32_t size = 1; size < lanes; size *= 2) {
+    std::vector<int32_t> even, odd;
+    for (int32_t lane = 0; lane < lanes; lane++) {
+      const bool second = (lane / size) % 2 != 0;
+      even.push_back(second ? lanes + lane - size : lane);
+      odd.push_back(second ? lanes + lane : lane + size);
+    }
+    for (int32_t i = 0; i < lanes; i++) {
+      if ((i / size) % 2 != 0) continue;
+      Register &a = square[static_cast<size_t>(i)], &b = square[static_cast<size_t>(i + size)];
+      const Register x = a, y = b;
+      a = b_.Shuffle(x, y, even);
+      b = b_.Shuffle(x, y, odd);
+    }
+  }
+}
+
+}  // namespace talweg::loops

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 
 namespace talweg::loops {
@@ -10,11 +11,13 @@ namespace {
 
 // Terms that one trip of the kernel's loop takes.
 constexpr int64_t kUnrolled = 4;
+// Of memory, as caches take it.
+constexpr int64_t kLineBytes = 64;
 
 class Macro {
  public:
   Macro(Level& level, const MacroPlan& plan, const Shape& domain, absl::Span<const Target> writes,
-        Reader& reader)
+        absl::Span<const NodeId> members, Reader& reader)
       : level_(level),
         b_(level.b()),
         plan_(plan),
@@ -41,6 +44,7 @@ class Macro {
                           .slot = -1,
                           .offset = 0,
                           .elements = kept + kSlackBytes / SizeOf(dtype_)});
+    FindTouched(members);
   }
 
   void Emit() { Outer(0); }
@@ -104,9 +108,8 @@ class Macro {
       row_ = b_.Add(chunk_, row);
       const Bound count = AtMost(b_, chunk_rows_, row, plan_.rows);
       rows_.Pack({.first = row_, .term = term_, .count = count, .terms = term_count_}, at_);
-      Loop(column_count_, plan_.width(), [&](Register j) {
-        Loop(count, plan_.height, [&](Register i) { Tile(i, j); });
-      });
+      Loop(column_count_, plan_.width(),
+           [&](Register j) { Loop(count, plan_.height, [&](Register i) { Tile(i, j); }); });
     });
   }
 
@@ -118,6 +121,7 @@ class Macro {
 
   void Tile(Register i, Register j) {
     const Register sums = SumsOf(i, j);
+    Prefetch(i, j, sums);
     Kernel(i, j, sums);
     if (plan_.resumes) {
       b_.OpenIf(is_last_);
@@ -127,6 +131,56 @@ class Macro {
     if (plan_.resumes) {
       reader_.Close();
       b_.CloseIf();
+    }
+  }
+
+  // Memory that is touched after the sums is fetched while they run: what the tile after this one
+  // goes on from, and where the other members read and write at this tile's points.
+  void Prefetch(Register i, Register j, Register sums) {
+    const int64_t line = kLineBytes / SizeOf(dtype_);
+    if (plan_.resumes) {
+      const int64_t tile = plan_.width() * plan_.height;
+      for (int64_t at = 0; at < tile; at += line) b_.Prefetch(sums_, sums, tile + at);
+      b_.OpenIf(is_last_);
+      reader_.Open();
+    }
+    Loop({.value = plan_.height}, 1, [&](Register r) {
+      Point point{.at = at_, .lanes = plan_.lanes};
+      point.at[static_cast<size_t>(plan_.row_axis)] = {b_.Add(b_.Add(row_, i), r)};
+      point.at[static_cast<size_t>(plan_.column_axis)] = {b_.Add(column_, j)};
+      for (const Tensor& tensor : touched_) {
+        const Register first = reader_.Place(tensor, PointIn(b_, tensor.shape, point));
+        const int64_t per_line = kLineBytes / SizeOf(tensor.dtype);
+        for (int64_t at = 0; at < plan_.width(); at += per_line) {
+          b_.Prefetch(tensor.buffer, first, tensor.offset + at);
+        }
+      }
+    });
+    if (plan_.resumes) {
+      reader_.Close();
+      b_.CloseIf();
+    }
+  }
+
+  // Tensors of the result's whole domain that lie in lines along the columns, and that the members
+  // read or write.
+  void FindTouched(absl::Span<const NodeId> members) {
+    const auto add = [&](const Tensor& tensor) {
+      if (DomainOf(tensor.shape) != domain_) return;
+      const auto axis = static_cast<size_t>(AxisIn(tensor.shape, plan_.column_axis));
+      if (tensor.strides[axis] != Stride{1}) return;
+      for (const Tensor& other : touched_) {
+        if (other.buffer == tensor.buffer && other.offset == tensor.offset) return;
+      }
+      touched_.push_back(tensor);
+    };
+    for (const Target& target : writes_) add(target.to);
+    for (NodeId id : members) {
+      if (id == plan_.contract) continue;
+      for (NodeId operand : level_.node(id).operands) {
+        if (absl::c_linear_search(members, operand)) continue;
+        if (const auto tensor = level_.AsTensor(operand); tensor.has_value()) add(*tensor);
+      }
     }
   }
 
@@ -140,8 +194,8 @@ class Macro {
           continue;
         }
         const Register mask = b_.Splat(goes_on_, lanes);
-        acc.push_back(b_.Load(sums_, sums, lanes,
-                              {.offset = row * plan_.width() + v * lanes, .mask = mask}));
+        acc.push_back(
+            b_.Load(sums_, sums, lanes, {.offset = row * plan_.width() + v * lanes, .mask = mask}));
       }
     }
     // Tiles lie behind each other: i is a multiple of the height.
@@ -156,14 +210,12 @@ class Macro {
       }
       const Register rows_from = b_.Add(row_base, b_.Times(term, y.along_terms));
       for (int64_t row = 0; row < plan_.height; row++) {
-        const Register one =
-            b_.Load(y.buffer, rows_from, 1, {.offset = row * y.along_tile});
+        const Register one = b_.Load(y.buffer, rows_from, 1, {.offset = row * y.along_tile});
         const Register all = b_.Splat(one, lanes);
         for (int64_t v = 0; v < plan_.vectors; v++) {
           Register& sum = to[static_cast<size_t>(row * plan_.vectors + v)];
           const Register in_lanes = column[static_cast<size_t>(v)];
-          sum = plan_.column_operand == 1 ? b_.Fma(all, in_lanes, sum)
-                                          : b_.Fma(in_lanes, all, sum);
+          sum = plan_.column_operand == 1 ? b_.Fma(all, in_lanes, sum) : b_.Fma(in_lanes, all, sum);
         }
       }
     };
@@ -234,6 +286,7 @@ class Macro {
   Indices at_;
   Bound terms_;
   int32_t sums_ = -1;
+  std::vector<Tensor> touched_;
   // Where the loops are: the block's first column, term and row; counts from there on.
   Register column_ = kNone, chunk_ = kNone, term_ = kNone, row_ = kNone, row_in_chunk_ = kNone;
   Bound column_count_, chunk_rows_, term_count_;
@@ -258,8 +311,8 @@ Bound AtMost(Builder& b, Bound extent, Register at, int64_t block) {
 }
 
 void EmitMacro(Level& level, const MacroPlan& plan, const Shape& domain,
-               absl::Span<const Target> writes, Reader& reader) {
-  Macro(level, plan, domain, writes, reader).Emit();
+               absl::Span<const NodeId> members, absl::Span<const Target> writes, Reader& reader) {
+  Macro(level, plan, domain, writes, members, reader).Emit();
 }
 
 }  // namespace talweg::loops

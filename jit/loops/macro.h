@@ -56,7 +56,7 @@ std::optional<MacroPlan> PlanMacro(Level& level, const Shape& domain,
 
 // Emits the loops into the open section.
 void EmitMacro(Level& level, const MacroPlan& plan, const Shape& domain,
-               absl::Span<const Target> writes, Reader& reader);
+               absl::Span<const NodeId> members, absl::Span<const Target> writes, Reader& reader);
 
 // What is left of an extent from `at` on, a multiple of `block`; but not more than that.
 Bound AtMost(Builder& b, Bound extent, Register at, int64_t block);
@@ -96,9 +96,9 @@ class Packer {
   // How many terms there are, and whether that is a multiple of the lanes.
   Register AllTerms();
   bool TermsAreWhole();
-  void PackTiles(const Block& block, const Indices& at);      // lanes along the tile
+  void PackTiles(const Block& block, const Indices& at);       // lanes along the tile
   void PackTransposed(const Block& block, const Indices& at);  // lanes along the terms, turned
-  void PackRows(const Block& block, const Indices& at);       // lanes along the terms
+  void PackRows(const Block& block, const Indices& at);        // lanes along the terms
   Register Clamped(Register place);
   void Turn(Registers& square);
 
@@ -109,12 +109,12 @@ class Packer {
   const Shape& domain_;
   const size_t operand_;
   const bool is_columns_;
-  const int32_t axis_;      // of the domain
-  const int64_t tile_;      // rows or columns of a tile
+  const int32_t axis_;  // of the domain
+  const int64_t tile_;  // rows or columns of a tile
   int64_t padded_terms_ = 0;
-  Bound extent_;            // of the axis
+  Bound extent_;                  // of the axis
   bool terms_are_close_ = false;  // in memory
-  Shape result_, shape_;    // of the contraction and the operand
+  Shape result_, shape_;          // of the contraction and the operand
   std::vector<Dim> summed_;
   Packed packed_;
 };

@@ -148,8 +148,8 @@ void Packer::PackTiles(const Block& block, const Indices& at) {
       count = b_.Sub(InRegister(b_, extent_), place);
       active = b_.Below(count, plan_.lanes);
     }
-    const Register value = Value(at, {place, 1, kNone}, {b_.Add(block.term, k)}, plan_.lanes,
-                                 active, count);
+    const Register value =
+        Value(at, {place, 1, kNone}, {b_.Add(block.term, k)}, plan_.lanes, active, count);
     b_.Store(packed_.buffer, b_.Add(b_.Add(base, b_.Times(k, tile_)), x), value,
              {.offset = offset});
   };

@@ -11,6 +11,8 @@ namespace {
 
 // Fewer rows, columns or terms than this are no case for packing.
 constexpr int64_t kLeast = 32;
+// More terms than this at once save nothing any more.
+constexpr int64_t kMostTerms = 2048;
 
 int64_t CeilDiv(int64_t n, int64_t by) { return (n + by - 1) / by; }
 int64_t RoundUp(int64_t n, int64_t multiple) { return CeilDiv(n, multiple) * multiple; }
@@ -40,7 +42,8 @@ Axes AxesOf(const Level& level, const Node& node) {
 }
 
 // The tile: among those that fill the registers, the one that wastes least at the edges.
-void ChooseTile(const Machine& machine, int64_t rows, int64_t columns, bool small, MacroPlan& plan) {
+void ChooseTile(const Machine& machine, int64_t rows, int64_t columns, bool small,
+                MacroPlan& plan) {
   double least = std::numeric_limits<double>::infinity();
   for (int64_t vectors = 1; vectors <= 4; vectors++) {
     // A register for each vector of columns and one for an element of the rows.
@@ -52,8 +55,8 @@ void ChooseTile(const Machine& machine, int64_t rows, int64_t columns, bool smal
       const int64_t width = vectors * plan.lanes;
       const auto done = static_cast<double>(RoundUp(rows, height) * RoundUp(columns, width));
       // Loads that are not hidden behind so few multiplications.
-      const double loads = 0.25 * (static_cast<double>(height + vectors) /
-                                   static_cast<double>(height * vectors));
+      const double loads =
+          0.25 * (static_cast<double>(height + vectors) / static_cast<double>(height * vectors));
       const double cost = done * (1 + loads);
       if (cost < least) {
         least = cost;
@@ -128,20 +131,24 @@ std::optional<MacroPlan> PlanMacro(Level& level, const Shape& domain,
   if (forced == 0) {
     if (std::min({rows, columns, terms}) < kLeast) return std::nullopt;
     if (columns < 2 * plan.lanes) return std::nullopt;
-    const double work = static_cast<double>(rows) * static_cast<double>(columns) *
-                        static_cast<double>(terms);
+    const double work =
+        static_cast<double>(rows) * static_cast<double>(columns) * static_cast<double>(terms);
     if (work < 200.0 * 200.0 * 200.0) return std::nullopt;
   }
   ChooseTile(machine, rows, columns, forced > 0, plan);
 
-  // Terms: a tile's rows stay in the first cache while a block's columns pass by from the second.
-  const int64_t most_terms = forced > 0 ? forced : std::max<int64_t>(64, machine.l2_bytes / (512 * size) * 1);
-  plan.terms = terms_known || forced > 0 ? Even(terms, most_terms, forced > 0 ? 1 : 4) : most_terms;
+  // A block's terms: a tile's columns take half of the second cache, and its rows pass by. Sums
+  // that stay in registers from the first term to the last are worth more than columns in the
+  // first.
+  const int64_t half = machine.l2_bytes / 2;
+  const int64_t most_terms =
+      forced > 0 ? forced : std::clamp<int64_t>(half / (plan.width() * size), 64, kMostTerms);
+  plan.terms = terms_known ? Even(terms, most_terms, forced > 0 ? 1 : 4) : most_terms;
   plan.resumes = !terms_known || terms > plan.terms;
-  const int64_t row_bytes = plan.terms * size;
-  plan.rows = Even(rows, forced > 0 ? forced : machine.l2_bytes / 2 / row_bytes, plan.height);
-  plan.columns =
-      Even(columns, forced > 0 ? forced : machine.l3_bytes / 8 / row_bytes, plan.width());
+  // Blocks of rows stay in the other half, those of columns in a part of the third cache.
+  const int64_t bytes = plan.terms * size;
+  plan.rows = Even(rows, forced > 0 ? forced : half / bytes, plan.height);
+  plan.columns = Even(columns, forced > 0 ? forced : machine.l3_bytes / 4 / bytes, plan.width());
   plan.chunk = plan.rows;
   if (plan.resumes) {
     const int64_t most = forced > 0 ? 2 * plan.rows : machine.l3_bytes / 2 / (plan.columns * size);

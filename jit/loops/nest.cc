@@ -245,7 +245,7 @@ void Nest::Emit() {
   if (const auto plan = PlanMacro(level_, domain_, order_, writes_); plan.has_value()) {
     b_.OpenSection(label_);
     Reader reader(level_, members_);
-    EmitMacro(level_, *plan, domain_, writes_, reader);
+    EmitMacro(level_, *plan, domain_, order_, writes_, reader);
     b_.CloseSection();
     return;
   }

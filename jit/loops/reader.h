@@ -42,6 +42,9 @@ class Reader {
   // The value of a node at a point, where somebody else has computed it.
   void Give(NodeId id, const Point& point, Register value) { Remember(id, point, value); }
 
+  // Where the element of a uniform point lies, without the tensor's offset.
+  Register Place(const Tensor& tensor, const Point& point) { return Flat(tensor, point).at; }
+
   Register LoadFrom(const Tensor& tensor, const Point& point) { return Load(tensor, point); }
   void Store(const Tensor& tensor, const Point& point, Register value);
 

@@ -260,7 +260,7 @@ void Emitter::EmitPrefetch(const loops::Instruction& i) {
   Value* address = Address(i.buffer, Get(i.args[0]), static_cast<int64_t>(i.immediate));
   builder_.CreateIntrinsic(
       llvm::Intrinsic::prefetch, {pointer_},
-      {address, builder_.getInt32(0), builder_.getInt32(2), builder_.getInt32(1)});
+      {address, builder_.getInt32(0), builder_.getInt32(3), builder_.getInt32(1)});
 }
 
 Emitter::Value* Emitter::FrameMemory(Value*& cached, llvm::Type* type, bool zeroed) {

@@ -13,6 +13,10 @@ namespace {
 constexpr int64_t kUnrolled = 4;
 // Of memory, as caches take it.
 constexpr int64_t kLineBytes = 64;
+// So many terms before the end, what comes then is fetched into the first cache; sums of fewer
+// than some times that do not wait for it.
+constexpr int64_t kLastTerms = 64;
+constexpr int64_t kFetchedBehind = 2 * kLastTerms;
 
 class Macro {
  public:
@@ -22,7 +26,7 @@ class Macro {
         b_(level.b()),
         plan_(plan),
         domain_(domain),
-        writes_(writes),
+        writes_(writes.begin(), writes.end()),
         reader_(reader),
         node_(level.node(plan.contract)),
         dtype_(node_.type().dtype),
@@ -45,6 +49,10 @@ class Macro {
                           .offset = 0,
                           .elements = kept + kSlackBytes / SizeOf(dtype_)});
     FindTouched(members);
+    // Rows are rounded up for vectors of their own elements, and so many smaller ones are more.
+    for (Target& target : writes_) {
+      if (SizeOf(target.to.dtype) > SizeOf(dtype_)) target.to.padded_axis = -1;
+    }
   }
 
   void Emit() { Outer(0); }
@@ -121,7 +129,11 @@ class Macro {
 
   void Tile(Register i, Register j) {
     const Register sums = SumsOf(i, j);
-    Prefetch(i, j, sums);
+    if (plan_.resumes) {
+      // The next tile's.
+      const int64_t line = kLineBytes / SizeOf(dtype_), tile = plan_.width() * plan_.height;
+      for (int64_t at = 0; at < tile; at += line) b_.Prefetch(sums_, sums, tile + at);
+    }
     Kernel(i, j, sums);
     if (plan_.resumes) {
       b_.OpenIf(is_last_);
@@ -134,13 +146,9 @@ class Macro {
     }
   }
 
-  // Memory that is touched after the sums is fetched while they run: what the tile after this one
-  // goes on from, and where the other members read and write at this tile's points.
-  void Prefetch(Register i, Register j, Register sums) {
-    const int64_t line = kLineBytes / SizeOf(dtype_);
+  // Fetches what the other members read and write at this tile's points.
+  void Prefetch(Register i, Register j) {
     if (plan_.resumes) {
-      const int64_t tile = plan_.width() * plan_.height;
-      for (int64_t at = 0; at < tile; at += line) b_.Prefetch(sums_, sums, tile + at);
       b_.OpenIf(is_last_);
       reader_.Open();
     }
@@ -182,6 +190,32 @@ class Macro {
         if (const auto tensor = level_.AsTensor(operand); tensor.has_value()) add(*tensor);
       }
     }
+    // What the second cache has anyway need not be fetched.
+    double bytes = 0;
+    for (const Tensor& tensor : touched_) {
+      double size = static_cast<double>(SizeOf(tensor.dtype));
+      for (Dim dim : domain_) size *= static_cast<double>(level_.LikelyExtent(dim));
+      bytes += size;
+    }
+    fetches_ = plan_.terms >= kFetchedBehind &&
+               bytes > static_cast<double>(level_.lowering().machine.l2_bytes / 2);
+  }
+
+  // The sums of the terms up to `whole`, while memory that is touched afterwards is fetched: first
+  // from afar, then, shortly before the end, from where the operands have driven it.
+  template <typename F>
+  void SumAndFetch(Register i, Register j, Bound whole, Registers& acc, F&& sum) {
+    const Register end = InRegister(b_, whole);
+    const Register split = b_.Binary(Opcode::kMax, b_.Plus(end, -kLastTerms), b_.Index(0));
+    const Builder::Loop part = b_.OpenFor({.value = 0}, {.value = 2}, 1, acc);
+    reader_.Open();
+    Prefetch(i, j);
+    const Register begin = b_.Mul(part.variable, split);
+    const Register stop = b_.Add(split, b_.Mul(part.variable, b_.Sub(end, split)));
+    acc = part.carried;
+    sum({.reg = begin}, {.reg = stop}, kUnrolled);
+    reader_.Close();
+    acc = b_.CloseFor(acc);
   }
 
   void Kernel(Register i, Register j, Register sums) {
@@ -231,7 +265,11 @@ class Macro {
       for (int64_t u = 0; u < steps; u++) step(b_.Plus(k.variable, u), inside);
       acc = b_.CloseFor(inside);
     };
-    if (whole.reg != kNone || whole.value > 0) loop({.value = 0}, whole, kUnrolled);
+    if (fetches_) {
+      SumAndFetch(i, j, whole, acc, loop);
+    } else if (whole.reg != kNone || whole.value > 0) {
+      loop({.value = 0}, whole, kUnrolled);
+    }
     const bool has_rest = terms_.reg != kNone || terms_.value % kUnrolled != 0 ||
                           (plan_.resumes && plan_.terms % kUnrolled != 0);
     if (has_rest) loop(whole, term_count_, 1);
@@ -278,7 +316,7 @@ class Macro {
   Builder& b_;
   const MacroPlan& plan_;
   const Shape& domain_;
-  const absl::Span<const Target> writes_;
+  std::vector<Target> writes_;
   Reader& reader_;
   const Node& node_;
   const DType dtype_;
@@ -287,6 +325,7 @@ class Macro {
   Bound terms_;
   int32_t sums_ = -1;
   std::vector<Tensor> touched_;
+  bool fetches_ = false;
   // Where the loops are: the block's first column, term and row; counts from there on.
   Register column_ = kNone, chunk_ = kNone, term_ = kNone, row_ = kNone, row_in_chunk_ = kNone;
   Bound column_count_, chunk_rows_, term_count_;

@@ -67,9 +67,6 @@ Register InRegister(Builder& b, Bound bound);
 struct Packed {
   int32_t buffer = -1;
   int64_t along_terms = 1, along_tile = 1;
-  int64_t PerTile(int64_t tile, int64_t terms) const {
-    return along_tile == 1 ? along_terms * terms : along_tile * tile;
-  }
 };
 
 // Reads one operand of the contraction for blocks, and packs it (macro_pack.cc).
@@ -87,7 +84,7 @@ class Packer {
   void Pack(const Block& block, const Indices& at);
   const Packed& packed() const { return packed_; }
   // Elements from one tile to the next.
-  int64_t tile_step() const { return packed_.PerTile(tile_, padded_terms_); }
+  int64_t tile_step() const { return tile_step_; }
 
  private:
   Register Value(const Indices& at, const Index& place, const Index& term, int32_t lanes,
@@ -111,7 +108,7 @@ class Packer {
   const bool is_columns_;
   const int32_t axis_;  // of the domain
   const int64_t tile_;  // rows or columns of a tile
-  int64_t padded_terms_ = 0;
+  int64_t padded_terms_ = 0, tile_step_ = 0;
   Bound extent_;                  // of the axis
   bool terms_are_close_ = false;  // in memory
   Shape result_, shape_;          // of the contraction and the operand

@@ -1,12 +1,17 @@
 // Operands of a contraction in the order in which its kernel reads them.
 
+#include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "jit/loops/macro.h"
 
 namespace talweg::loops {
 namespace {
+
+// Tiles that are packed side by side.
+constexpr int64_t kTiles = 4;
 
 int64_t RoundUp(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
 
@@ -55,6 +60,12 @@ Packer::Packer(Level& level, Reader& reader, const MacroPlan& plan, const Shape&
   if (!is_columns_ && terms_are_close_) {
     packed_.along_terms = 1;
     packed_.along_tile = padded_terms_ + plan.lanes;
+  }
+  // What a last vector has too much does not reach the next tile.
+  if (packed_.along_tile != 1) {
+    tile_step_ = tile_ * packed_.along_tile;
+  } else {
+    tile_step_ = tile_ * padded_terms_ + (tile_ % plan.lanes == 0 ? 0 : plan.lanes);
   }
   const int64_t tiles = (is_columns_ ? plan.columns : plan.rows) / tile_;
   const DType dtype = node.type().dtype;
@@ -135,38 +146,57 @@ void Packer::Pack(const Block& block, const Indices& at) {
   PackTiles(block, at);
 }
 
+// Term after term, as the operand lies in memory.
 void Packer::PackTiles(const Block& block, const Indices& at) {
-  const Register t = b_.OpenFor({.value = 0}, block.count, tile_).variable;
-  reader_.Open();
-  const Register base = b_.Times(b_.Quotient(t, tile_), tile_step());
-  const Register first = b_.Add(block.first, t);
-  const bool whole = extent_.reg == kNone && extent_.value % plan_.lanes == 0;
-  const auto vector = [&](Register k, Register x, int64_t offset) {
-    const Register place = b_.Plus(b_.Add(first, x), offset);
-    Register active = kNone, count = kNone;
-    if (!whole) {
-      count = b_.Sub(InRegister(b_, extent_), place);
-      active = b_.Below(count, plan_.lanes);
-    }
-    const Register value =
-        Value(at, {place, 1, kNone}, {b_.Add(block.term, k)}, plan_.lanes, active, count);
-    b_.Store(packed_.buffer, b_.Add(b_.Add(base, b_.Times(k, tile_)), x), value,
-             {.offset = offset});
-  };
-  const bool full = extent_.reg == kNone && extent_.value % tile_ == 0;
+  // No wider than a tile where that is thin: the end of a vector is overwritten by the next one.
+  int32_t lanes = 2;
+  while (lanes < std::min<int64_t>(plan_.lanes, tile_)) lanes *= 2;
+  const int64_t reach = RoundUp(tile_, lanes);
   const Register k = b_.OpenFor({.value = 0}, block.terms, 1).variable;
   reader_.Open();
-  if (full || !is_columns_) {
-    // The end of a vector that is wider than the tile is overwritten by the next one.
-    for (int64_t x = 0; x < tile_; x += plan_.lanes) vector(k, b_.Index(0), x);
+  const Register to = b_.Times(k, tile_);
+  const Index term = {b_.Add(block.term, k)};
+  const auto vector = [&](Register tile, Register x, int64_t offset, bool masked) {
+    const Register place = b_.Plus(b_.Add(b_.Add(block.first, b_.Times(tile, tile_)), x), offset);
+    Register active = kNone, count = kNone;
+    if (masked) {
+      count = b_.Sub(InRegister(b_, extent_), place);
+      active = b_.Below(count, lanes);
+    }
+    const Register value = Value(at, {place, 1, kNone}, term, lanes, active, count);
+    b_.Store(packed_.buffer, b_.Add(b_.Add(b_.Times(tile, tile_step()), to), x), value,
+             {.offset = offset});
+  };
+  // Several tiles at once, as long as all that they read is inside; then what is left.
+  Bound tiles = block.count, whole = block.count;
+  if (tiles.reg == kNone) {
+    tiles.value = (tiles.value + tile_ - 1) / tile_;
+    whole.value = std::max<int64_t>(0, whole.value - (reach - tile_)) / tile_ / kTiles * kTiles;
   } else {
+    tiles.reg = b_.Quotient(b_.Plus(tiles.reg, tile_ - 1), tile_);
+    const Register inside = b_.Binary(Opcode::kMax, b_.Plus(whole.reg, tile_ - reach), b_.Index(0));
+    whole.reg = b_.Times(b_.Quotient(inside, kTiles * tile_), kTiles);
+  }
+  const Register group = b_.OpenFor({.value = 0}, whole, kTiles).variable;
+  reader_.Open();
+  for (int64_t i = 0; i < kTiles; i++) {
+    const Register tile = b_.Plus(group, i);
+    for (int64_t x = 0; x < tile_; x += lanes) vector(tile, b_.Index(0), x, false);
+  }
+  reader_.Close();
+  b_.CloseFor();
+  const Register tile = b_.OpenFor(whole, tiles, 1).variable;
+  reader_.Open();
+  if (is_columns_) {
     // No vector without any column: it might lie outside of the memory.
-    const Bound rest = AtMost(b_, extent_, first, tile_);
-    const Register x = b_.OpenFor({.value = 0}, rest, plan_.lanes).variable;
+    const Register first = b_.Add(block.first, b_.Times(tile, tile_));
+    const Register x = b_.OpenFor({.value = 0}, AtMost(b_, extent_, first, tile_), lanes).variable;
     reader_.Open();
-    vector(k, x, 0);
+    vector(tile, x, 0, extent_.reg != kNone || extent_.value % lanes != 0);
     reader_.Close();
     b_.CloseFor();
+  } else {
+    for (int64_t x = 0; x < tile_; x += lanes) vector(tile, b_.Index(0), x, true);
   }
   reader_.Close();
   b_.CloseFor();

@@ -10,7 +10,7 @@ namespace talweg::loops {
 namespace {
 
 // Fewer rows, columns or terms than this are no case for packing.
-constexpr int64_t kLeast = 32;
+constexpr double kLeast = 32;
 // More terms than this at once save nothing any more.
 constexpr int64_t kMostTerms = 2048;
 
@@ -39,6 +39,33 @@ Axes AxesOf(const Level& level, const Node& node) {
     axes.side.push_back(axis < batch ? -1 : axis < lhs ? 0 : 1);
   }
   return axes;
+}
+
+// The stride that an operand's memory has along this axis of the result.
+Stride StrideAt(const Node& node, const Tensor& tensor, size_t operand, int32_t axis) {
+  const auto& contract = node.As<ContractAttributes>();
+  // Indices that only tell which axis they are of.
+  Indices result(node.type().shape.size()), sum(contract.lhs_sum.size());
+  result[static_cast<size_t>(axis)].lane = 1;
+  const Indices at = OperandIndices(contract, operand, tensor.shape.size(), result, sum);
+  for (size_t i = 0; i < at.size(); i++) {
+    if (at[i].lane == 1) return tensor.strides[i];
+  }
+  return {};
+}
+
+// Whether packing repays: what is read again and again does not fit into the second cache, or would
+// be copied anyway.
+bool Pays(const Machine& machine, double rows, double columns, double terms, int64_t size,
+          bool turned) {
+  if (std::min(rows, terms) < kLeast) return false;
+  const auto lanes = static_cast<double>(machine.vector_bytes / size);
+  if (2 * columns < lanes) return false;
+  // Thin results have no better tile, and else would be stored element by element.
+  if (columns < 2 * lanes) return rows * terms >= kLeast * kLeast * kLeast;
+  if (turned) return std::min({rows, columns, terms}) >= 2 * kLeast;
+  const double elements = rows * terms + terms * columns + rows * columns;
+  return elements * static_cast<double>(size) > static_cast<double>(machine.l2_bytes) / 2;
 }
 
 // The tile: among those that fill the registers, the one that wastes least at the edges.
@@ -129,11 +156,14 @@ std::optional<MacroPlan> PlanMacro(Level& level, const Shape& domain,
   const int64_t size = SizeOf(dtype);
   plan.lanes = static_cast<int32_t>(machine.Lanes(dtype));
   if (forced == 0) {
-    if (std::min({rows, columns, terms}) < kLeast) return std::nullopt;
-    if (columns < 2 * plan.lanes) return std::nullopt;
-    const double work =
-        static_cast<double>(rows) * static_cast<double>(columns) * static_cast<double>(terms);
-    if (work < 200.0 * 200.0 * 200.0) return std::nullopt;
+    const auto tensor = level.AsTensor(node.operands[plan.column_operand]);
+    const int32_t there = AxisIn(node.type().shape, plan.column_axis);
+    const bool turned =
+        tensor.has_value() && StrideAt(node, *tensor, plan.column_operand, there) != Stride{1};
+    const auto number = [](int64_t n) { return static_cast<double>(n); };
+    if (!Pays(machine, number(rows), number(columns), number(terms), size, turned)) {
+      return std::nullopt;
+    }
   }
   ChooseTile(machine, rows, columns, forced > 0, plan);
 

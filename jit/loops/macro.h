@@ -103,7 +103,6 @@ class Packer {
   Builder& b_;
   Reader& reader_;
   const MacroPlan& plan_;
-  const Shape& domain_;
   const size_t operand_;
   const bool is_columns_;
   const int32_t axis_;  // of the domain

@@ -23,7 +23,6 @@ Packer::Packer(Level& level, Reader& reader, const MacroPlan& plan, const Shape&
       b_(level.b()),
       reader_(reader),
       plan_(plan),
-      domain_(domain),
       operand_(operand),
       is_columns_(operand == plan.column_operand),
       axis_(is_columns_ ? plan.column_axis : plan.row_axis),

@@ -41,7 +41,7 @@ class Macro {
     }
     int64_t known = 0;
     terms_ = b_.IsConstant(all, &known) ? Bound{.value = known} : Bound{.reg = all};
-    const int64_t kept = plan.resumes ? plan.columns * plan.chunk : plan.width() * plan.height;
+    const int64_t kept = plan.resumes ? plan.columns * plan.rows : plan.width() * plan.height;
     sums_ = b_.AddBuffer({.name = absl::StrCat("sums of ", plan.contract),
                           .dtype = dtype_,
                           .home = Buffer::Home::kArena,
@@ -84,47 +84,46 @@ class Macro {
   }
 
   void Blocks() {
+    if (!plan_.resumes) {
+      column_ = b_.Index(0);
+      column_count_ = ColumnExtent();
+      Loop(RowExtent(), plan_.rows, [&](Register row) { Rows(row); });
+      return;
+    }
     Loop(ColumnExtent(), plan_.columns, [&](Register column) {
       column_ = column;
       column_count_ = AtMost(b_, ColumnExtent(), column, plan_.columns);
-      if (!plan_.resumes) {
-        chunk_ = b_.Index(0);
-        chunk_rows_ = RowExtent();
-        Terms(b_.Index(0));
-        return;
-      }
-      Loop(RowExtent(), plan_.chunk, [&](Register chunk) {
-        chunk_ = chunk;
-        chunk_rows_ = AtMost(b_, RowExtent(), chunk, plan_.chunk);
-        Loop(terms_, plan_.terms, [&](Register term) { Terms(term); });
-      });
+      Loop(RowExtent(), plan_.rows, [&](Register row) { Rows(row); });
     });
   }
 
+  void Rows(Register row) {
+    row_ = row;
+    row_count_ = AtMost(b_, RowExtent(), row, plan_.rows);
+    if (!plan_.resumes) return Terms(b_.Index(0));
+    Loop(terms_, plan_.terms, [&](Register term) { Terms(term); });
+  }
+
   void Terms(Register term) {
-    term_ = term;
     term_count_ = plan_.resumes ? AtMost(b_, terms_, term, plan_.terms) : terms_;
-    columns_.Pack({.first = column_, .term = term_, .count = column_count_, .terms = term_count_},
-                  at_);
+    rows_.Pack({.first = row_, .term = term, .count = row_count_, .terms = term_count_}, at_);
     if (plan_.resumes) {
-      goes_on_ = b_.Binary(Opcode::kLess, b_.Index(0), term_);
+      goes_on_ = b_.Binary(Opcode::kLess, b_.Index(0), term);
       const Register end = InRegister(b_, terms_);
-      is_last_ = b_.Binary(Opcode::kLessEqual, end, b_.Plus(term_, plan_.terms));
+      is_last_ = b_.Binary(Opcode::kLessEqual, end, b_.Plus(term, plan_.terms));
     }
-    Loop(chunk_rows_, plan_.rows, [&](Register row) {
-      row_in_chunk_ = row;
-      row_ = b_.Add(chunk_, row);
-      const Bound count = AtMost(b_, chunk_rows_, row, plan_.rows);
-      rows_.Pack({.first = row_, .term = term_, .count = count, .terms = term_count_}, at_);
-      Loop(column_count_, plan_.width(),
-           [&](Register j) { Loop(count, plan_.height, [&](Register i) { Tile(i, j); }); });
+    Loop(column_count_, plan_.width(), [&](Register j) {
+      const Register first = b_.Add(column_, j);
+      const Bound count = AtMost(b_, ColumnExtent(), first, plan_.width());
+      columns_.Pack({.first = first, .term = term, .count = count, .terms = term_count_}, at_);
+      Loop(row_count_, plan_.height, [&](Register i) { Tile(i, j); });
     });
   }
 
   // Where the tile's sums lie.
   Register SumsOf(Register i, Register j) {
     if (!plan_.resumes) return b_.Index(0);
-    return b_.Add(b_.Times(j, plan_.chunk), b_.Times(b_.Add(row_in_chunk_, i), plan_.width()));
+    return b_.Add(b_.Times(j, plan_.rows), b_.Times(i, plan_.width()));
   }
 
   void Tile(Register i, Register j) {
@@ -234,11 +233,10 @@ class Macro {
     }
     // Tiles lie behind each other: i is a multiple of the height.
     const Register row_base = b_.Mul(b_.Quotient(i, plan_.height), b_.Index(rows_.tile_step()));
-    const Register column_base = b_.Times(j, columns_.tile_step() / plan_.width());
     const auto step = [&](Register term, Registers& to) {
       const Packed &x = columns_.packed(), &y = rows_.packed();
       Registers column;
-      const Register from = b_.Add(column_base, b_.Times(term, x.along_terms));
+      const Register from = b_.Times(term, x.along_terms);
       for (int64_t v = 0; v < plan_.vectors; v++) {
         column.push_back(b_.Load(x.buffer, from, lanes, {.offset = v * lanes}));
       }
@@ -326,9 +324,9 @@ class Macro {
   int32_t sums_ = -1;
   std::vector<Tensor> touched_;
   bool fetches_ = false;
-  // Where the loops are: the block's first column, term and row; counts from there on.
-  Register column_ = kNone, chunk_ = kNone, term_ = kNone, row_ = kNone, row_in_chunk_ = kNone;
-  Bound column_count_, chunk_rows_, term_count_;
+  // Where the loops are: the block's first column and row; counts from there on.
+  Register column_ = kNone, row_ = kNone;
+  Bound column_count_, row_count_, term_count_;
   // Whether there were terms before this block, and whether there are none behind it.
   Register goes_on_ = kNone, is_last_ = kNone;
 };

@@ -15,11 +15,11 @@ namespace talweg::loops {
 // van de Geijn, "Anatomy of High-Performance Matrix Multiplication", around a small kernel that
 // keeps a tile of the result in registers.
 //
-//   for each block of columns             what the third cache holds of the columns' operand
+//   for each block of rows                what the third cache holds of the rows' operand
 //     for each block of terms
-//       pack the columns' operand           [column / width][term][width]
-//       for each block of rows            what the second cache holds of the rows' operand
-//         pack the rows' operand            [row / height][term][height], or a row's terms together
+//       pack the rows' operand              [row / height][term][height], or a row's terms together
+//       for a tile's width of columns
+//         pack the columns' operand         [term][width], in the second cache
 //         for each tile of the block
 //           the sums of the tile, term after term
 //           in the last block of terms: what follows of the fusion group, and what it stores
@@ -42,9 +42,9 @@ struct MacroPlan {
   int32_t lanes = 1;
   int64_t vectors = 1, height = 1;
   int64_t width() const { return vectors * lanes; }
-  // Blocks: columns and rows are multiples of a tile's. Where there are several blocks of terms,
-  // the sums of so many `chunk` rows and of a block of columns are kept between them.
-  int64_t columns = 0, rows = 0, terms = 0, chunk = 0;
+  // Blocks: rows are a multiple of a tile's. Where there are several blocks of terms, the sums of a
+  // block of rows and of so many columns (a multiple of a tile's) are kept between them.
+  int64_t rows = 0, terms = 0, columns = 0;
   bool resumes = false;
 };
 

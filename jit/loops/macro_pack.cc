@@ -66,7 +66,7 @@ Packer::Packer(Level& level, Reader& reader, const MacroPlan& plan, const Shape&
   } else {
     tile_step_ = tile_ * padded_terms_ + (tile_ % plan.lanes == 0 ? 0 : plan.lanes);
   }
-  const int64_t tiles = (is_columns_ ? plan.columns : plan.rows) / tile_;
+  const int64_t tiles = is_columns_ ? 1 : plan.rows / tile_;
   const DType dtype = node.type().dtype;
   packed_.buffer =
       level.b().AddBuffer({.name = absl::StrCat("packed ", id),
@@ -167,18 +167,19 @@ void Packer::PackTiles(const Block& block, const Indices& at) {
              {.offset = offset});
   };
   // Several tiles at once, as long as all that they read is inside; then what is left.
+  const int64_t at_once = is_columns_ ? 1 : kTiles;
   Bound tiles = block.count, whole = block.count;
   if (tiles.reg == kNone) {
     tiles.value = (tiles.value + tile_ - 1) / tile_;
-    whole.value = std::max<int64_t>(0, whole.value - (reach - tile_)) / tile_ / kTiles * kTiles;
+    whole.value = std::max<int64_t>(0, whole.value - (reach - tile_)) / tile_ / at_once * at_once;
   } else {
     tiles.reg = b_.Quotient(b_.Plus(tiles.reg, tile_ - 1), tile_);
     const Register inside = b_.Binary(Opcode::kMax, b_.Plus(whole.reg, tile_ - reach), b_.Index(0));
-    whole.reg = b_.Times(b_.Quotient(inside, kTiles * tile_), kTiles);
+    whole.reg = b_.Times(b_.Quotient(inside, at_once * tile_), at_once);
   }
-  const Register group = b_.OpenFor({.value = 0}, whole, kTiles).variable;
+  const Register group = b_.OpenFor({.value = 0}, whole, at_once).variable;
   reader_.Open();
-  for (int64_t i = 0; i < kTiles; i++) {
+  for (int64_t i = 0; i < at_once; i++) {
     const Register tile = b_.Plus(group, i);
     for (int64_t x = 0; x < tile_; x += lanes) vector(tile, b_.Index(0), x, false);
   }

@@ -175,14 +175,12 @@ std::optional<MacroPlan> PlanMacro(Level& level, const Shape& domain,
       forced > 0 ? forced : std::clamp<int64_t>(half / (plan.width() * size), 64, kMostTerms);
   plan.terms = terms_known ? Even(terms, most_terms, forced > 0 ? 1 : 4) : most_terms;
   plan.resumes = !terms_known || terms > plan.terms;
-  // Blocks of rows stay in the other half, those of columns in a part of the third cache.
+  // Rows come from the third cache, one tile's after another's, which is easy to foresee.
   const int64_t bytes = plan.terms * size;
-  plan.rows = Even(rows, forced > 0 ? forced : half / bytes, plan.height);
-  plan.columns = Even(columns, forced > 0 ? forced : machine.l3_bytes / 4 / bytes, plan.width());
-  plan.chunk = plan.rows;
+  plan.rows = Even(rows, forced > 0 ? forced : machine.l3_bytes / 4 / bytes, plan.height);
   if (plan.resumes) {
-    const int64_t most = forced > 0 ? 2 * plan.rows : machine.l3_bytes / 2 / (plan.columns * size);
-    plan.chunk = std::clamp(most / plan.rows * plan.rows, plan.rows, RoundUp(rows, plan.rows));
+    const int64_t most = forced > 0 ? 2 * forced : machine.l3_bytes / 2 / (plan.rows * size);
+    plan.columns = Even(columns, most, plan.width());
   }
   return plan;
 }

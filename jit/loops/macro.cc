@@ -11,8 +11,6 @@ namespace {
 
 // Terms that one trip of the kernel's loop takes.
 constexpr int64_t kUnrolled = 4;
-// Of memory, as caches take it.
-constexpr int64_t kLineBytes = 64;
 // So many terms before the end, what comes then is fetched into the first cache; sums of fewer
 // than some times that do not wait for it.
 constexpr int64_t kLastTerms = 64;
@@ -233,16 +231,21 @@ class Macro {
     }
     // Tiles lie behind each other: i is a multiple of the height.
     const Register row_base = b_.Mul(b_.Quotient(i, plan_.height), b_.Index(rows_.tile_step()));
-    const auto step = [&](Register term, Registers& to) {
+    // Term `first` + `more`.
+    const auto step = [&](Register first, int64_t more, Registers& to) {
       const Packed &x = columns_.packed(), &y = rows_.packed();
+      const Register from = b_.Times(b_.Plus(first, more), plan_.width());
       Registers column;
-      const Register from = b_.Times(term, x.along_terms);
       for (int64_t v = 0; v < plan_.vectors; v++) {
         column.push_back(b_.Load(x.buffer, from, lanes, {.offset = v * lanes}));
       }
-      const Register rows_from = b_.Add(row_base, b_.Times(term, y.along_terms));
+      // Where the term begins, and how far it is from one row to the next.
+      const Register line = b_.Plus(first, more / y.lines * y.lines);
+      const Register in_line = b_.Remainder(line, y.lines);
+      const Register before = b_.Times(b_.Sub(line, in_line), plan_.height);
+      const Register rows_from = b_.Add(b_.Add(row_base, before), b_.Plus(in_line, more % y.lines));
       for (int64_t row = 0; row < plan_.height; row++) {
-        const Register one = b_.Load(y.buffer, rows_from, 1, {.offset = row * y.along_tile});
+        const Register one = b_.Load(y.buffer, rows_from, 1, {.offset = row * y.lines});
         const Register all = b_.Splat(one, lanes);
         for (int64_t v = 0; v < plan_.vectors; v++) {
           Register& sum = to[static_cast<size_t>(row * plan_.vectors + v)];
@@ -260,7 +263,7 @@ class Macro {
     const auto loop = [&](Bound begin, Bound end, int64_t steps) {
       const Builder::Loop k = b_.OpenFor(begin, end, steps, acc);
       Registers inside = k.carried;
-      for (int64_t u = 0; u < steps; u++) step(b_.Plus(k.variable, u), inside);
+      for (int64_t u = 0; u < steps; u++) step(k.variable, u, inside);
       acc = b_.CloseFor(inside);
     };
     if (fetches_) {

@@ -17,7 +17,7 @@ namespace talweg::loops {
 //
 //   for each block of rows                what the third cache holds of the rows' operand
 //     for each block of terms
-//       pack the rows' operand              [row / height][term][height], or a row's terms together
+//       pack the rows' operand              [row / height][term][height], or lines of terms
 //       for a tile's width of columns
 //         pack the columns' operand         [term][width], in the second cache
 //         for each tile of the block
@@ -58,15 +58,19 @@ std::optional<MacroPlan> PlanMacro(Level& level, const Shape& domain,
 void EmitMacro(Level& level, const MacroPlan& plan, const Shape& domain,
                absl::Span<const NodeId> members, absl::Span<const Target> writes, Reader& reader);
 
+// Of memory, as caches take it.
+inline constexpr int64_t kLineBytes = 64;
+
 // What is left of an extent from `at` on, a multiple of `block`; but not more than that.
 Bound AtMost(Builder& b, Bound extent, Register at, int64_t block);
 Register InRegister(Builder& b, Bound bound);
 
-// An operand while it is packed: element k * `along_terms` + i * `along_tile` of a tile is its row
-// or column i and term k. Tiles lie one behind the other.
+// An operand while it is packed. Tiles lie one behind the other, and are read from their beginning
+// to their end. Where `lines` is 1, each term of a tile has its rows or columns side by side; else
+// so many terms of a row do, and then those of the next row: for operands that lie like this.
 struct Packed {
   int32_t buffer = -1;
-  int64_t along_terms = 1, along_tile = 1;
+  int64_t lines = 1;
 };
 
 // Reads one operand of the contraction for blocks, and packs it (macro_pack.cc).
@@ -87,6 +91,7 @@ class Packer {
   int64_t tile_step() const { return tile_step_; }
 
  private:
+  Point At(const Indices& at, const Index& place, const Index& term, int32_t lanes);
   Register Value(const Indices& at, const Index& place, const Index& term, int32_t lanes,
                  Register active, Register count);
   Indices TermIndices(const Index& term);

@@ -12,6 +12,8 @@ namespace {
 
 // Tiles that are packed side by side.
 constexpr int64_t kTiles = 4;
+// So many terms take about as long as memory does to answer.
+constexpr int64_t kTermsAhead = 16;
 
 int64_t RoundUp(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
 
@@ -53,19 +55,11 @@ Packer::Packer(Level& level, Reader& reader, const MacroPlan& plan, const Shape&
       }
     }
   }
-  packed_ = {.buffer = -1, .along_terms = tile_, .along_tile = 1};
-  // Rows that lie well stay rows: their elements are read one by one. Not at distances at which
-  // all of them would have to lie in the same few places of the first cache.
-  if (!is_columns_ && terms_are_close_) {
-    packed_.along_terms = 1;
-    packed_.along_tile = padded_terms_ + plan.lanes;
-  }
+  // Elements of rows are read one by one: they need not be turned.
+  if (!is_columns_ && terms_are_close_) packed_.lines = plan.lanes;
   // What a last vector has too much does not reach the next tile.
-  if (packed_.along_tile != 1) {
-    tile_step_ = tile_ * packed_.along_tile;
-  } else {
-    tile_step_ = tile_ * padded_terms_ + (tile_ % plan.lanes == 0 ? 0 : plan.lanes);
-  }
+  tile_step_ = tile_ * padded_terms_;
+  if (packed_.lines == 1 && tile_ % plan.lanes != 0) tile_step_ += plan.lanes;
   const int64_t tiles = is_columns_ ? 1 : plan.rows / tile_;
   const DType dtype = node.type().dtype;
   packed_.buffer =
@@ -116,8 +110,7 @@ Indices Packer::TermIndices(const Index& term) {
   return at;
 }
 
-Register Packer::Value(const Indices& at, const Index& place, const Index& term, int32_t lanes,
-                       Register active, Register count) {
+Point Packer::At(const Indices& at, const Index& place, const Index& term, int32_t lanes) {
   Point point{.at = at, .lanes = lanes};
   point.at[static_cast<size_t>(axis_)] = place;
   // Axes of the other operand are not read.
@@ -125,12 +118,17 @@ Register Packer::Value(const Indices& at, const Index& place, const Index& term,
     if (index.at == kNone) index = {b_.Index(0)};
   }
   point = PointIn(b_, result_, point);
-  const Node& node = level_.node(plan_.contract);
-  point.at = OperandIndices(node.As<ContractAttributes>(), operand_, shape_.size(), point.at,
-                            TermIndices(term));
+  const auto& contract = level_.node(plan_.contract).As<ContractAttributes>();
+  point.at = OperandIndices(contract, operand_, shape_.size(), point.at, TermIndices(term));
+  return point;
+}
+
+Register Packer::Value(const Indices& at, const Index& place, const Index& term, int32_t lanes,
+                       Register active, Register count) {
+  Point point = At(at, place, term, lanes);
   point.active = active;
   point.count = active == kNone ? kNone : count;
-  return b_.Splat(reader_.Value(node.operands[operand_], point), lanes);
+  return b_.Splat(reader_.Value(level_.node(plan_.contract).operands[operand_], point), lanes);
 }
 
 // Past the last row or column, that one again: nobody reads what becomes of it.
@@ -140,7 +138,7 @@ Register Packer::Clamped(Register place) {
 }
 
 void Packer::Pack(const Block& block, const Indices& at) {
-  if (packed_.along_tile != 1) return PackRows(block, at);
+  if (packed_.lines != 1) return PackRows(block, at);
   if (terms_are_close_) return PackTransposed(block, at);
   PackTiles(block, at);
 }
@@ -166,6 +164,14 @@ void Packer::PackTiles(const Block& block, const Indices& at) {
     b_.Store(packed_.buffer, b_.Add(b_.Add(b_.Times(tile, tile_step()), to), x), value,
              {.offset = offset});
   };
+  // Pieces of rows that lie far from each other are fetched some terms before.
+  const auto tensor = level_.AsTensor(level_.node(plan_.contract).operands[operand_]);
+  if (is_columns_ && tensor.has_value()) {
+    const Index later = {b_.Plus(b_.Add(block.term, k), kTermsAhead)};
+    const Register from = reader_.Place(*tensor, At(at, {block.first}, later, 1));
+    const int64_t line = kLineBytes / SizeOf(tensor->dtype);
+    for (int64_t x = 0; x < tile_; x += line) b_.Prefetch(tensor->buffer, from, tensor->offset + x);
+  }
   // Several tiles at once, as long as all that they read is inside; then what is left.
   const int64_t at_once = is_columns_ ? 1 : kTiles;
   Bound tiles = block.count, whole = block.count;
@@ -238,23 +244,22 @@ void Packer::PackTransposed(const Block& block, const Indices& at) {
 
 void Packer::PackRows(const Block& block, const Indices& at) {
   const int32_t lanes = plan_.lanes;
-  Bound rows = block.count;
-  if (rows.reg == kNone) {
-    rows.value = RoundUp(rows.value, tile_);
-  } else {
-    rows.reg = b_.Times(b_.Quotient(b_.Plus(rows.reg, tile_ - 1), tile_), tile_);
-  }
-  const Register i = b_.OpenFor({.value = 0}, rows, 1).variable;
+  const Register t = b_.OpenFor({.value = 0}, block.count, tile_).variable;
   reader_.Open();
-  const Register place = Clamped(b_.Add(block.first, i));
-  const Register base = b_.Times(i, packed_.along_tile);
+  const Register base = b_.Times(b_.Quotient(t, tile_), tile_step());
+  const Register first = b_.Add(block.first, t);
   const Register k = b_.OpenFor({.value = 0}, block.terms, lanes).variable;
   reader_.Open();
   const Register term = b_.Add(block.term, k);
   const Register count = b_.Sub(AllTerms(), term);
   const Register active = TermsAreWhole() ? kNone : b_.Below(count, lanes);
-  b_.Store(packed_.buffer, b_.Add(base, k),
-           Value(at, {place}, {term, 1, kNone}, lanes, active, count));
+  const Register to = b_.Add(base, b_.Times(k, tile_));
+  for (int64_t i = 0; i < tile_; i++) {
+    Register place = b_.Plus(first, i);
+    if (i > 0) place = Clamped(place);
+    const Register value = Value(at, {place}, {term, 1, kNone}, lanes, active, count);
+    b_.Store(packed_.buffer, to, value, {.offset = i * lanes});
+  }
   for (int loops = 0; loops < 2; loops++) {
     reader_.Close();
     b_.CloseFor();

@@ -107,7 +107,7 @@ absl::StatusOr<loops::Program> MakeProgram(const Graph& graph, const native::Tar
   if (!simplified.ok()) return simplified.status();
   times.passes = clock.Lap();
   absl::StatusOr<loops::Program> lowered =
-      loops::Lower(*simplified, target.machine, {.fuse = options.fuse});
+      loops::Lower(*simplified, target.machine, {.fuse = options.fuse, .block = options.block});
   if (!lowered.ok()) return lowered.status();
   times.lower = clock.Lap();
   if (tracer.Wants(&Trace::loops)) tracer.Show(&Trace::loops, loops::ToString(*lowered));

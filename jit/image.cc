@@ -257,7 +257,7 @@ native::ObjectCache::Key KeyOf(const Graph& graph, const JitOptions& options,
   out.Write(absl::string_view(cpu), absl::string_view(features), avx, avx512);
   const auto& [vector_bytes, vector_registers, l1, l2, l3] = target.machine;
   out.Write(vector_bytes, vector_registers, l1, l2, l3);
-  out.Write(options.level, options.fuse, options.without.size());
+  out.Write(options.level, options.fuse, options.block, options.without.size());
   for (const std::string& pass : options.without) out.Write(absl::string_view(pass));
   writer.Write(graph);
   return native::ObjectCache::KeyOf(out.bytes());

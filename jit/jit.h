@@ -17,6 +17,9 @@ struct JitOptions {
   std::string cpu = "native";
   int level = 2;     // of LLVM's code generation, 0 to 3
   bool fuse = true;  // otherwise each node has a loop nest of its own
+  // For tests: contractions are cut into blocks of about so many rows, columns and terms, however
+  // small they are. 0: those that are large, as the caches want it.
+  int64_t block = 0;
   // Passes to leave out, by name (jit/passes/pipeline.h); "all" leaves out every one.
   std::vector<std::string> without = {};
   // Where compiled code is kept for the next process: a folder, "off", or empty: what the

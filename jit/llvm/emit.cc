@@ -194,6 +194,8 @@ void Emitter::EmitInstruction(const loops::Instruction& i) {
       return Set(i.result, LoadLanes(i, Get(i.args[1])));
     case Code::kStore:
       return EmitStore(i);
+    case Code::kPrefetch:
+      return EmitPrefetch(i);
     case Code::kSymbol:
       return Set(i.result, EmitSymbol(i));
     case Code::kCheckIndex:

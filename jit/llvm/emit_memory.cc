@@ -255,6 +255,14 @@ void Emitter::EmitStore(const loops::Instruction& i) {
   }
 }
 
+void Emitter::EmitPrefetch(const loops::Instruction& i) {
+  // For reading, into the second cache, of data.
+  Value* address = Address(i.buffer, Get(i.args[0]), static_cast<int64_t>(i.immediate));
+  builder_.CreateIntrinsic(
+      llvm::Intrinsic::prefetch, {pointer_},
+      {address, builder_.getInt32(0), builder_.getInt32(3), builder_.getInt32(1)});
+}
+
 Emitter::Value* Emitter::FrameMemory(Value*& cached, llvm::Type* type, bool zeroed) {
   if (cached == nullptr) {
     const llvm::IRBuilder<>::InsertPointGuard guard(builder_);

@@ -77,6 +77,7 @@ class Emitter {
   void EmitSection(const loops::Section& section);
   Value* EmitLoad(const loops::Instruction& i);
   void EmitStore(const loops::Instruction& i);
+  void EmitPrefetch(const loops::Instruction& i);
   // The address of element `index` (null: 0) + `offset` of a buffer.
   Value* Address(int32_t buffer, Value* index, int64_t offset);
   Value* TablePointer(int32_t slot);

@@ -36,6 +36,8 @@ int64_t SizeOfInstruction(const loops::Program& program, const loops::Instructio
       return i.stride == 1 ? 1 + lanes / 8 : 2 * lanes;
     case Code::kLoadEach:
       return 3 * lanes;
+    case Code::kPrefetch:
+      return 1;
     case Code::kSplat:
     case Code::kLanes:
     case Code::kShuffle:

@@ -333,6 +333,14 @@ void Builder::Store(int32_t buffer, Register index, Register value, const Access
               .buffer = buffer});
 }
 
+void Builder::Prefetch(int32_t buffer, Register index, int64_t offset) {
+  SplitIndex(index, offset);
+  EmitEffect({.code = Code::kPrefetch,
+              .args = {index, kNone, kNone, kNone},
+              .immediate = static_cast<uint64_t>(offset),
+              .buffer = buffer});
+}
+
 Register Builder::CheckIndex(Register index, Register extent, int32_t site, Register active) {
   int64_t place, most;
   if (IsConstant(index, &place) && IsConstant(extent, &most) && place >= 0 && place < most) {

@@ -144,6 +144,8 @@ class Builder {
     Store(buffer, index, value, Access());
   }
 
+  void Prefetch(int32_t buffer, Register index, int64_t offset = 0);
+
   // The rest of ir.h's instructions.
   Register CheckIndex(Register index, Register extent, int32_t site, Register active = kNone);
   void FailIf(Register condition, int32_t site, Register a = kNone, Register b = kNone);

@@ -17,6 +17,7 @@ constexpr double kPerInstruction = 0.5;
 double CostOf(const Program& program, const Instruction& instruction, const Machine& machine) {
   const Register typed =
       instruction.code == Code::kStore ? instruction.args[2] : instruction.result;
+  if (instruction.code == Code::kPrefetch) return 0.5;
   if (typed == kNone) return kCall;
   const RegisterType type = program.type(typed);
   const double registers =

@@ -201,13 +201,14 @@ StepFunction Compiler::FunctionOf(const Instruction& i) const {
     case Code::kPoll:
       return PollStep;
     case Code::kLanes:
+    case Code::kPrefetch:
       break;
   }
   return nullptr;
 }
 
 void Compiler::Add(const Instruction& i) {
-  if (IsConstant(i)) return;
+  if (IsConstant(i) || i.code == Code::kPrefetch) return;
   Step& step = NewStep(FunctionOf(i));
   step.a = Place(i.args[0]);
   step.b = Place(i.args[1]);

@@ -84,6 +84,10 @@ enum class Code : uint8_t {
   // result.
   kStore,
 
+  // buffer[args[0] + immediate] will be used soon: a hint to fetch it into the second cache. It may
+  // lie outside of the buffer. No result.
+  kPrefetch,
+
   // The number of rows or trips (`immediate` 0 or 1) that the caller bound, an int64 scalar.
   kSymbol,
   // args[0]: an index (int64), args[1]: the extent (an int64 scalar), args[2]: which lanes count

@@ -15,6 +15,8 @@ namespace talweg::loops {
 namespace {
 
 constexpr int64_t kThin = 16;
+// A run-time extent without a bound counts as so many.
+constexpr int64_t kTypicalRows = 256;
 
 // The same elements whichever way they are laid out: a scalar, or one number again and again.
 bool IsSplat(const Array& array) {
@@ -91,6 +93,11 @@ Bound Level::ExtentOf(Dim dim) const {
 int64_t Level::BoundOf(Dim dim) const {
   if (dim.is_static()) return dim.value();
   return dim == kRows ? rows_.bound : trips_.bound;
+}
+
+int64_t Level::LikelyExtent(Dim dim) const {
+  const int64_t bound = BoundOf(dim);
+  return bound < 0 ? kTypicalRows : bound;
 }
 
 Register Level::Extent(Dim dim) {

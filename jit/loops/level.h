@@ -115,6 +115,8 @@ class Level {
   // Extents: now, at most (-1: unbounded), and as a register.
   Bound ExtentOf(Dim dim) const;
   int64_t BoundOf(Dim dim) const;
+  // An extent or its bound; where there is none, a guess.
+  int64_t LikelyExtent(Dim dim) const;
   Register Extent(Dim dim);
 
   // A buffer for a value of this type. `order`: its axes from the outermost to the innermost in

@@ -10,6 +10,9 @@ namespace talweg::loops {
 
 struct LowerOptions {
   bool fuse = true;
+  // Contractions are cut into blocks of about so many rows, columns and terms, however small they
+  // are; 0: those that are large, as the caches want it (macro.h). For tests.
+  int64_t block = 0;
 };
 
 // Graph -> loop IR. Each nest of the fusion plan (jit/passes/fuse.h) becomes a section; loops of

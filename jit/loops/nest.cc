@@ -6,22 +6,12 @@
 
 #include "absl/algorithm/container.h"
 #include "graph/axes.h"
+#include "jit/loops/macro.h"
 
 namespace talweg::loops {
-namespace {
-
-// A run-time extent without a bound counts as so many.
-constexpr int64_t kTypicalRows = 256;
-
-}  // namespace
 
 Nest::Nest(Level& level, std::string label, const Shape& shape)
     : level_(level), b_(level.b()), label_(std::move(label)), domain_(DomainOf(shape)) {}
-
-int64_t Nest::LikelyExtent(Dim dim) const {
-  const int64_t bound = level_.BoundOf(dim);
-  return bound < 0 ? kTypicalRows : bound;
-}
 
 // Where all values lie in memory alike, without gaps, the domain may be walked as one axis.
 void Nest::Flatten() {
@@ -162,15 +152,6 @@ std::vector<Tensor> Nest::FlatTerms(NodeId id) {
   return flat;
 }
 
-int32_t Nest::AxisIn(const Shape& shape, int32_t domain_axis) {
-  int32_t count = 0;
-  for (size_t axis = 0; axis < shape.size(); axis++) {
-    if (shape[axis] == Dim(1)) continue;
-    if (count++ == domain_axis) return static_cast<int32_t>(axis);
-  }
-  return -1;
-}
-
 // Operands of a contraction that are read again and again with the lanes far apart are copied
 // before, with the lane axis innermost.
 void Nest::PrepareLanes(const Schedule& schedule) {
@@ -268,6 +249,13 @@ void Nest::Emit() {
     if (dim == Dim(0)) return;
   }
   Flatten();
+  if (const auto plan = PlanMacro(level_, domain_, order_, writes_); plan.has_value()) {
+    b_.OpenSection(label_);
+    Reader reader(level_, members_);
+    EmitMacro(level_, *plan, domain_, order_, writes_, reader);
+    b_.CloseSection();
+    return;
+  }
   const std::vector<Schedule> candidates = Candidates();
   size_t best = 0;
   if (candidates.size() > 1) {
@@ -289,7 +277,5 @@ void Nest::Emit() {
   Prepare(candidates[best]);
   EmitWith(candidates[best]);
 }
-
-// ---- Emission
 
 }  // namespace talweg::loops

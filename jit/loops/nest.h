@@ -25,6 +25,12 @@ struct Schedule {
   friend bool operator==(const Schedule&, const Schedule&) = default;
 };
 
+// What is written where; -1: zeros.
+struct Target {
+  NodeId id = -1;
+  Tensor to;
+};
+
 // One section of the program: loops over a domain, and in them what the members of a fusion group
 // compute (private to jit/loops). Emits the nest in several schedules and keeps the cheapest.
 class Nest {
@@ -46,12 +52,6 @@ class Nest {
   void Emit();
 
  private:
-  struct Target {
-    NodeId id;  // -1: zeros
-    Tensor to;
-  };
-  using Indices = absl::InlinedVector<Index, 4>;
-
   const Shape& ShapeOf(NodeId id) const { return level_.node(id).type().shape; }
   void Flatten();
   // Copies of operands that the schedule would rather read.
@@ -63,8 +63,7 @@ class Nest {
   std::vector<Schedule> Candidates() const;  // nest_schedule.cc
   // Tiles along the widest axis that does not lie in the lanes; returns its extent.
   int64_t TileAxis(Schedule& schedule) const;
-  // An extent or its bound; where there is none, a guess.
-  int64_t LikelyExtent(Dim dim) const;
+  int64_t LikelyExtent(Dim dim) const { return level_.LikelyExtent(dim); }
   bool MayOverrun(int32_t axis) const;
 
   // Emission: nest_emit.cc.
@@ -76,8 +75,6 @@ class Nest {
   // the next piece.
   void Body(const std::vector<Point>& all, size_t tiles, bool clamped);
   Point InShape(const Shape& shape, const Point& domain_point) const;
-  // Which axis of a value's shape an axis of the domain is.
-  static int32_t AxisIn(const Shape& shape, int32_t domain_axis);
 
   Level& level_;
   Builder& b_;

@@ -149,16 +149,9 @@ void Nest::LoopOverLanes(const Schedule& schedule, const std::vector<Indices>& t
 }
 
 Point Nest::InShape(const Shape& shape, const Point& domain_point) const {
+  if (!flat_) return PointIn(b_, shape, domain_point);
   Point point = domain_point;
-  if (flat_) {
-    point.flat = true;
-    return point;
-  }
-  point.at.clear();
-  size_t next = 0;
-  for (Dim dim : shape) {
-    point.at.push_back(dim == Dim(1) ? Index{b_.Index(0)} : domain_point.at[next++]);
-  }
+  point.flat = true;
   return point;
 }
 

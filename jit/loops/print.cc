@@ -235,6 +235,9 @@ std::string Printer::Line(const Instruction& i) const {
       add("store ", Place(i, i.args[0]), " ", Name(i.args[2]));
       where(i.args[1]);
       break;
+    case Code::kPrefetch:
+      add("prefetch ", Place(i, i.args[0]));
+      break;
     case Code::kSymbol:
       add(i.immediate == 0 ? "rows" : "trips");
       break;

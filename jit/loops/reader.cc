@@ -21,6 +21,25 @@ uint64_t BitsOf(DType dtype, double number) { return FirstBits(*Array(number).Ca
 
 }  // namespace
 
+int32_t AxisIn(const Shape& shape, int32_t domain_axis) {
+  int32_t count = 0;
+  for (size_t axis = 0; axis < shape.size(); axis++) {
+    if (shape[axis] == Dim(1)) continue;
+    if (count++ == domain_axis) return static_cast<int32_t>(axis);
+  }
+  return -1;
+}
+
+Point PointIn(Builder& b, const Shape& shape, const Point& domain_point) {
+  Point point = domain_point;
+  point.at.clear();
+  size_t next = 0;
+  for (Dim dim : shape) {
+    point.at.push_back(dim == Dim(1) ? Index{b.Index(0)} : domain_point.at[next++]);
+  }
+  return point;
+}
+
 // An index that is known counts by its value: the register may be another one in each block.
 Reader::Key Reader::KeyOf(NodeId id, const Point& point) const {
   Key key = {id, point.lanes, point.active, point.guard, point.guard_each, point.flat};

@@ -12,6 +12,18 @@
 
 namespace talweg::loops {
 
+using Indices = absl::InlinedVector<Index, 4>;
+
+// Which axis of a shape an axis of its domain (its axes without those of extent 1) is.
+int32_t AxisIn(const Shape& shape, int32_t domain_axis);
+// The point of a value of this shape where a point of its domain is.
+Point PointIn(Builder& b, const Shape& shape, const Point& domain_point);
+// Where a contraction reads its operand 0 or 1, of this rank, for an element of the result (whose
+// axes are the batch, what lhs keeps, what rhs keeps) and a term, which has an index for each
+// summed axis.
+Indices OperandIndices(const ContractAttributes& contract, size_t operand, size_t rank,
+                       absl::Span<const Index> result, absl::Span<const Index> sum);
+
 // Computes elements of nodes inside of a section (private to jit/loops): asks for what it needs,
 // from the result back to what lies in memory, and keeps what it has found.
 class Reader {
@@ -26,6 +38,12 @@ class Reader {
   // Computes a reduction or contraction at several points in the same loops, so that what they have
   // in common is loaded once. Value then finds the results.
   void Reduce(NodeId id, absl::Span<const Point> points);
+
+  // The value of a node at a point, where somebody else has computed it.
+  void Give(NodeId id, const Point& point, Register value) { Remember(id, point, value); }
+
+  // Where the element of a uniform point lies, without the tensor's offset.
+  Register Place(const Tensor& tensor, const Point& point) { return Flat(tensor, point).at; }
 
   Register LoadFrom(const Tensor& tensor, const Point& point) { return Load(tensor, point); }
   void Store(const Tensor& tensor, const Point& point, Register value);

@@ -115,6 +115,28 @@ Register Reader::Combine(const Terms& terms, Register a, Register b) {
   return b_.Inline(formula.program, formula.result, {a, b});
 }
 
+Indices OperandIndices(const ContractAttributes& contract, size_t operand, size_t rank,
+                       absl::Span<const Index> result, absl::Span<const Index> sum) {
+  const std::vector<int64_t>& batch = operand == 0 ? contract.lhs_batch : contract.rhs_batch;
+  const std::vector<int64_t>& summed = operand == 0 ? contract.lhs_sum : contract.rhs_sum;
+  size_t kept = operand == 0 ? batch.size() : result.size() - (rank - batch.size() - summed.size());
+  Indices at;
+  for (size_t axis = 0; axis < rank; axis++) {
+    const auto in = [&](const std::vector<int64_t>& axes) {
+      return static_cast<size_t>(absl::c_find(axes, static_cast<int64_t>(axis)) - axes.begin());
+    };
+    const size_t in_batch = in(batch), in_sum = in(summed);
+    if (in_batch < batch.size()) {
+      at.push_back(result[in_batch]);
+    } else if (in_sum < summed.size()) {
+      at.push_back(sum[in_sum]);
+    } else {
+      at.push_back(result[kept++]);
+    }
+  }
+  return at;
+}
+
 // An operand where the result is `point` and the term is `sum`.
 Register Reader::TermValue(const Terms& terms, size_t operand, const Point& point, const Sum& sum) {
   const Node& node = *terms.node;
@@ -137,36 +159,17 @@ Register Reader::TermValue(const Terms& terms, size_t operand, const Point& poin
     return Value(id, at);
   }
   const auto& contract = node.As<ContractAttributes>();
-  const std::vector<int64_t>& batch = operand == 0 ? contract.lhs_batch : contract.rhs_batch;
-  const std::vector<int64_t>& summed = operand == 0 ? contract.lhs_sum : contract.rhs_sum;
-  // The result has the batch axes, then what lhs keeps, then what rhs keeps.
-  size_t kept = batch.size();
-  if (operand == 1) {
-    kept += level_.node(node.operands[0]).type().shape.size() - batch.size() - summed.size();
+  if (terms.flat == nullptr) {
+    at.at = OperandIndices(contract, operand, rank, point.at, sum);
+    return Value(id, at);
   }
-  const size_t first_kept = kept;
-  if (terms.flat != nullptr) {
-    for (size_t i = 0; i < batch.size(); i++) at.at.push_back(point.at[i]);
-    for (size_t i = 0; i < rank - batch.size() - summed.size(); i++) {
-      at.at.push_back(point.at[first_kept + i]);
-    }
-    at.at.push_back(sum[0]);
-    return Load((*terms.flat)[operand], at);
-  }
-  for (size_t axis = 0; axis < rank; axis++) {
-    const auto is = [&](const std::vector<int64_t>& axes) {
-      return absl::c_find(axes, static_cast<int64_t>(axis)) - axes.begin();
-    };
-    const auto in_batch = static_cast<size_t>(is(batch)), in_sum = static_cast<size_t>(is(summed));
-    if (in_batch < batch.size()) {
-      at.at.push_back(point.at[in_batch]);
-    } else if (in_sum < summed.size()) {
-      at.at.push_back(sum[in_sum]);
-    } else {
-      at.at.push_back(point.at[kept++]);
-    }
-  }
-  return Value(id, at);
+  // The batch, what is kept, then the terms.
+  const size_t batch = contract.lhs_batch.size(), kept = rank - batch - contract.lhs_sum.size();
+  const size_t first = operand == 0 ? batch : point.at.size() - kept;
+  for (size_t i = 0; i < batch; i++) at.at.push_back(point.at[i]);
+  for (size_t i = 0; i < kept; i++) at.at.push_back(point.at[first + i]);
+  at.at.push_back(sum[0]);
+  return Load((*terms.flat)[operand], at);
 }
 
 Register Reader::Step(const Terms& terms, const Point& point, const Sum& sum, Register acc) {

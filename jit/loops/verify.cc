@@ -298,6 +298,8 @@ bool Verifier::Check(const Instruction& i) {
       case Code::kSymbol:
         if (!HasForm(i, 0, true) || !HasType(i.result, kIndex)) return false;
         return i.immediate <= 1 || Fail("there is no symbol ", i.immediate);
+      case Code::kPrefetch:
+        return HasForm(i, 1, false) && MayUse(i.args[0], kIndex) && HasBuffer(i, false);
       case Code::kCheckIndex:
         if (!HasForm(i, 3, true)) return false;
         if (type().dtype != kInt64) return Fail("the index is not int64");

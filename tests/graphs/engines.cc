@@ -49,6 +49,8 @@ std::vector<NamedEngine> MakeCodeVariants() {
       JitAs("the JIT without fusion", {.fuse = false}),
       JitAs("the JIT without fusion at level 0", {.level = 0, .fuse = false}),
       JitAs("the JIT for x86-64", {.cpu = "x86-64"}),
+      JitAs("the JIT in blocks of 4", {.block = 4}),
+      JitAs("the loop evaluator in blocks of 3", {.block = 3, .evaluate = true}),
       {"the JIT from its cache", JitFromCache},
   };
   for (const char* cpu : {"avx2", "avx512"}) {

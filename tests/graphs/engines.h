@@ -24,7 +24,8 @@ struct NamedEngine {
 // vectors, the loop evaluator, the JIT.
 absl::Span<const NamedEngine> MainEngines();
 // The JIT with one option changed, or one kind of option: for lesser processors (avx512, avx2,
-// x86-64), at other levels of code generation, without fusion, and from a warm cache; ...
+// x86-64), at other levels of code generation, without fusion, with contractions in small blocks,
+// and from a warm cache; ...
 absl::Span<const NamedEngine> CodeVariants();
 // ... and without each pass, without several, without any.
 absl::Span<const NamedEngine> PassVariants();

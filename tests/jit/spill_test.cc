@@ -137,5 +137,16 @@ TEST_P(SpillsOn, OfOtherNetworksThereAreNone) {
   }
 }
 
+// Its contractions are done in blocks, whose kernels fill the registers (jit/loops/macro.h).
+TEST_P(SpillsOn, OfALargeNetworkThereAreNone) {
+  Training training = bench::TutorialTraining(Sgd({.momentum = 0.9}));
+  training.model = [](Scope& s, Value x) {
+    const Value h = Relu(Dense(s, "first", x, 600, HeUniform()));
+    return Dense(s, "output", Relu(Dense(s, "second", h, 500, HeUniform())), 10);
+  };
+  training.batch = 256;
+  ExpectNone("large", training, 784, 10);
+}
+
 }  // namespace
 }  // namespace talweg

@@ -46,6 +46,7 @@ TEST(Print, WritesEverything) {
   const Register sum = b.Fma(x, y, b.Add(wide, loop.carried[0]));
   const Register bits = b.Shift(Opcode::kShiftRight, b.Bitcast(kInt32, sum), 3);
   b.OpenIf(b.Binary(Opcode::kEqual, loop.variable, b.Index(0)));
+  b.Prefetch(hidden, loop.variable, 4000);
   b.FailIf(b.Binary(Opcode::kLess, b.Rows(), b.Index(5)), rows_site, b.Rows(), loop.variable);
   b.Store(scratch, loop.variable, b.Call(Function::kLog1p, {b.Bitcast(kFloat32, bits)}),
           {.stride = 2, .mask = mask});
@@ -100,6 +101,7 @@ section "tanh %4 (model.cc:9)"
     %24 int64 = constant 0
     %25 bool = equal %5 %24
     if %25
+      prefetch hidden#3[%5 + 4000]
       %26 int64 = constant 5
       %27 bool = less %4 %26
       fail_if %27 %4 %5 site 1

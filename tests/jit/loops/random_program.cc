@@ -238,6 +238,8 @@ void Maker::Store() {
   Builder::Access access;
   if (!Address(type.lanes, kElements, index, access)) return;
   if (Chance(0.3)) access.mask = Value({kBool, type.lanes});
+  // Wherever it points, nothing happens.
+  if (Chance(0.1)) b.Prefetch(harness().out[0], index.reg, Between(-4096, 4096));
   const int32_t buffer =
       Chance(0.7) ? harness().out[NumberOf(type.dtype)] : scratch_[NumberOf(type.dtype)];
   b.Store(buffer, index.reg, value, access);

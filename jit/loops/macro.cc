@@ -1,0 +1,358 @@
+#include "jit/loops/macro.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/algorithm/container.h"
+#include "absl/strings/str_cat.h"
+
+namespace talweg::loops {
+namespace {
+
+// Terms that one trip of the kernel's loop takes.
+constexpr int64_t kUnrolled = 4;
+// So many terms before the end, what comes then is fetched into the first cache; sums of fewer
+// than some times that do not wait for it.
+constexpr int64_t kLastTerms = 64;
+constexpr int64_t kFetchedBehind = 2 * kLastTerms;
+
+class Macro {
+ public:
+  Macro(Level& level, const MacroPlan& plan, const Shape& domain, absl::Span<const Target> writes,
+        absl::Span<const NodeId> members, Reader& reader)
+      : level_(level),
+        b_(level.b()),
+        plan_(plan),
+        domain_(domain),
+        writes_(writes.begin(), writes.end()),
+        reader_(reader),
+        node_(level.node(plan.contract)),
+        dtype_(node_.type().dtype),
+        columns_(level, reader, plan, domain, plan.column_operand),
+        rows_(level, reader, plan, domain, 1 - plan.column_operand),
+        at_(domain.size()) {
+    const auto& contract = node_.As<ContractAttributes>();
+    Register all = b_.Index(1);
+    for (int64_t axis : contract.lhs_sum) {
+      const Dim dim = level.node(node_.operands[0]).type().shape[static_cast<size_t>(axis)];
+      all = b_.Mul(all, level.Extent(dim));
+    }
+    int64_t known = 0;
+    terms_ = b_.IsConstant(all, &known) ? Bound{.value = known} : Bound{.reg = all};
+    const int64_t kept = plan.resumes ? plan.columns * plan.rows : plan.width() * plan.height;
+    sums_ = b_.AddBuffer({.name = absl::StrCat("sums of ", plan.contract),
+                          .dtype = dtype_,
+                          .home = Buffer::Home::kArena,
+                          .slot = -1,
+                          .offset = 0,
+                          .elements = kept + kSlackBytes / SizeOf(dtype_)});
+    FindTouched(members);
+    // Rows are rounded up for vectors of their own elements, and so many smaller ones are more.
+    for (Target& target : writes_) {
+      if (SizeOf(target.to.dtype) > SizeOf(dtype_)) target.to.padded_axis = -1;
+    }
+  }
+
+  void Emit() { Outer(0); }
+
+ private:
+  Bound RowExtent() const { return level_.ExtentOf(domain_[static_cast<size_t>(plan_.row_axis)]); }
+  Bound ColumnExtent() const {
+    return level_.ExtentOf(domain_[static_cast<size_t>(plan_.column_axis)]);
+  }
+
+  // A loop whose body is `inside`, called with its variable.
+  template <typename F>
+  void Loop(Bound end, int64_t step, F&& inside) {
+    const Register variable = b_.OpenFor({.value = 0}, end, step).variable;
+    reader_.Open();
+    inside(variable);
+    reader_.Close();
+    b_.CloseFor();
+  }
+
+  void Outer(size_t axis) {
+    if (axis == domain_.size()) return Blocks();
+    const auto number = static_cast<int32_t>(axis);
+    if (number == plan_.column_axis || number == plan_.row_axis) return Outer(axis + 1);
+    Loop(level_.ExtentOf(domain_[axis]), 1, [&](Register variable) {
+      at_[axis] = {variable};
+      Outer(axis + 1);
+    });
+  }
+
+  void Blocks() {
+    if (!plan_.resumes) {
+      column_ = b_.Index(0);
+      column_count_ = ColumnExtent();
+      Loop(RowExtent(), plan_.rows, [&](Register row) { Rows(row); });
+      return;
+    }
+    Loop(ColumnExtent(), plan_.columns, [&](Register column) {
+      column_ = column;
+      column_count_ = AtMost(b_, ColumnExtent(), column, plan_.columns);
+      Loop(RowExtent(), plan_.rows, [&](Register row) { Rows(row); });
+    });
+  }
+
+  void Rows(Register row) {
+    row_ = row;
+    row_count_ = AtMost(b_, RowExtent(), row, plan_.rows);
+    if (!plan_.resumes) return Terms(b_.Index(0));
+    Loop(terms_, plan_.terms, [&](Register term) { Terms(term); });
+  }
+
+  void Terms(Register term) {
+    term_count_ = plan_.resumes ? AtMost(b_, terms_, term, plan_.terms) : terms_;
+    rows_.Pack({.first = row_, .term = term, .count = row_count_, .terms = term_count_}, at_);
+    if (plan_.resumes) {
+      goes_on_ = b_.Binary(Opcode::kLess, b_.Index(0), term);
+      const Register end = InRegister(b_, terms_);
+      is_last_ = b_.Binary(Opcode::kLessEqual, end, b_.Plus(term, plan_.terms));
+    }
+    Loop(column_count_, plan_.width(), [&](Register j) {
+      const Register first = b_.Add(column_, j);
+      const Bound count = AtMost(b_, ColumnExtent(), first, plan_.width());
+      columns_.Pack({.first = first, .term = term, .count = count, .terms = term_count_}, at_);
+      Loop(row_count_, plan_.height, [&](Register i) { Tile(i, j); });
+    });
+  }
+
+  // Where the tile's sums lie.
+  Register SumsOf(Register i, Register j) {
+    if (!plan_.resumes) return b_.Index(0);
+    return b_.Add(b_.Times(j, plan_.rows), b_.Times(i, plan_.width()));
+  }
+
+  void Tile(Register i, Register j) {
+    const Register sums = SumsOf(i, j);
+    if (plan_.resumes) {
+      // The next tile's.
+      const int64_t line = kLineBytes / SizeOf(dtype_), tile = plan_.width() * plan_.height;
+      for (int64_t at = 0; at < tile; at += line) b_.Prefetch(sums_, sums, tile + at);
+    }
+    Kernel(i, j, sums);
+    if (plan_.resumes) {
+      b_.OpenIf(is_last_);
+      reader_.Open();
+    }
+    Finish(i, j, sums);
+    if (plan_.resumes) {
+      reader_.Close();
+      b_.CloseIf();
+    }
+  }
+
+  // Fetches what the other members read and write at this tile's points.
+  void Prefetch(Register i, Register j) {
+    if (plan_.resumes) {
+      b_.OpenIf(is_last_);
+      reader_.Open();
+    }
+    Loop({.value = plan_.height}, 1, [&](Register r) {
+      Point point{.at = at_, .lanes = plan_.lanes};
+      point.at[static_cast<size_t>(plan_.row_axis)] = {b_.Add(b_.Add(row_, i), r)};
+      point.at[static_cast<size_t>(plan_.column_axis)] = {b_.Add(column_, j)};
+      for (const Tensor& tensor : touched_) {
+        const Register first = reader_.Place(tensor, PointIn(b_, tensor.shape, point));
+        const int64_t per_line = kLineBytes / SizeOf(tensor.dtype);
+        for (int64_t at = 0; at < plan_.width(); at += per_line) {
+          b_.Prefetch(tensor.buffer, first, tensor.offset + at);
+        }
+      }
+    });
+    if (plan_.resumes) {
+      reader_.Close();
+      b_.CloseIf();
+    }
+  }
+
+  // Tensors of the result's whole domain that lie in lines along the columns, and that the members
+  // read or write.
+  void FindTouched(absl::Span<const NodeId> members) {
+    const auto add = [&](const Tensor& tensor) {
+      if (DomainOf(tensor.shape) != domain_) return;
+      const auto axis = static_cast<size_t>(AxisIn(tensor.shape, plan_.column_axis));
+      if (tensor.strides[axis] != Stride{1}) return;
+      for (const Tensor& other : touched_) {
+        if (other.buffer == tensor.buffer && other.offset == tensor.offset) return;
+      }
+      touched_.push_back(tensor);
+    };
+    for (const Target& target : writes_) add(target.to);
+    for (NodeId id : members) {
+      if (id == plan_.contract) continue;
+      for (NodeId operand : level_.node(id).operands) {
+        if (absl::c_linear_search(members, operand)) continue;
+        if (const auto tensor = level_.AsTensor(operand); tensor.has_value()) add(*tensor);
+      }
+    }
+    // What the second cache has anyway need not be fetched.
+    double bytes = 0;
+    for (const Tensor& tensor : touched_) {
+      double size = static_cast<double>(SizeOf(tensor.dtype));
+      for (Dim dim : domain_) size *= static_cast<double>(level_.LikelyExtent(dim));
+      bytes += size;
+    }
+    fetches_ = plan_.terms >= kFetchedBehind &&
+               bytes > static_cast<double>(level_.lowering().machine.l2_bytes / 2);
+  }
+
+  // The sums of the terms up to `whole`, while memory that is touched afterwards is fetched: first
+  // from afar, then, shortly before the end, from where the operands have driven it.
+  template <typename F>
+  void SumAndFetch(Register i, Register j, Bound whole, Registers& acc, F&& sum) {
+    const Register end = InRegister(b_, whole);
+    const Register split = b_.Binary(Opcode::kMax, b_.Plus(end, -kLastTerms), b_.Index(0));
+    const Builder::Loop part = b_.OpenFor({.value = 0}, {.value = 2}, 1, acc);
+    reader_.Open();
+    Prefetch(i, j);
+    const Register begin = b_.Mul(part.variable, split);
+    const Register stop = b_.Add(split, b_.Mul(part.variable, b_.Sub(end, split)));
+    acc = part.carried;
+    sum({.reg = begin}, {.reg = stop}, kUnrolled);
+    reader_.Close();
+    acc = b_.CloseFor(acc);
+  }
+
+  void Kernel(Register i, Register j, Register sums) {
+    const auto lanes = plan_.lanes;
+    Registers acc;
+    for (int64_t row = 0; row < plan_.height; row++) {
+      for (int64_t v = 0; v < plan_.vectors; v++) {
+        if (!plan_.resumes) {
+          acc.push_back(b_.Constant(dtype_, 0, lanes));
+          continue;
+        }
+        const Register mask = b_.Splat(goes_on_, lanes);
+        acc.push_back(
+            b_.Load(sums_, sums, lanes, {.offset = row * plan_.width() + v * lanes, .mask = mask}));
+      }
+    }
+    // Tiles lie behind each other: i is a multiple of the height.
+    const Register row_base = b_.Mul(b_.Quotient(i, plan_.height), b_.Index(rows_.tile_step()));
+    // Term `first` + `more`.
+    const auto step = [&](Register first, int64_t more, Registers& to) {
+      const Packed &x = columns_.packed(), &y = rows_.packed();
+      const Register from = b_.Times(b_.Plus(first, more), plan_.width());
+      Registers column;
+      for (int64_t v = 0; v < plan_.vectors; v++) {
+        column.push_back(b_.Load(x.buffer, from, lanes, {.offset = v * lanes}));
+      }
+      // Where the term begins, and how far it is from one row to the next.
+      const Register line = b_.Plus(first, more / y.lines * y.lines);
+      const Register in_line = b_.Remainder(line, y.lines);
+      const Register before = b_.Times(b_.Sub(line, in_line), plan_.height);
+      const Register rows_from = b_.Add(b_.Add(row_base, before), b_.Plus(in_line, more % y.lines));
+      for (int64_t row = 0; row < plan_.height; row++) {
+        const Register one = b_.Load(y.buffer, rows_from, 1, {.offset = row * y.lines});
+        const Register all = b_.Splat(one, lanes);
+        for (int64_t v = 0; v < plan_.vectors; v++) {
+          Register& sum = to[static_cast<size_t>(row * plan_.vectors + v)];
+          const Register in_lanes = column[static_cast<size_t>(v)];
+          sum = plan_.column_operand == 1 ? b_.Fma(all, in_lanes, sum) : b_.Fma(in_lanes, all, sum);
+        }
+      }
+    };
+    Bound whole = term_count_;
+    if (whole.reg == kNone) {
+      whole.value -= whole.value % kUnrolled;
+    } else {
+      whole.reg = b_.Times(b_.Quotient(whole.reg, kUnrolled), kUnrolled);
+    }
+    const auto loop = [&](Bound begin, Bound end, int64_t steps) {
+      const Builder::Loop k = b_.OpenFor(begin, end, steps, acc);
+      Registers inside = k.carried;
+      for (int64_t u = 0; u < steps; u++) step(k.variable, u, inside);
+      acc = b_.CloseFor(inside);
+    };
+    if (fetches_) {
+      SumAndFetch(i, j, whole, acc, loop);
+    } else if (whole.reg != kNone || whole.value > 0) {
+      loop({.value = 0}, whole, kUnrolled);
+    }
+    const bool has_rest = terms_.reg != kNone || terms_.value % kUnrolled != 0 ||
+                          (plan_.resumes && plan_.terms % kUnrolled != 0);
+    if (has_rest) loop(whole, term_count_, 1);
+    for (int64_t row = 0; row < plan_.height; row++) {
+      for (int64_t v = 0; v < plan_.vectors; v++) {
+        b_.Store(sums_, sums, acc[static_cast<size_t>(row * plan_.vectors + v)],
+                 {.offset = row * plan_.width() + v * lanes});
+      }
+    }
+  }
+
+  // The other members at the tile's points, from its sums.
+  void Finish(Register i, Register j, Register sums) {
+    const Register row = b_.Add(row_, i), column = b_.Add(column_, j);
+    const Bound heights = AtMost(b_, RowExtent(), row, plan_.height);
+    const Bound widths = AtMost(b_, ColumnExtent(), column, plan_.width());
+    const Bound extent = ColumnExtent();
+    const bool masked = extent.reg != kNone || extent.value % plan_.lanes != 0;
+    Loop(heights, 1, [&](Register r) {
+      Loop(widths, plan_.lanes, [&](Register c) {
+        Point point{.at = at_, .lanes = plan_.lanes};
+        const Register first = b_.Add(column, c);
+        point.at[static_cast<size_t>(plan_.row_axis)] = {b_.Add(row, r)};
+        point.at[static_cast<size_t>(plan_.column_axis)] = {first, 1, kNone};
+        if (masked) {
+          point.count = b_.Sub(InRegister(b_, extent), first);
+          point.active = b_.Below(point.count, plan_.lanes);
+        }
+        const Register place = b_.Add(b_.Add(sums, b_.Times(r, plan_.width())), c);
+        reader_.Give(plan_.contract, PointIn(b_, node_.type().shape, point),
+                     b_.Load(sums_, place, plan_.lanes));
+        Registers values;
+        for (const Target& target : writes_) {
+          values.push_back(reader_.Value(target.id, PointIn(b_, target.to.shape, point)));
+        }
+        for (size_t w = 0; w < writes_.size(); w++) {
+          reader_.Store(writes_[w].to, PointIn(b_, writes_[w].to.shape, point), values[w]);
+        }
+      });
+    });
+  }
+
+  Level& level_;
+  Builder& b_;
+  const MacroPlan& plan_;
+  const Shape& domain_;
+  std::vector<Target> writes_;
+  Reader& reader_;
+  const Node& node_;
+  const DType dtype_;
+  Packer columns_, rows_;
+  Indices at_;
+  Bound terms_;
+  int32_t sums_ = -1;
+  std::vector<Tensor> touched_;
+  bool fetches_ = false;
+  // Where the loops are: the block's first column and row; counts from there on.
+  Register column_ = kNone, row_ = kNone;
+  Bound column_count_, row_count_, term_count_;
+  // Whether there were terms before this block, and whether there are none behind it.
+  Register goes_on_ = kNone, is_last_ = kNone;
+};
+
+}  // namespace
+
+Register InRegister(Builder& b, Bound bound) {
+  return bound.reg == kNone ? b.Index(bound.value) : bound.reg;
+}
+
+Bound AtMost(Builder& b, Bound extent, Register at, int64_t block) {
+  int64_t known = 0;
+  if (extent.reg == kNone) {
+    if (extent.value % block == 0) return {.value = block};
+    if (b.IsConstant(at, &known)) return {.value = std::min(block, extent.value - known)};
+  }
+  const Register rest = b.Sub(InRegister(b, extent), at);
+  return {.reg = b.Binary(Opcode::kMin, rest, b.Index(block))};
+}
+
+void EmitMacro(Level& level, const MacroPlan& plan, const Shape& domain,
+               absl::Span<const NodeId> members, absl::Span<const Target> writes, Reader& reader) {
+  Macro(level, plan, domain, writes, members, reader).Emit();
+}
+
+}  // namespace talweg::loops

@@ -1,0 +1,125 @@
+#ifndef TALWEG_JIT_LOOPS_MACRO_H_
+#define TALWEG_JIT_LOOPS_MACRO_H_
+
+#include <cstdint>
+#include <optional>
+
+#include "absl/types/span.h"
+#include "jit/loops/level.h"
+#include "jit/loops/nest.h"
+#include "jit/loops/reader.h"
+
+namespace talweg::loops {
+
+// Contractions that are too large for a cache (private to jit/loops): the loops of K. Goto and R.
+// van de Geijn, "Anatomy of High-Performance Matrix Multiplication", around a small kernel that
+// keeps a tile of the result in registers.
+//
+//   for each block of rows                what the third cache holds of the rows' operand
+//     for each block of terms
+//       pack the rows' operand              [row / height][term][height], or lines of terms
+//       for a tile's width of columns
+//         pack the columns' operand         [term][width], in the second cache
+//         for each tile of the block
+//           the sums of the tile, term after term
+//           in the last block of terms: what follows of the fusion group, and what it stores
+//
+// "Columns" are the axis of the result that lies in the lanes, "rows" one of the other operand's.
+// Sums are done in order: a block of terms goes on where the one before it stopped, so that the
+// bits are those of one chain. Only what a tile holds between two blocks of terms goes through
+// memory; where one block takes all terms, it is a few hundred numbers in the first cache.
+//
+// What is packed is asked for as values at points: an operand may lie in any order, or be a view
+// that is computed while it is read. The other members of the group are computed from the sums
+// point by point, the optimizer's update as well as an activation: no gradient is stored.
+struct MacroPlan {
+  NodeId contract = -1;
+  // Of the domain: which axis is in the lanes, which one gives the rows, and the operand (0 or 1)
+  // that has the columns. The other axes are loops around everything.
+  int32_t column_axis = -1, row_axis = -1;
+  size_t column_operand = 1;
+  // The tile: so many vectors of lanes wide, so many rows high.
+  int32_t lanes = 1;
+  int64_t vectors = 1, height = 1;
+  int64_t width() const { return vectors * lanes; }
+  // Blocks: rows are a multiple of a tile's. Where there are several blocks of terms, the sums of a
+  // block of rows and of so many columns (a multiple of a tile's) are kept between them.
+  int64_t rows = 0, terms = 0, columns = 0;
+  bool resumes = false;
+};
+
+// How the members of a group, one of them a contraction, are computed in blocks; nothing where the
+// contraction is too small for that to pay (macro_plan.cc).
+std::optional<MacroPlan> PlanMacro(Level& level, const Shape& domain,
+                                   absl::Span<const NodeId> members,
+                                   absl::Span<const Target> writes);
+
+// Emits the loops into the open section.
+void EmitMacro(Level& level, const MacroPlan& plan, const Shape& domain,
+               absl::Span<const NodeId> members, absl::Span<const Target> writes, Reader& reader);
+
+// Of memory, as caches take it.
+inline constexpr int64_t kLineBytes = 64;
+
+// What is left of an extent from `at` on, a multiple of `block`; but not more than that.
+Bound AtMost(Builder& b, Bound extent, Register at, int64_t block);
+Register InRegister(Builder& b, Bound bound);
+
+// An operand while it is packed. Tiles lie one behind the other, and are read from their beginning
+// to their end. Where `lines` is 1, each term of a tile has its rows or columns side by side; else
+// so many terms of a row do, and then those of the next row: for operands that lie like this.
+struct Packed {
+  int32_t buffer = -1;
+  int64_t lines = 1;
+};
+
+// Reads one operand of the contraction for blocks, and packs it (macro_pack.cc).
+class Packer {
+ public:
+  // Terms of a block lie in memory up to a multiple of this.
+  Packer(Level& level, Reader& reader, const MacroPlan& plan, const Shape& domain, size_t operand);
+
+  // Rows (or columns) first .. first + count - 1, of which there are `extent` in all, and terms
+  // from `term` on; `at` has the indices of the domain's other axes.
+  struct Block {
+    Register first = kNone, term = kNone;
+    Bound count, terms;
+  };
+  void Pack(const Block& block, const Indices& at);
+  const Packed& packed() const { return packed_; }
+  // Elements from one tile to the next.
+  int64_t tile_step() const { return tile_step_; }
+
+ private:
+  Point At(const Indices& at, const Index& place, const Index& term, int32_t lanes);
+  Register Value(const Indices& at, const Index& place, const Index& term, int32_t lanes,
+                 Register active, Register count);
+  Indices TermIndices(const Index& term);
+  // How many terms there are, and whether that is a multiple of the lanes.
+  Register AllTerms();
+  bool TermsAreWhole();
+  void PackTiles(const Block& block, const Indices& at);       // lanes along the tile
+  void PackTransposed(const Block& block, const Indices& at);  // lanes along the terms, turned
+  void PackRows(const Block& block, const Indices& at);        // lanes along the terms
+  Register Clamped(Register place);
+  void Turn(Registers& square);
+
+  Level& level_;
+  Builder& b_;
+  Reader& reader_;
+  const MacroPlan& plan_;
+  const size_t operand_;
+  const bool is_columns_;
+  const int32_t axis_;  // of the domain
+  const int64_t tile_;  // rows or columns of a tile
+  int64_t padded_terms_ = 0, tile_step_ = 0;
+  Bound extent_;                  // of the axis
+  bool terms_are_close_ = false;  // in memory
+  Shape result_, shape_;          // of the contraction and the operand
+  std::vector<Dim> summed_;
+  Packed packed_;
+};
+
+}  // namespace talweg::loops
+
+#endif  // TALWEG_JIT_LOOPS_MACRO_H_

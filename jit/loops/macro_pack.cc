@@ -1,0 +1,289 @@
+// Operands of a contraction in the order in which its kernel reads them.
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "jit/loops/macro.h"
+
+namespace talweg::loops {
+namespace {
+
+// Tiles that are packed side by side.
+constexpr int64_t kTiles = 4;
+// So many terms take about as long as memory does to answer.
+constexpr int64_t kTermsAhead = 16;
+
+int64_t RoundUp(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
+
+}  // namespace
+
+Packer::Packer(Level& level, Reader& reader, const MacroPlan& plan, const Shape& domain,
+               size_t operand)
+    : level_(level),
+      b_(level.b()),
+      reader_(reader),
+      plan_(plan),
+      operand_(operand),
+      is_columns_(operand == plan.column_operand),
+      axis_(is_columns_ ? plan.column_axis : plan.row_axis),
+      tile_(is_columns_ ? plan.width() : plan.height),
+      padded_terms_(RoundUp(plan.terms, plan.lanes)),
+      extent_(level.ExtentOf(domain[static_cast<size_t>(axis_)])) {
+  const Node& node = level.node(plan.contract);
+  const auto& contract = node.As<ContractAttributes>();
+  const NodeId id = node.operands[operand];
+  result_ = node.type().shape;
+  shape_ = level.node(id).type().shape;
+  const std::vector<int64_t>& summed = operand == 0 ? contract.lhs_sum : contract.rhs_sum;
+  int64_t along = -1;  // the only summed axis
+  int64_t count = 0;
+  for (int64_t axis : summed) {
+    summed_.push_back(shape_[static_cast<size_t>(axis)]);
+    if (summed_.back() == Dim(1)) continue;
+    along = axis;
+    count++;
+  }
+  if (count == 1) {
+    if (const auto tensor = level.AsTensor(id); tensor.has_value()) {
+      terms_are_close_ = tensor->strides[static_cast<size_t>(along)] == Stride{1};
+    } else {
+      terms_are_close_ = true;
+      for (size_t a = static_cast<size_t>(along) + 1; a < shape_.size(); a++) {
+        terms_are_close_ = terms_are_close_ && shape_[a] == Dim(1);
+      }
+    }
+  }
+  // Elements of rows are read one by one: they need not be turned.
+  if (!is_columns_ && terms_are_close_) packed_.lines = plan.lanes;
+  // What a last vector has too much does not reach the next tile.
+  tile_step_ = tile_ * padded_terms_;
+  if (packed_.lines == 1 && tile_ % plan.lanes != 0) tile_step_ += plan.lanes;
+  const int64_t tiles = is_columns_ ? 1 : plan.rows / tile_;
+  const DType dtype = node.type().dtype;
+  packed_.buffer =
+      level.b().AddBuffer({.name = absl::StrCat("packed ", id),
+                           .dtype = dtype,
+                           .home = Buffer::Home::kArena,
+                           .slot = -1,
+                           .offset = 0,
+                           .elements = tiles * tile_step() + kSlackBytes / SizeOf(dtype)});
+}
+
+Register Packer::AllTerms() {
+  Register all = b_.Index(1);
+  for (Dim dim : summed_) all = b_.Mul(all, level_.Extent(dim));
+  return all;
+}
+
+bool Packer::TermsAreWhole() {
+  int64_t known = 0;
+  return b_.IsConstant(AllTerms(), &known) && known % plan_.lanes == 0;
+}
+
+// Several summed axes count as one, row-major.
+Indices Packer::TermIndices(const Index& term) {
+  Indices at(summed_.size(), Index{b_.Index(0)});
+  size_t outermost = summed_.size(), many = 0;
+  for (size_t i = summed_.size(); i-- > 0;) {
+    if (summed_[i] == Dim(1)) continue;
+    outermost = i;
+    many++;
+  }
+  if (many == 1) {
+    at[outermost] = term;
+    return at;
+  }
+  Register rest = term.at;
+  for (size_t i = summed_.size(); i-- > outermost;) {
+    if (summed_[i] == Dim(1)) continue;
+    if (i == outermost) {
+      at[i] = {rest};
+      break;
+    }
+    const Register extent = level_.Extent(summed_[i]);
+    const Register quotient = b_.Binary(Opcode::kDiv, rest, extent);
+    at[i] = {b_.Sub(rest, b_.Mul(quotient, extent))};
+    rest = quotient;
+  }
+  return at;
+}
+
+Point Packer::At(const Indices& at, const Index& place, const Index& term, int32_t lanes) {
+  Point point{.at = at, .lanes = lanes};
+  point.at[static_cast<size_t>(axis_)] = place;
+  // Axes of the other operand are not read.
+  for (Index& index : point.at) {
+    if (index.at == kNone) index = {b_.Index(0)};
+  }
+  point = PointIn(b_, result_, point);
+  const auto& contract = level_.node(plan_.contract).As<ContractAttributes>();
+  point.at = OperandIndices(contract, operand_, shape_.size(), point.at, TermIndices(term));
+  return point;
+}
+
+Register Packer::Value(const Indices& at, const Index& place, const Index& term, int32_t lanes,
+                       Register active, Register count) {
+  Point point = At(at, place, term, lanes);
+  point.active = active;
+  point.count = active == kNone ? kNone : count;
+  return b_.Splat(reader_.Value(level_.node(plan_.contract).operands[operand_], point), lanes);
+}
+
+// Past the last row or column, that one again: nobody reads what becomes of it.
+Register Packer::Clamped(Register place) {
+  if (extent_.reg == kNone && extent_.value % tile_ == 0) return place;
+  return b_.Binary(Opcode::kMin, place, b_.Plus(InRegister(b_, extent_), -1));
+}
+
+void Packer::Pack(const Block& block, const Indices& at) {
+  if (packed_.lines != 1) return PackRows(block, at);
+  if (terms_are_close_) return PackTransposed(block, at);
+  PackTiles(block, at);
+}
+
+// Term after term, as the operand lies in memory.
+void Packer::PackTiles(const Block& block, const Indices& at) {
+  // No wider than a tile where that is thin: the end of a vector is overwritten by the next one.
+  int32_t lanes = 2;
+  while (lanes < std::min<int64_t>(plan_.lanes, tile_)) lanes *= 2;
+  const int64_t reach = RoundUp(tile_, lanes);
+  const Register k = b_.OpenFor({.value = 0}, block.terms, 1).variable;
+  reader_.Open();
+  const Register to = b_.Times(k, tile_);
+  const Index term = {b_.Add(block.term, k)};
+  const auto vector = [&](Register tile, Register x, int64_t offset, bool masked) {
+    const Register place = b_.Plus(b_.Add(b_.Add(block.first, b_.Times(tile, tile_)), x), offset);
+    Register active = kNone, count = kNone;
+    if (masked) {
+      count = b_.Sub(InRegister(b_, extent_), place);
+      active = b_.Below(count, lanes);
+    }
+    const Register value = Value(at, {place, 1, kNone}, term, lanes, active, count);
+    b_.Store(packed_.buffer, b_.Add(b_.Add(b_.Times(tile, tile_step()), to), x), value,
+             {.offset = offset});
+  };
+  // Pieces of rows that lie far from each other are fetched some terms before.
+  const auto tensor = level_.AsTensor(level_.node(plan_.contract).operands[operand_]);
+  if (is_columns_ && tensor.has_value()) {
+    const Index later = {b_.Plus(b_.Add(block.term, k), kTermsAhead)};
+    const Register from = reader_.Place(*tensor, At(at, {block.first}, later, 1));
+    const int64_t line = kLineBytes / SizeOf(tensor->dtype);
+    for (int64_t x = 0; x < tile_; x += line) b_.Prefetch(tensor->buffer, from, tensor->offset + x);
+  }
+  // Several tiles at once, as long as all that they read is inside; then what is left.
+  const int64_t at_once = is_columns_ ? 1 : kTiles;
+  Bound tiles = block.count, whole = block.count;
+  if (tiles.reg == kNone) {
+    tiles.value = (tiles.value + tile_ - 1) / tile_;
+    whole.value = std::max<int64_t>(0, whole.value - (reach - tile_)) / tile_ / at_once * at_once;
+  } else {
+    tiles.reg = b_.Quotient(b_.Plus(tiles.reg, tile_ - 1), tile_);
+    const Register inside = b_.Binary(Opcode::kMax, b_.Plus(whole.reg, tile_ - reach), b_.Index(0));
+    whole.reg = b_.Times(b_.Quotient(inside, at_once * tile_), at_once);
+  }
+  const Register group = b_.OpenFor({.value = 0}, whole, at_once).variable;
+  reader_.Open();
+  for (int64_t i = 0; i < at_once; i++) {
+    const Register tile = b_.Plus(group, i);
+    for (int64_t x = 0; x < tile_; x += lanes) vector(tile, b_.Index(0), x, false);
+  }
+  reader_.Close();
+  b_.CloseFor();
+  const Register tile = b_.OpenFor(whole, tiles, 1).variable;
+  reader_.Open();
+  if (is_columns_) {
+    // No vector without any column: it might lie outside of the memory.
+    const Register first = b_.Add(block.first, b_.Times(tile, tile_));
+    const Register x = b_.OpenFor({.value = 0}, AtMost(b_, extent_, first, tile_), lanes).variable;
+    reader_.Open();
+    vector(tile, x, 0, extent_.reg != kNone || extent_.value % lanes != 0);
+    reader_.Close();
+    b_.CloseFor();
+  } else {
+    for (int64_t x = 0; x < tile_; x += lanes) vector(tile, b_.Index(0), x, true);
+  }
+  reader_.Close();
+  b_.CloseFor();
+  reader_.Close();
+  b_.CloseFor();
+}
+
+// Squares of as many terms as lanes are loaded along the terms and turned.
+void Packer::PackTransposed(const Block& block, const Indices& at) {
+  const int32_t lanes = plan_.lanes;
+  const Register t = b_.OpenFor({.value = 0}, block.count, tile_).variable;
+  reader_.Open();
+  const Register base = b_.Times(b_.Quotient(t, tile_), tile_step());
+  const Register first = b_.Add(block.first, t);
+  const Bound rest = AtMost(b_, extent_, first, tile_);
+  const Register x = b_.OpenFor({.value = 0}, rest, lanes).variable;
+  reader_.Open();
+  const Register k = b_.OpenFor({.value = 0}, block.terms, lanes).variable;
+  reader_.Open();
+  const Register term = b_.Add(block.term, k);
+  const Register count = b_.Sub(AllTerms(), term);
+  const Register active = TermsAreWhole() ? kNone : b_.Below(count, lanes);
+  Registers square;
+  for (int64_t i = 0; i < lanes; i++) {
+    Register place = b_.Plus(b_.Add(first, x), i);
+    if (i > 0) place = Clamped(place);
+    square.push_back(Value(at, {place}, {term, 1, kNone}, lanes, active, count));
+  }
+  Turn(square);
+  const Register to = b_.Add(b_.Add(base, b_.Times(k, tile_)), x);
+  for (int64_t i = 0; i < lanes; i++) {
+    b_.Store(packed_.buffer, to, square[static_cast<size_t>(i)], {.offset = i * tile_});
+  }
+  for (int loops = 0; loops < 3; loops++) {
+    reader_.Close();
+    b_.CloseFor();
+  }
+}
+
+void Packer::PackRows(const Block& block, const Indices& at) {
+  const int32_t lanes = plan_.lanes;
+  const Register t = b_.OpenFor({.value = 0}, block.count, tile_).variable;
+  reader_.Open();
+  const Register base = b_.Times(b_.Quotient(t, tile_), tile_step());
+  const Register first = b_.Add(block.first, t);
+  const Register k = b_.OpenFor({.value = 0}, block.terms, lanes).variable;
+  reader_.Open();
+  const Register term = b_.Add(block.term, k);
+  const Register count = b_.Sub(AllTerms(), term);
+  const Register active = TermsAreWhole() ? kNone : b_.Below(count, lanes);
+  const Register to = b_.Add(base, b_.Times(k, tile_));
+  for (int64_t i = 0; i < tile_; i++) {
+    Register place = b_.Plus(first, i);
+    if (i > 0) place = Clamped(place);
+    const Register value = Value(at, {place}, {term, 1, kNone}, lanes, active, count);
+    b_.Store(packed_.buffer, to, value, {.offset = i * lanes});
+  }
+  for (int loops = 0; loops < 2; loops++) {
+    reader_.Close();
+    b_.CloseFor();
+  }
+}
+
+// Lane j of register i becomes lane i of register j: pieces of 1, 2, 4 ... lanes change places.
+void Packer::Turn(Registers& square) {
+  const auto lanes = static_cast<int32_t>(square.size());
+  for (int32_t size = 1; size < lanes; size *= 2) {
+    std::vector<int32_t> even, odd;
+    for (int32_t lane = 0; lane < lanes; lane++) {
+      const bool second = (lane / size) % 2 != 0;
+      even.push_back(second ? lanes + lane - size : lane);
+      odd.push_back(second ? lanes + lane : lane + size);
+    }
+    for (int32_t i = 0; i < lanes; i++) {
+      if ((i / size) % 2 != 0) continue;
+      Register &a = square[static_cast<size_t>(i)], &b = square[static_cast<size_t>(i + size)];
+      const Register x = a, y = b;
+      a = b_.Shuffle(x, y, even);
+      b = b_.Shuffle(x, y, odd);
+    }
+  }
+}
+
+}  // namespace talweg::loops

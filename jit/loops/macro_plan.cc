@@ -1,0 +1,188 @@
+// Which contractions are done in blocks, and in which.
+
+#include <algorithm>
+#include <limits>
+
+#include "absl/algorithm/container.h"
+#include "jit/loops/macro.h"
+
+namespace talweg::loops {
+namespace {
+
+// Fewer rows, columns or terms than this are no case for packing.
+constexpr double kLeast = 32;
+// More terms than this at once save nothing any more.
+constexpr int64_t kMostTerms = 2048;
+
+int64_t CeilDiv(int64_t n, int64_t by) { return (n + by - 1) / by; }
+int64_t RoundUp(int64_t n, int64_t multiple) { return CeilDiv(n, multiple) * multiple; }
+
+// As few blocks as a limit allows, all of about the same size, a multiple of `unit`.
+int64_t Even(int64_t extent, int64_t limit, int64_t unit) {
+  const int64_t most = std::max(limit / unit * unit, unit);
+  return RoundUp(CeilDiv(extent, CeilDiv(extent, most)), unit);
+}
+
+// What stands at the axes of a contraction's result.
+struct Axes {
+  std::vector<int32_t> side;  // of each axis of the domain: 0 lhs, 1 rhs, -1 both (batch)
+};
+
+Axes AxesOf(const Level& level, const Node& node) {
+  const auto& contract = node.As<ContractAttributes>();
+  const Shape& shape = node.type().shape;
+  const size_t batch = contract.lhs_batch.size();
+  const size_t lhs = level.node(node.operands[0]).type().shape.size() - contract.lhs_sum.size();
+  Axes axes;
+  for (size_t axis = 0; axis < shape.size(); axis++) {
+    if (shape[axis] == Dim(1)) continue;
+    axes.side.push_back(axis < batch ? -1 : axis < lhs ? 0 : 1);
+  }
+  return axes;
+}
+
+// The stride that an operand's memory has along this axis of the result.
+Stride StrideAt(const Node& node, const Tensor& tensor, size_t operand, int32_t axis) {
+  const auto& contract = node.As<ContractAttributes>();
+  // Indices that only tell which axis they are of.
+  Indices result(node.type().shape.size()), sum(contract.lhs_sum.size());
+  result[static_cast<size_t>(axis)].lane = 1;
+  const Indices at = OperandIndices(contract, operand, tensor.shape.size(), result, sum);
+  for (size_t i = 0; i < at.size(); i++) {
+    if (at[i].lane == 1) return tensor.strides[i];
+  }
+  return {};
+}
+
+// Whether packing repays: what is read again and again does not fit into the second cache, or would
+// be copied anyway.
+bool Pays(const Machine& machine, double rows, double columns, double terms, int64_t size,
+          bool turned) {
+  if (std::min(rows, terms) < kLeast) return false;
+  const auto lanes = static_cast<double>(machine.vector_bytes / size);
+  if (2 * columns < lanes) return false;
+  // Thin results have no better tile, and else would be stored element by element.
+  if (columns < 2 * lanes) return rows * terms >= kLeast * kLeast * kLeast;
+  if (turned) return std::min({rows, columns, terms}) >= 2 * kLeast;
+  const double elements = rows * terms + terms * columns + rows * columns;
+  return elements * static_cast<double>(size) > static_cast<double>(machine.l2_bytes) / 2;
+}
+
+// The tile: among those that fill the registers, the one that wastes least at the edges.
+void ChooseTile(const Machine& machine, int64_t rows, int64_t columns, bool small,
+                MacroPlan& plan) {
+  double least = std::numeric_limits<double>::infinity();
+  for (int64_t vectors = 1; vectors <= 4; vectors++) {
+    // A register for each vector of columns and one for an element of the rows.
+    const int64_t most = (machine.vector_registers - vectors - 1) / vectors;
+    for (int64_t height = 1; height <= std::min<int64_t>(most, 14); height++) {
+      // Enough sums that do not wait for each other.
+      if (!small && height * vectors < std::min<int64_t>(10, most)) continue;
+      if (small && height > 3) continue;
+      const int64_t width = vectors * plan.lanes;
+      const auto done = static_cast<double>(RoundUp(rows, height) * RoundUp(columns, width));
+      // Loads that are not hidden behind so few multiplications.
+      const double loads =
+          0.25 * (static_cast<double>(height + vectors) / static_cast<double>(height * vectors));
+      const double cost = done * (1 + loads);
+      if (cost < least) {
+        least = cost;
+        plan.vectors = vectors;
+        plan.height = height;
+      }
+    }
+  }
+}
+
+}  // namespace
+
+std::optional<MacroPlan> PlanMacro(Level& level, const Shape& domain,
+                                   absl::Span<const NodeId> members,
+                                   absl::Span<const Target> writes) {
+  const Machine& machine = level.lowering().machine;
+  const int64_t forced = level.lowering().options.block;
+  // Without an instruction for fma, nothing is gained.
+  if (forced == 0 && machine.vector_bytes < 32) return std::nullopt;
+  MacroPlan plan;
+  for (NodeId id : members) {
+    const Kind kind = level.node(id).kind();
+    if (kind == Kind::kMap) continue;
+    if (kind != Kind::kContract || plan.contract >= 0) return std::nullopt;
+    plan.contract = id;
+  }
+  if (plan.contract < 0 || writes.empty()) return std::nullopt;
+  const Node& node = level.node(plan.contract);
+  const auto& contract = node.As<ContractAttributes>();
+  const DType dtype = node.type().dtype;
+  if (contract.order != Order() || !IsFloat(dtype)) return std::nullopt;
+
+  // The lanes go where what is stored lies close together.
+  const Axes axes = AxesOf(level, node);
+  const auto extent = [&](size_t axis) { return level.LikelyExtent(domain[axis]); };
+  int64_t most_stores = 0;
+  for (size_t axis = 0; axis < domain.size(); axis++) {
+    if (axes.side[axis] < 0) continue;
+    int64_t stores = 0;
+    bool known = true;
+    for (const Target& write : writes) {
+      if (write.id < 0) return std::nullopt;
+      const int32_t there = AxisIn(write.to.shape, static_cast<int32_t>(axis));
+      const Stride& stride = write.to.strides[static_cast<size_t>(there)];
+      known = known && stride.reg == kNone;
+      stores += stride == Stride{1} ? 1 : 0;
+    }
+    if (!known || stores <= most_stores) continue;
+    most_stores = stores;
+    plan.column_axis = static_cast<int32_t>(axis);
+    plan.column_operand = static_cast<size_t>(axes.side[axis]);
+  }
+  if (plan.column_axis < 0) return std::nullopt;
+  int64_t rows = 1, terms = 1;
+  for (size_t axis = 0; axis < domain.size(); axis++) {
+    if (axes.side[axis] != 1 - static_cast<int32_t>(plan.column_operand)) continue;
+    if (extent(axis) <= rows) continue;
+    rows = extent(axis);
+    plan.row_axis = static_cast<int32_t>(axis);
+  }
+  if (plan.row_axis < 0) return std::nullopt;
+  const int64_t columns = extent(static_cast<size_t>(plan.column_axis));
+  bool terms_known = true;
+  for (int64_t axis : contract.lhs_sum) {
+    const Dim dim = level.node(node.operands[0]).type().shape[static_cast<size_t>(axis)];
+    terms = std::min(terms * level.LikelyExtent(dim), int64_t{1} << 40);
+    terms_known = terms_known && level.BoundOf(dim) >= 0;
+  }
+  if (terms < 1) return std::nullopt;
+  const int64_t size = SizeOf(dtype);
+  plan.lanes = static_cast<int32_t>(machine.Lanes(dtype));
+  if (forced == 0) {
+    const auto tensor = level.AsTensor(node.operands[plan.column_operand]);
+    const int32_t there = AxisIn(node.type().shape, plan.column_axis);
+    const bool turned =
+        tensor.has_value() && StrideAt(node, *tensor, plan.column_operand, there) != Stride{1};
+    const auto number = [](int64_t n) { return static_cast<double>(n); };
+    if (!Pays(machine, number(rows), number(columns), number(terms), size, turned)) {
+      return std::nullopt;
+    }
+  }
+  ChooseTile(machine, rows, columns, forced > 0, plan);
+
+  // A block's terms: a tile's columns take half of the second cache, and its rows pass by. Sums
+  // that stay in registers from the first term to the last are worth more than columns in the
+  // first.
+  const int64_t half = machine.l2_bytes / 2;
+  const int64_t most_terms =
+      forced > 0 ? forced : std::clamp<int64_t>(half / (plan.width() * size), 64, kMostTerms);
+  plan.terms = terms_known ? Even(terms, most_terms, forced > 0 ? 1 : 4) : most_terms;
+  plan.resumes = !terms_known || terms > plan.terms;
+  // Rows come from the third cache, one tile's after another's, which is easy to foresee.
+  const int64_t bytes = plan.terms * size;
+  plan.rows = Even(rows, forced > 0 ? forced : machine.l3_bytes / 4 / bytes, plan.height);
+  if (plan.resumes) {
+    const int64_t most = forced > 0 ? 2 * forced : machine.l3_bytes / 2 / (plan.rows * size);
+    plan.columns = Even(columns, most, plan.width());
+  }
+  return plan;
+}
+
+}  // namespace talweg::loops

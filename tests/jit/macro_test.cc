@@ -1,0 +1,231 @@
+// Contractions in blocks (jit/loops/macro.h): the interpreter's bits at every edge of tiles, blocks
+// and vectors.
+
+#include <cstdint>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "graph/tape.h"
+#include "gtest/gtest.h"
+#include "interpreter/interpreter.h"
+#include "jit/jit.h"
+#include "jit/llvm/host.h"
+#include "jit/loops/lower.h"
+#include "jit/loops/print.h"
+#include "jit/passes/pipeline.h"
+#include "talweg.h"
+#include "tests/graphs/engines.h"
+#include "tests/graphs/random_graph.h"
+#include "train/fit_graph.h"
+
+namespace talweg {
+namespace {
+
+NamedEngine In(int64_t block, const std::string& cpu, bool evaluate) {
+  JitOptions options = {.cpu = cpu, .block = block, .cache = "off", .evaluate = evaluate};
+  options.verify = true;
+  return {
+      absl::StrCat(evaluate ? "the evaluator" : "the JIT", " for ", cpu, " in blocks of ", block),
+      [options](const Graph& graph) { return Jit(graph, options); }};
+}
+
+// The interpreter, and blocks small enough that small shapes have several of each kind.
+std::vector<NamedEngine> Engines() {
+  std::vector<NamedEngine> engines = {{"the interpreter", Interpret}, In(4, "native", false)};
+  for (const char* cpu : {"avx512", "avx2", "x86-64"}) {
+    if (!native::DetectTarget(cpu).ok()) continue;
+    for (int64_t block : {1, 5, 8}) engines.push_back(In(block, cpu, true));
+  }
+  if (native::DetectTarget("avx2").ok()) engines.push_back(In(5, "avx2", false));
+  engines.push_back(In(8, "x86-64", false));
+  return engines;
+}
+
+void ExpectSame(absl::Span<const NamedEngine> engines, const Graph& graph, int64_t rows = 1) {
+  const auto ran = RunOnEngines(engines, graph, RandomInputs(graph, 7, rows));
+  EXPECT_TRUE(ran.ok()) << ran.status();
+}
+
+bool IsInBlocks(const Graph& graph, int64_t block, const std::string& cpu = "avx2") {
+  const absl::StatusOr<native::Target> target = native::DetectTarget(cpu);
+  if (!target.ok()) return true;
+  const absl::StatusOr<loops::Program> program =
+      loops::Lower(graph, target->machine, {.block = block});
+  EXPECT_TRUE(program.ok()) << program.status();
+  return program.ok() && absl::StrContains(loops::ToString(*program), "packed");
+}
+
+struct Sizes {
+  int64_t rows, columns, terms;
+};
+
+// Operands of these sizes, either of them transposed or not.
+Graph Product(const Sizes& s, DType dtype, bool turn_lhs, bool turn_rhs) {
+  Tape t;
+  const Value a = t.Input("a", dtype, turn_lhs ? Shape{s.terms, s.rows} : Shape{s.rows, s.terms});
+  const Value b =
+      t.Input("b", dtype, turn_rhs ? Shape{s.columns, s.terms} : Shape{s.terms, s.columns});
+  const Value c = Contract(a, b, {.lhs_sum = {turn_lhs ? 0 : 1}, .rhs_sum = {turn_rhs ? 1 : 0}});
+  return *t.Finish({c});
+}
+
+TEST(Macro, HasTheBitsOfOneChainAtEveryEdge) {
+  const std::vector<NamedEngine> engines = Engines();
+  std::mt19937 random(1);
+  const auto pick = [&](std::initializer_list<int64_t> of) {
+    return of.begin()[random() % of.size()];
+  };
+  for (int i = 0; i < 60; i++) {
+    // One chain, whichever operand is turned: a wide result (graph/order.h).
+    const Sizes sizes = {pick({2, 3, 4, 5, 7, 8, 9, 16, 17}),
+                         pick({16, 17, 23, 31, 32, 33, 40, 49}),
+                         pick({1, 2, 3, 4, 5, 7, 8, 9, 12, 15, 16, 17, 31})};
+    const DType dtype = i % 3 == 0 ? kFloat64 : kFloat32;
+    SCOPED_TRACE(absl::StrCat(sizes.rows, "x", sizes.columns, "x", sizes.terms, " ", Name(dtype),
+                              " ", i % 4));
+    const Graph graph = Product(sizes, dtype, i % 2 != 0, i % 4 >= 2);
+    EXPECT_TRUE(IsInBlocks(graph, 4) || sizes.terms < 2);
+    ExpectSame(engines, graph);
+  }
+}
+
+TEST(Macro, TakesSeveralAxesOfEveryKind) {
+  for (DType dtype : {kFloat32, kFloat64}) {
+    Tape t;
+    const Value a = t.Input("a", dtype, {3, 5, 4, 3, 7});
+    const Value b = t.Input("b", dtype, {4, 19, 3, 3, 2});
+    std::vector<Value> outputs = {
+        // Batch 3, sums of 4 x 3 terms, keeps 5 x 7 and 19 x 2.
+        Contract(a, b, {.lhs_batch = {0}, .rhs_batch = {3}, .lhs_sum = {2, 3}, .rhs_sum = {0, 2}}),
+        Contract(b, a, {.lhs_sum = {2, 0}, .rhs_sum = {3, 2}}),
+        Contract(a, a, {.lhs_batch = {3, 0}, .rhs_batch = {3, 0}, .lhs_sum = {4}, .rhs_sum = {4}}),
+    };
+    const Graph graph = *t.Finish(outputs);
+    EXPECT_TRUE(IsInBlocks(graph, 4));
+    ExpectSame(Engines(), graph);
+  }
+}
+
+TEST(Macro, ReadsOperandsThroughViewsAndComputesWhatFollows) {
+  Tape t;
+  const Value a = t.Input("a", kFloat32, {9, 14}), b = t.Input("b", kFloat32, {20, 14});
+  const Value bias = t.Input("bias", kFloat32, {20}), w = t.Input("w", kFloat32, {9, 20});
+  const Value window = Pad(Slice(b, 1, 2, 12), {{0, 0}, {3, 1}});
+  const Value z = Contract(a, window, {.lhs_sum = {1}, .rhs_sum = {1}});
+  const Value h = Relu(z + bias);
+  const Value next = w - 0.1 * (h + 0.9 * w);
+  const Graph graph =
+      *t.Finish({h, next, Contract(Reverse(a, {0}), w, {.lhs_sum = {0}, .rhs_sum = {0}})});
+  EXPECT_TRUE(IsInBlocks(graph, 4));
+  ExpectSame(Engines(), graph);
+}
+
+TEST(Macro, TakesExtentsThatAreKnownWhenItRuns) {
+  for (DType dtype : {kFloat32, kFloat64}) {
+    Tape t;
+    const Value x = t.Input("x", dtype, {kRows, 9}), w = t.Input("w", dtype, {9, 21});
+    const Value y = MatMul(x, w);
+    const Value dw = Contract(x, Tanh(y), {.lhs_sum = {0}, .rhs_sum = {0}});
+    const Value wide = Contract(w, y, {.lhs_sum = {1}, .rhs_sum = {1}});  // rows in the lanes
+    const Graph graph = *t.Finish({y, dw, wide});
+    EXPECT_TRUE(IsInBlocks(graph, 4));
+    for (int64_t rows : {0, 1, 2, 3, 4, 5, 8, 15, 16, 17, 33}) {
+      SCOPED_TRACE(rows);
+      ExpectSame(Engines(), graph, rows);
+    }
+  }
+}
+
+// Without an option, where the model of caches says so.
+TEST(Macro, TakesWhatIsLarge) {
+  EXPECT_FALSE(IsInBlocks(Product({64, 64, 64}, kFloat32, false, false), 0));
+  std::vector<NamedEngine> engines = {{"the interpreter", Interpret}};
+  for (const char* cpu : {"native", "avx2"}) {
+    if (native::DetectTarget(cpu).ok()) engines.push_back(In(0, cpu, false));
+  }
+  int i = 0;
+  for (const Sizes& sizes : std::vector<Sizes>{{260, 300, 256},
+                                               {256, 255, 257},
+                                               {301, 512, 255},
+                                               {97, 1000, 333},
+                                               {1027, 70, 258},
+                                               {64, 64, 4500}}) {
+    SCOPED_TRACE(absl::StrCat(sizes.rows, "x", sizes.columns, "x", sizes.terms));
+    const DType dtype = i % 3 == 1 ? kFloat64 : kFloat32;
+    const Graph graph = Product(sizes, dtype, i % 2 != 0, i % 4 >= 2);
+    EXPECT_TRUE(IsInBlocks(graph, 0));
+    ExpectSame(engines, graph);
+    i++;
+  }
+}
+
+Training SmallTraining(Rule rule) {
+  return {.model =
+              [](Scope& s, Value x) {
+                const Value h = Relu(Dense(s, "hidden", x, 24, HeUniform()));
+                return Dense(s, "output", Relu(Dense(s, "second", h, 19)), 3);
+              },
+          .loss = SoftmaxCrossEntropy,
+          .rule = std::move(rule),
+          .rate = 0.05,
+          .metrics = {Accuracy},
+          .batch = 13,
+          .epochs = 2,
+          .seed = 1};
+}
+
+// Weights are updated in place, from the sums of the gradient, over batches of 13 and of 8.
+TEST(Macro, TrainsToTheSameBits) {
+  const std::vector<std::pair<std::string, Rule>> rules = {{"momentum", Sgd({.momentum = 0.9})},
+                                                           {"Adam", Adam()}};
+  const DataTypes types = {{kFloat32, {17}}, {kFloat32, {3}}};
+  for (const auto& [name, rule] : rules) {
+    SCOPED_TRACE(name);
+    const Training training = SmallTraining(rule);
+    const auto plan = PlanTraining(training, types, true);
+    ASSERT_TRUE(plan.ok()) << plan.status();
+    const absl::StatusOr<Graph> graph = FitGraph(training, *plan, types, 34, 20);
+    ASSERT_TRUE(graph.ok()) << graph.status();
+    EXPECT_TRUE(IsInBlocks(*graph, 4));
+    ExpectSame(Engines(), *graph);
+  }
+}
+
+// The optimizer's update is computed from the sums of the gradient. Were a gradient stored, there
+// would be a buffer of its size that no state and no packed operand lies in.
+TEST(Macro, StoresNoGradientOfAWeight) {
+  const absl::StatusOr<native::Target> target = native::DetectTarget("avx2");
+  if (!target.ok()) GTEST_SKIP() << target.status();
+  Training training = SmallTraining(Sgd({.momentum = 0.9}));
+  training.model = [](Scope& s, Value x) {
+    return Dense(s, "output", Relu(Dense(s, "hidden", x, 301, HeUniform())), 3);
+  };
+  training.batch = 500;
+  const DataTypes types = {{kFloat32, {203}}, {kFloat32, {3}}};
+  const auto plan = PlanTraining(training, types, false);
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  const absl::StatusOr<Graph> graph = FitGraph(training, *plan, types, 500, 0);
+  ASSERT_TRUE(graph.ok()) << graph.status();
+  const absl::StatusOr<Graph> passed = passes::RunPasses(*graph);
+  ASSERT_TRUE(passed.ok()) << passed.status();
+  const absl::StatusOr<loops::Program> program = loops::Lower(*passed, target->machine);
+  ASSERT_TRUE(program.ok()) << program.status();
+  int packed = 0;
+  for (const loops::Buffer& buffer : program->buffers) {
+    packed += absl::StartsWith(buffer.name, "packed") ? 1 : 0;
+    if (buffer.home != loops::Buffer::Home::kArena || buffer.dtype != kFloat32) continue;
+    if (absl::StartsWith(buffer.name, "packed") || absl::StartsWith(buffer.name, "carried")) {
+      continue;
+    }
+    // Weights and velocities are 203 x 301 (with rounded rows), samples 500 x 203 and 500 x 301.
+    EXPECT_FALSE(buffer.elements >= 203 * 301 && buffer.elements < 500 * 203) << buffer.name;
+  }
+  EXPECT_GE(packed, 4);
+}
+
+}  // namespace
+}  // namespace talweg

@@ -58,11 +58,10 @@ void FillKeys(uint64_t key, uint64_t stream, DType, int64_t n, std::byte* out) {
   }
 }
 
-// Neighbouring blocks. Loops over blocks inside of rounds vectorise: this is
+// The first two words of neighbouring blocks. Loops over blocks inside of rounds vectorise: this is
 // what a permutation spends its time on.
 constexpr int64_t kBlocks = 32;
-// The first two words of each block, then the other two of each.
-using Draws = std::array<uint64_t, 2 * kBlocks>;
+using Draws = std::array<uint64_t, kBlocks>;
 
 [[gnu::always_inline]] inline void DrawBlocksHere(uint64_t key, uint64_t stream, uint64_t first,
                                                   Draws& draws) {
@@ -90,7 +89,6 @@ using Draws = std::array<uint64_t, 2 * kBlocks>;
     k1 += kPhiloxWeyl1;
   }
   for (size_t i = 0; i < kBlocks; i++) draws[i] = c0[i] | c1[i] << 32;
-  for (size_t i = 0; i < kBlocks; i++) draws[kBlocks + i] = c2[i] | c3[i] << 32;
 }
 
 void DrawBlocksPlain(uint64_t key, uint64_t stream, uint64_t first, Draws& draws) {
@@ -121,17 +119,15 @@ void DrawBlocks(uint64_t key, uint64_t stream, uint64_t first, Draws& draws) {
 }
 
 // Fisher and Yates, from the end. A place below m is the upper half of a 64-bit word times m, which
-// favours no place by more than m / 2^64. Step i takes half i mod 2 of block i / 2 of the stream.
+// favours no place by more than m / 2^64. Step i takes block i of the stream.
 void FillPermutation(uint64_t key, uint64_t stream, DType, int64_t n, std::byte* out) {
   auto* elements = reinterpret_cast<int32_t*>(out);
   std::iota(elements, elements + n, 0);
-  constexpr int64_t kSteps = 2 * kBlocks;
   Draws draws;
-  for (int64_t first = (n - 1) / kSteps * kSteps; first >= 0; first -= kSteps) {
-    DrawBlocks(key, stream, static_cast<uint64_t>(first / 2), draws);
-    for (int64_t i = std::min(first + kSteps, n) - 1; i >= std::max<int64_t>(first, 1); i--) {
-      const int64_t place = i % 2 * kBlocks + (i - first) / 2;
-      const auto product = static_cast<unsigned __int128>(draws[static_cast<size_t>(place)]) *
+  for (int64_t first = (n - 1) / kBlocks * kBlocks; first >= 0; first -= kBlocks) {
+    DrawBlocks(key, stream, static_cast<uint64_t>(first), draws);
+    for (int64_t i = std::min(first + kBlocks, n) - 1; i >= std::max<int64_t>(first, 1); i--) {
+      const auto product = static_cast<unsigned __int128>(draws[static_cast<size_t>(i - first)]) *
                            static_cast<unsigned __int128>(i + 1);
       std::swap(elements[i], elements[static_cast<int64_t>(product >> 64)]);
     }

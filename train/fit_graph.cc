@@ -107,8 +107,8 @@ Value BatchOf(LoopBody& body, const Value& order, int64_t batch) {
   return order.tape() == nullptr ? here : Gather(order, here);
 }
 
-// A data set cut into equal chunks, the last one filled up: done once, so that an evaluation in
-// every epoch reads its chunks as they lie.
+// A data set cut into equal chunks, the last one filled up: done once in a call, so that an
+// evaluation in every epoch reads its chunks as they lie.
 struct Chunks {
   Value inputs, targets;  // [chunks, chunk, ...]
   Array rows;             // how many samples of each chunk count

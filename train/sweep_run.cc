@@ -1,5 +1,4 @@
 #include "train/sweep_run.h"
-#include "train/numpy_orders.h"
 
 #include <unistd.h>
 
@@ -12,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/parallel.h"
+#include "train/numpy_orders.h"
 
 namespace talweg {
 namespace {
@@ -51,7 +51,7 @@ class Sweeper {
   std::vector<SweepSetting> settings_;  // of each run
   SweepResult result_;
   int threads_ = 1;
-  std::mutex finished_, asking_;
+  std::mutex caller_;  // held while the caller's functions run
 };
 
 // Whether states begin alike; the rate is a setting of each run.
@@ -238,7 +238,7 @@ absl::Status Sweeper::Compile(SweepFunction& function) const {
 
 void Sweeper::Finish(SweepRun& run) {
   if (options_.finished == nullptr) return;
-  const std::lock_guard lock(finished_);
+  const std::lock_guard lock(caller_);
   options_.finished(run);
 }
 
@@ -279,7 +279,7 @@ absl::Status Sweeper::RunTogether(const SweepGroup& group, absl::Span<const size
   if (group.lanes == 1) {
     std::vector<Callback*> callbacks;
     if (options_.callbacks != nullptr) {
-      const std::lock_guard lock(asking_);
+      const std::lock_guard lock(caller_);
       callbacks = options_.callbacks(result_.runs[runs[0]]);
     }
     status = RunAlone(group, runs[0], std::move(callbacks));

@@ -68,7 +68,7 @@ absl::Status MeasureAll(bool quick) {
     for (const int64_t batch : {32, 64, 128, 256, 512, 1024}) {
       if (quick && batch > 32) continue;
       const absl::StatusOr<double> seconds =
-          SecondsAnUpdate(rule.rule, batch, quick ? 1 : UpdatesToTime(batch), quick ? 1 : 2);
+          SecondsAnUpdate(rule.rule, batch, quick ? 2 : UpdatesToTime(batch), 2);
       if (!seconds.ok()) return seconds.status();
       const double flop = bench::LargeFlop(batch);
       const double roofline =

@@ -19,7 +19,6 @@ class Hoister {
  public:
   Hoister(Program& program, const Machine& machine) : program_(program), machine_(machine) {}
 
-  // `bounds` has what is known of loop variables around, as their least and greatest values.
   void Run(Block& block, bool in_section) {
     for (size_t i = 0; i < block.size(); i++) {
       if (auto* section = std::get_if<Section>(&block[i].node)) {
@@ -94,9 +93,9 @@ class Hoister {
     for (size_t i = 0; i < size; i++) {
       const Instruction& instruction = At(loop.body, i);
       if (instruction.result != kNone) defined[instruction.result] = i;
-      const bool reads_only = instruction.code == Code::kScalar ||
-                              instruction.code == Code::kLoad ||
-                              instruction.code == Code::kLoadEach;
+      const bool reads_only =
+          instruction.code == Code::kScalar || instruction.code == Code::kLoad ||
+          instruction.code == Code::kLoadEach || instruction.code == Code::kPrefetch;
       if (!reads_only && instruction.buffer >= 0) stored.insert(instruction.buffer);
     }
     const auto inside = [&](Register r) {
@@ -222,7 +221,7 @@ class Hoister {
 
 }  // namespace
 
-void HoistInvariants(Program& program, const Machine& machine) {
+void HoistLoads(Program& program, const Machine& machine) {
   Hoister(program, machine).Run(program.body, false);
 }
 

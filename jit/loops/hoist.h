@@ -15,7 +15,7 @@ namespace talweg::loops {
 //   for %7 = 0 to %3                      %8 float32x16 = load weights[0]
 //     %8 float32x16 = load weights[0]     for %7 = 0 to %3
 //     ...                                   ...
-void HoistInvariants(Program& program, const Machine& machine);
+void HoistLoads(Program& program, const Machine& machine);
 
 }  // namespace talweg::loops
 

@@ -215,15 +215,21 @@ std::vector<bool> Level::ReadUnderOtherShapes(const Graph& graph) {
   return read;
 }
 
-// A kept axis that fills vectors, where the sum is over the last axis and short.
+bool Level::MayTakeTurns(const Node& n) const {
+  if (n.kind() != Kind::kContract) return false;
+  const auto& contract = n.As<ContractAttributes>();
+  if (contract.order.chains == 1 || contract.lhs_sum.size() != 1) return false;
+  const Shape& lhs = node(n.operands[0]).type().shape;
+  const Dim terms = lhs[static_cast<size_t>(contract.lhs_sum[0])];
+  return terms.is_static() && terms.value() <= kMostInTurn;
+}
+
+// A kept axis that fills vectors.
 int32_t Level::LaneAxisIn(const Node& reader, size_t operand) const {
-  if (reader.kind() != Kind::kContract) return -1;
+  if (!MayTakeTurns(reader)) return -1;
   const auto& contract = reader.As<ContractAttributes>();
   const std::vector<int64_t>& sum = operand == 0 ? contract.lhs_sum : contract.rhs_sum;
   const Shape& shape = node(reader.operands[operand]).type().shape;
-  if (contract.order.chains == 1 || sum.size() != 1) return -1;
-  const Dim terms = shape[static_cast<size_t>(sum[0])];
-  if (!terms.is_static() || terms.value() > kMostInTurn) return -1;
   const auto& batch = operand == 0 ? contract.lhs_batch : contract.rhs_batch;
   int64_t most = lowering_.machine.Lanes(reader.type().dtype) - 1;
   int32_t widest = -1;
@@ -310,6 +316,7 @@ std::optional<Tensor> Level::AsTensor(NodeId id) const {
   for (size_t axis = 0; axis < view.axes.size(); axis++) {
     const AxisMap& map = view.axes[axis];
     if (!StaysInside(map, view.shape, in->shape[axis])) return std::nullopt;
+    out.internal = out.internal && HasRoundedRows(map, view.shape, in->shape[axis]);
     const Stride stride = in->strides[axis];
     if (stride.reg != kNone && (map.offset != 0 || map.terms.size() > 1)) return std::nullopt;
     out.offset += map.offset * stride.factor;
@@ -324,6 +331,18 @@ std::optional<Tensor> Level::AsTensor(NodeId id) const {
     }
   }
   return out;
+}
+
+// Whether rows past the last one are there up to a multiple, as they are in memory of our own.
+bool Level::HasRoundedRows(const AxisMap& map, const Shape& shape, Dim operand) const {
+  if (!operand.is_static()) return true;
+  for (const AxisMap::Term& term : map.terms) {
+    const Dim dim = shape[static_cast<size_t>(term.axis)];
+    if (dim.is_static()) continue;
+    const bool plain = map.offset == 0 && map.terms.size() == 1 && term.step == 1;
+    if (!plain || RoundUp(BoundOf(dim), kRowMultiple) > operand.value()) return false;
+  }
+  return true;
 }
 
 bool Level::StaysInside(const AxisMap& map, const Shape& shape, Dim operand) const {

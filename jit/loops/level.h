@@ -107,6 +107,7 @@ class Level {
   // The value as a tensor without work: itself, or through views that are affine and stay inside.
   std::optional<Tensor> AsTensor(NodeId id) const;
 
+  bool HasRoundedRows(const AxisMap& map, const Shape& shape, Dim operand) const;
   // Whether every index that the map gives lies in the operand's axis.
   bool StaysInside(const AxisMap& map, const Shape& shape, Dim operand) const;
   // Whether the elements lie close together in row-major order.
@@ -129,6 +130,8 @@ class Level {
   // Whether somebody reads it under another shape, which is easy where its elements lie row-major
   // without gaps.
   bool WantsRowMajor(NodeId id) const { return row_major_[At(id)]; }
+  // Whether a contraction's chains may be summed one after the other, with results in the lanes.
+  bool MayTakeTurns(const Node& node) const;
   // Its order in memory. Empty: as is best for its shape.
   std::vector<int32_t> OrderFor(NodeId id) const;
   // A member's tensor: the planned one or a new one.

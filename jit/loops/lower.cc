@@ -101,7 +101,7 @@ absl::StatusOr<Program> Lower(const Graph& graph, const Machine& machine,
     level.CopyTo(id, out);
   }
   Program program = std::move(b).Take();
-  HoistInvariants(program, machine);
+  HoistLoads(program, machine);
   if (absl::Status status = AssignMemory(program); !status.ok()) return status;
   return program;
 }

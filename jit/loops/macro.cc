@@ -99,7 +99,10 @@ class Macro {
     row_ = row;
     row_count_ = AtMost(b_, RowExtent(), row, plan_.rows);
     if (!plan_.resumes) return Terms(b_.Index(0));
-    Loop(terms_, plan_.terms, [&](Register term) { Terms(term); });
+    // Of no terms, too, there are sums.
+    Bound end = terms_;
+    if (end.reg != kNone) end.reg = b_.Binary(Opcode::kMax, end.reg, b_.Index(1));
+    Loop(end, plan_.terms, [&](Register term) { Terms(term); });
   }
 
   void Terms(Register term) {

@@ -57,9 +57,10 @@ void Nest::Flatten() {
 
 // A sum by many chains, or in blocks, counts its terms along one axis: where there are several, or
 // where the lanes would have to collect the terms from afar, they are laid side by side.
-void Nest::PrepareTerms() {
+void Nest::PrepareTerms(bool in_turn) {
   for (NodeId id : order_) {
     const Node& node = level_.node(id);
+    if (level_.MayTakeTurns(node) != in_turn) continue;
     if (node.kind() != Kind::kReduce && node.kind() != Kind::kContract) continue;
     const bool is_contract = node.kind() == Kind::kContract;
     const Order order =
@@ -239,8 +240,9 @@ bool Nest::MayOverrun(int32_t axis) const {
 
 void Nest::Prepare(const Schedule& schedule) {
   copies_.clear();
-  terms_.clear();
-  if (!schedule.turns) PrepareTerms();
+  std::erase_if(terms_,
+                [&](const auto& terms) { return level_.MayTakeTurns(level_.node(terms.first)); });
+  if (!schedule.turns) PrepareTerms(/*in_turn=*/true);
   PrepareLanes(schedule);
 }
 
@@ -256,6 +258,7 @@ void Nest::Emit() {
     b_.CloseSection();
     return;
   }
+  PrepareTerms(/*in_turn=*/false);
   const std::vector<Schedule> candidates = Candidates();
   size_t best = 0;
   if (candidates.size() > 1) {

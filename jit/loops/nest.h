@@ -56,7 +56,8 @@ class Nest {
   void Flatten();
   // Copies of operands that the schedule would rather read.
   void Prepare(const Schedule& schedule);
-  void PrepareTerms();
+  // Of the sums that may take turns, or of the others.
+  void PrepareTerms(bool in_turn);
   std::vector<Tensor> FlatTerms(NodeId id);
   void PrepareLanes(const Schedule& schedule);
   bool IsDoneOnce() const;

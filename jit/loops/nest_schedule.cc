@@ -69,8 +69,7 @@ std::vector<Schedule> Nest::Candidates() const {
         count *= std::min<int64_t>(LikelyExtent(dim), 1 << 20);
       }
       terms = std::max(terms, count);
-      takes_turns = takes_turns || (contract.order.chains > 1 && contract.lhs_sum.size() == 1 &&
-                                    count <= kMostInTurn);
+      takes_turns = takes_turns || level_.MayTakeTurns(node);
     }
   }
   for (const Target& target : writes_) see(target.to.dtype);
@@ -111,7 +110,9 @@ std::vector<Schedule> Nest::Candidates() const {
       schedule.vectors = vectors;
     }
     candidates.push_back(schedule);
-    if (takes_turns && !has_chain) {
+    // Copies for schedules that are not chosen must not be allocated while the program runs.
+    const bool bounded = absl::c_all_of(domain_, [&](Dim dim) { return level_.BoundOf(dim) >= 0; });
+    if (takes_turns && !has_chain && bounded) {
       // All lanes hold results.
       schedule.lanes = full;
       schedule.vectors = 1;

@@ -101,7 +101,6 @@ class Reader {
                Registers& acc);
   void StepRange(const Terms& terms, absl::Span<const Point> points, Bound begin, Bound end,
                  Sum& sum, Registers& acc);
-  bool TakesTurns(const Terms& terms) const;
   // Many chains one after another, results in the lanes, at several points at once.
   Registers InTurn(const Terms& terms, absl::Span<const Point> points);
   Registers Chain(const Terms& terms, absl::Span<const Point> points, Register number,

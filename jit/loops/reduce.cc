@@ -178,17 +178,12 @@ Register Reader::Step(const Terms& terms, const Point& point, const Sum& sum, Re
   return b_.Fma(x, TermValue(terms, 1, point, sum), acc);
 }
 
-bool Reader::TakesTurns(const Terms& terms) const {
-  return terms.is_contract() && terms.flat == nullptr && terms.extents.size() == 1 &&
-         terms.extents[0].reg == kNone && terms.extents[0].value <= kMostInTurn;
-}
-
 void Reader::Reduce(NodeId id, absl::Span<const Point> points) {
   const Terms terms = TermsOf(id);
   Registers results;
   if (terms.order.chains == 1) {
     results = InOrder(terms, points);
-  } else if (turns_ && TakesTurns(terms)) {
+  } else if (turns_ && level_.MayTakeTurns(*terms.node)) {
     results = InTurn(terms, points);
   } else {
     for (const Point& point : points) results.push_back(ByLanes(terms, point));

@@ -7,6 +7,6 @@ set -euo pipefail
 printed=$("$1" --quick none)
 shift
 for key in "$@"; do
-  awk -v key="$key" '{ for (i = 1; i < NF; i++) if ($i == key && $(i + 1) > 0) found = 1 } END { exit !found }' <<< "$printed" ||
+  awk -v key="$key" '{ for (i = 1; i < NF; i++) if ($i == key && $(i + 1) ~ /^[0-9.e+-]+$/ && $(i + 1) + 0 > 0) found = 1 } END { exit !found }' <<< "$printed" ||
     { echo "no '$key' above 0 in: $printed"; exit 1; }
 done

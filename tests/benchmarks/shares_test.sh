@@ -16,9 +16,9 @@ END
 "$1" "$out/figures" "$out/new/folder"
 for kind in png svg; do [ -s "$out/new/folder/matmul.$kind" ]; done
 for name in Talweg OpenBLAS; do grep -q "$name" "$out/new/folder/matmul.svg"; done
-! grep -q PyTorch "$out/new/folder/matmul.svg"
+if grep -q PyTorch "$out/new/folder/matmul.svg"; then exit 1; fi
 [ ! -e "$out/new/folder/large.svg" ]  # nothing was measured
 
 sed -i '/f64/d' "$out/figures"
-! "$1" "$out/figures" "$out/none" 2> "$out/error"
+if "$1" "$out/figures" "$out/none" 2> "$out/error"; then exit 1; fi
 grep -q '^error: the peak was not measured' "$out/error"

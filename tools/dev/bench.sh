@@ -56,8 +56,9 @@ bench_peers() {
   for package in "$@"; do bench_has "$package" || missing+=("$package"); done
   [ ${#missing[@]} -gt 0 ] || return 0
   say "Installing ${missing[*]} into $bench_venv, some gigabytes"
-  { [ -x "$bench_venv/bin/pip" ] || python3 -m venv "$bench_venv"; } >&2 &&
-    for package in "${missing[@]}"; do "$bench_venv/bin/pip" install -q "$package" >&2 || say "pip could not install $package"; done
+  { [ -x "$bench_venv/bin/pip" ] || python3 -m venv "$bench_venv"; } >&2 ||
+    { say "python3 could not make $bench_venv"; return 0; }
+  for package in "${missing[@]}"; do "$bench_venv/bin/pip" install -q "$package" >&2 || say "pip could not install $package"; done
 }
 
 # bench_script OUT COMMAND...: makes OUT a program that runs the command with the program's argument.

@@ -23,7 +23,7 @@ std::string AfterHoisting(const F& body) {
   h.b.CloseFor();
   h.b.CloseSection();
   Program program = h.Take();
-  HoistInvariants(program, kSmall);
+  HoistLoads(program, kSmall);
   EXPECT_TRUE(Verify(program).ok()) << Verify(program);
   const std::string text = ToString(program);
   return text.substr(text.find("section"));
@@ -32,7 +32,7 @@ std::string AfterHoisting(const F& body) {
 // What stands in front of the loop.
 std::string Front(const std::string& text) { return text.substr(0, text.find("for ")); }
 
-TEST(HoistInvariants, MovesWhatEachTripReads) {
+TEST(HoistLoads, MovesWhatEachTripReads) {
   const std::string text = AfterHoisting([](Harness& h, Register row) {
     const Register weights = h.b.Load(h.in[0], h.b.Index(8), 4);
     const Register spread = h.b.Splat(h.b.Load(h.in[0], h.b.Index(2)), 4);
@@ -44,7 +44,7 @@ TEST(HoistInvariants, MovesWhatEachTripReads) {
   EXPECT_FALSE(absl::StrContains(Front(text), "mul")) << text;
 }
 
-TEST(HoistInvariants, LeavesWhatTheLoopStores) {
+TEST(HoistLoads, LeavesWhatTheLoopStores) {
   const std::string text = AfterHoisting([](Harness& h, Register row) {
     const Register before = h.b.Load(h.out[0], h.b.Index(0), 4);
     h.b.Store(h.out[0], h.b.Times(row, 4), h.b.Binary(Opcode::kAdd, before, before));
@@ -53,7 +53,7 @@ TEST(HoistInvariants, LeavesWhatTheLoopStores) {
 }
 
 // A buffer of no rows has no first element.
-TEST(HoistInvariants, LeavesWhatOnlyATripMayRead) {
+TEST(HoistLoads, LeavesWhatOnlyATripMayRead) {
   const std::string text = AfterHoisting([](Harness& h, Register row) {
     const Register x = h.b.Splat(h.b.Load(h.in[1], h.b.Index(0)), 4);
     h.b.Store(h.out[0], h.b.Times(row, 4), x);
@@ -61,7 +61,7 @@ TEST(HoistInvariants, LeavesWhatOnlyATripMayRead) {
   EXPECT_FALSE(absl::StrContains(Front(text), "load")) << text;
 }
 
-TEST(HoistInvariants, TakesNoMoreRegistersThanThereAre) {
+TEST(HoistLoads, TakesNoMoreRegistersThanThereAre) {
   const std::string text = AfterHoisting([](Harness& h, Register row) {
     Register sum = h.b.Splat(h.b.Load(h.in[0], row), 4);
     for (int64_t i = 0; i < 12; i++) {

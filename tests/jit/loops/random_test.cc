@@ -48,7 +48,7 @@ TEST(RandomProgram, GivesTheSameBitsHoweverItRuns) {
     ExpectSame(made.harness->RunAs(Evaluator(program, false), made.inputs), want,
                "without vectors");
     Program hoisted = program;
-    HoistInvariants(hoisted, Machine());
+    HoistLoads(hoisted, Machine());
     EXPECT_EQ(Verify(hoisted), absl::OkStatus());
     ExpectSame(made.harness->RunAs(Evaluator(hoisted), made.inputs), want, "with less in loops");
     ExpectSame(plain.harness->Run(plain.inputs), want, "as it was asked for");

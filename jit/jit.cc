@@ -27,6 +27,9 @@ constexpr size_t kReported = 1000;
 
 absl::StatusOr<Executable> Make(const Graph& graph, const JitOptions& options,
                                 const std::shared_ptr<Profile>& profile) {
+  if (options.block < 0) {
+    return absl::InvalidArgumentError(absl::StrCat("blocks of ", options.block, " terms"));
+  }
   const auto tracer = std::make_shared<Tracer>(options.trace);
   const Graph* compiled = &graph;
   Graph counting;

@@ -256,7 +256,7 @@ void Emitter::EmitStore(const loops::Instruction& i) {
 }
 
 void Emitter::EmitPrefetch(const loops::Instruction& i) {
-  // For reading, into the second cache, of data.
+  // For reading, into the first cache, of data.
   Value* address = Address(i.buffer, Get(i.args[0]), static_cast<int64_t>(i.immediate));
   builder_.CreateIntrinsic(
       llvm::Intrinsic::prefetch, {pointer_},

@@ -84,7 +84,7 @@ enum class Code : uint8_t {
   // result.
   kStore,
 
-  // buffer[args[0] + immediate] will be used soon: a hint to fetch it into the second cache. It may
+  // buffer[args[0] + immediate] will be used soon: a hint to fetch it into the first cache. It may
   // lie outside of the buffer. No result.
   kPrefetch,
 

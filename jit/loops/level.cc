@@ -32,8 +32,6 @@ int64_t Product(int64_t a, int64_t b) {
   return static_cast<int64_t>(std::min<__int128>(static_cast<__int128>(a) * b, int64_t{1} << 58));
 }
 
-int64_t RoundUp(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
-
 }  // namespace
 
 const Formula& Lowering::FormulaOf(const Op& op, absl::Span<const DType> operands, DType result) {

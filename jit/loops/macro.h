@@ -76,7 +76,6 @@ struct Packed {
 // Reads one operand of the contraction for blocks, and packs it (macro_pack.cc).
 class Packer {
  public:
-  // Terms of a block lie in memory up to a multiple of this.
   Packer(Level& level, Reader& reader, const MacroPlan& plan, const Shape& domain, size_t operand);
 
   // Rows (or columns) first .. first + count - 1, of which there are `extent` in all, and terms

@@ -15,8 +15,6 @@ constexpr int64_t kTiles = 4;
 // So many terms take about as long as memory does to answer.
 constexpr int64_t kTermsAhead = 16;
 
-int64_t RoundUp(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
-
 }  // namespace
 
 Packer::Packer(Level& level, Reader& reader, const MacroPlan& plan, const Shape& domain,
@@ -79,7 +77,9 @@ Register Packer::AllTerms() {
 
 bool Packer::TermsAreWhole() {
   int64_t known = 0;
-  return b_.IsConstant(AllTerms(), &known) && known % plan_.lanes == 0;
+  // A last block of terms begins where vectors do only if all blocks are whole vectors.
+  return b_.IsConstant(AllTerms(), &known) && known % plan_.lanes == 0 &&
+         (!plan_.resumes || plan_.terms % plan_.lanes == 0);
 }
 
 // Several summed axes count as one, row-major.
@@ -128,6 +128,9 @@ Register Packer::Value(const Indices& at, const Index& place, const Index& term,
   Point point = At(at, place, term, lanes);
   point.active = active;
   point.count = active == kNone ? kNone : count;
+  // Tiles of rows begin anywhere, so that memory which is rounded up to vectors does not suffice:
+  // other than inactive lanes, guarded ones are never read.
+  if (!is_columns_ && packed_.lines == 1) point.guard_each = active;
   return b_.Splat(reader_.Value(level_.node(plan_.contract).operands[operand_], point), lanes);
 }
 

@@ -15,7 +15,6 @@ constexpr double kLeast = 32;
 constexpr int64_t kMostTerms = 2048;
 
 int64_t CeilDiv(int64_t n, int64_t by) { return (n + by - 1) / by; }
-int64_t RoundUp(int64_t n, int64_t multiple) { return CeilDiv(n, multiple) * multiple; }
 
 // As few blocks as a limit allows, all of about the same size, a multiple of `unit`.
 int64_t Even(int64_t extent, int64_t limit, int64_t unit) {
@@ -77,7 +76,7 @@ void ChooseTile(const Machine& machine, int64_t rows, int64_t columns, bool smal
     const int64_t most = (machine.vector_registers - vectors - 1) / vectors;
     for (int64_t height = 1; height <= std::min<int64_t>(most, 14); height++) {
       // Enough sums that do not wait for each other.
-      if (!small && height * vectors < std::min<int64_t>(10, most)) continue;
+      if (!small && height * vectors < std::min<int64_t>(10, most * vectors)) continue;
       if (small && height > 3) continue;
       const int64_t width = vectors * plan.lanes;
       const auto done = static_cast<double>(RoundUp(rows, height) * RoundUp(columns, width));
@@ -173,7 +172,9 @@ std::optional<MacroPlan> PlanMacro(Level& level, const Shape& domain,
   const int64_t half = machine.l2_bytes / 2;
   const int64_t most_terms =
       forced > 0 ? forced : std::clamp<int64_t>(half / (plan.width() * size), 64, kMostTerms);
-  plan.terms = terms_known ? Even(terms, most_terms, forced > 0 ? 1 : 4) : most_terms;
+  plan.terms = terms_known
+                   ? Even(terms, most_terms, forced > 0 ? 1 : std::max<int64_t>(4, plan.lanes))
+                   : most_terms;
   plan.resumes = !terms_known || terms > plan.terms;
   // Rows come from the third cache, one tile's after another's, which is easy to foresee.
   const int64_t bytes = plan.terms * size;

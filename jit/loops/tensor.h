@@ -17,6 +17,10 @@ namespace talweg::loops {
 // and tiles may run past the last row.
 inline constexpr int64_t kRowMultiple = 16;
 
+inline int64_t RoundUp(int64_t n, int64_t multiple) {
+  return (n + multiple - 1) / multiple * multiple;
+}
+
 // An index along an axis, for all lanes of a vector: at + lane * l, plus `each` where that is not
 // affine. `at` is an int64 scalar, `each` has the point's lanes.
 struct Index {

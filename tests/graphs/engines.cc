@@ -259,6 +259,10 @@ std::string Difference(const Graph& graph, absl::Span<const Array> inputs, const
                        const Outcome& b) {
   if (a.ok() && b.ok()) return ValueDifference(graph, *a, *b);
   if (Words(a.status()) == Words(b.status())) return "";
+  for (const absl::Status& status : {a.status(), b.status()}) {
+    // An engine's own fault, such as a wrong index that the loop evaluator found.
+    if (absl::IsInternal(status)) return absl::StrCat("internal: ", status.ToString());
+  }
   const Outcome passed = OutcomeAfterPasses(graph, inputs);
   if (a.ok() != b.ok()) {
     if (passed.ok() && ValueDifference(graph, a.ok() ? *a : *b, *passed).empty()) return "";

@@ -131,12 +131,33 @@ TEST(Macro, TakesExtentsThatAreKnownWhenItRuns) {
     const Value y = MatMul(x, w);
     const Value dw = Contract(x, Tanh(y), {.lhs_sum = {0}, .rhs_sum = {0}});
     const Value wide = Contract(w, y, {.lhs_sum = {1}, .rhs_sum = {1}});  // rows in the lanes
-    const Graph graph = *t.Finish({y, dw, wide});
+    const Value moved = dw + t.Input("bias", dtype, {21});
+    const Graph graph = *t.Finish({y, dw, wide, moved});
     EXPECT_TRUE(IsInBlocks(graph, 4));
     for (int64_t rows : {0, 1, 2, 3, 4, 5, 8, 15, 16, 17, 33}) {
       SCOPED_TRACE(rows);
       ExpectSame(Engines(), graph, rows);
     }
+  }
+}
+
+// The last block of terms may end where the operand does, and a tile of rows where a buffer does.
+TEST(Macro, ReadsNothingThatIsNotThere) {
+  for (const char* cpu : {"avx512", "avx2"}) {
+    if (!native::DetectTarget(cpu).ok()) continue;
+    const std::vector<NamedEngine> engines = {{"the interpreter", Interpret}, In(0, cpu, true)};
+    ExpectSame(engines, Product({64, 64, 2056}, kFloat32, false, false));
+    Tape t;
+    const Value x = t.Input("x", kFloat32, {96, 128}), w = t.Input("w", kFloat32, {128, 200});
+    LoopOptions options{.trips = 1, .carried = {t.Constant(Array(0.0f))}};
+    options.rows = t.Constant(Array::Vector<int64_t>({96}));
+    options.rows_limit = 96;
+    const LoopResult loop = Loop(t, options, [&](LoopBody& body) -> LoopStep {
+      const Value hidden = Tanh(Gather(x, body.tape.Iota(kRows)));
+      const Value out = MatMul(hidden, w);
+      return {.carried = {body.carried[0] + Sum(out, {0, 1}) + Sum(hidden, {0, 1})}};
+    });
+    ExpectSame(engines, *t.Finish({loop.carried[0]}));
   }
 }
 

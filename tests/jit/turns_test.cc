@@ -72,10 +72,10 @@ TEST(Turns, HaveTheBitsOfTheTree) {
 // A reduction over two axes wants its terms along one, also beside a contraction that takes turns.
 TEST(Turns, LeaveOtherSumsTheirTerms) {
   Tape t;
-  const Value x = t.Input("x", kFloat32, {64, 40}), w = t.Input("w", kFloat32, {40, 8});
-  const Value y = t.Input("y", kFloat32, {64, 8, 6, 7}), z = t.Input("z", kFloat32, {64, 8, 5000});
+  const Value x = t.Input("x", kFloat32, {64, 100}), w = t.Input("w", kFloat32, {100});
+  const Value y = t.Input("y", kFloat32, {64, 4, 10}), z = t.Input("z", kFloat32, {64, 5000});
   const Value product = Product(x, w);
-  ExpectSame(*t.Finish({product, Sum(y, {2, 3}), Sum(z, 2), product + Sum(y, {2, 3})}));
+  ExpectSame(*t.Finish({product, Sum(y, {1, 2}), Sum(z, 1)}));
 }
 
 // The last chunk of a validation may have fewer rows than a tile, and no memory behind them.

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "graph/verify.h"
 #include "jit/compile.h"
 #include "jit/flop.h"

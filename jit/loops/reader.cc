@@ -166,7 +166,8 @@ Index Reader::Flat(const Tensor& tensor, const Point& point) {
 
 Register Reader::Load(const Tensor& tensor, const Point& point) {
   const Index flat = Flat(tensor, point);
-  if (flat.uniform()) {
+  // One element for all lanes, but where it depends on the lane whether it is there.
+  if (flat.uniform() && point.guard_each == kNone) {
     // The buffer's first element is always there to be read.
     Register at = b_.Plus(flat.at, tensor.offset);
     if (point.guard != kNone) at = b_.Select(point.guard, at, b_.Index(0));

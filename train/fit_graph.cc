@@ -119,12 +119,15 @@ Chunks InChunks(const Value& inputs, const Value& targets, int64_t chunk) {
   const int64_t samples = inputs.dim(0).value();
   chunk = std::clamp<int64_t>(chunk, 1, samples);
   Chunks all{.inputs = {}, .targets = {}, .rows = BatchRows(samples, chunk), .chunk = chunk};
-  const auto cut = [&](const Value& x) {
-    std::vector<std::pair<int64_t, int64_t>> fill(x.shape().size());
-    fill[0].second = all.rows.size() * chunk - samples;
+  // chunks[i, k, ...] = x[i * chunk + k, ...]
+  const auto cut = [&](const Value& x) -> Value {
+    if (!x.ok()) return x;
+    ViewAttributes view{.axes = IdentityMaps(x.rank()), .fill = 0, .shape = {}};
+    for (AxisMap& map : view.axes) map.terms[0].axis++;
+    view.axes[0].terms = {{.axis = 0, .step = chunk}, {.axis = 1, .step = 1}};
     const Shape sample(x.shape().begin() + 1, x.shape().end());
-    Shape shape = WithLeading(all.rows.size(), WithLeading(chunk, sample));
-    return Reshape(fill[0].second == 0 ? x : Pad(x, fill), std::move(shape));
+    view.shape = WithLeading(all.rows.size(), WithLeading(chunk, sample));
+    return View(x, std::move(view), LineOf(std::source_location::current()));
   };
   all.inputs = cut(inputs);
   all.targets = cut(targets);

@@ -10,6 +10,7 @@
 #include "graph/axes.h"
 #include "graph/engine.h"
 #include "jit/loops/nest.h"
+#include "jit/loops/turn.h"
 
 namespace talweg::loops {
 namespace {
@@ -406,6 +407,7 @@ Tensor Level::CopyOf(NodeId id, std::vector<int32_t> order, bool exact) {
 }
 
 void Level::CopyTo(NodeId id, const Tensor& to) {
+  if (CopyTurned(*this, id, to)) return;
   Nest nest(*this, absl::StrCat("copy %", id), node(id).type().shape);
   nest.Write(id, to);
   nest.Emit();

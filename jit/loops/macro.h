@@ -101,7 +101,6 @@ class Packer {
   void PackTransposed(const Block& block, const Indices& at);  // lanes along the terms, turned
   void PackRows(const Block& block, const Indices& at);        // lanes along the terms
   Register Clamped(Register place);
-  void Turn(Registers& square);
 
   Level& level_;
   Builder& b_;

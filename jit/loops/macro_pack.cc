@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "jit/loops/macro.h"
+#include "jit/loops/turn.h"
 
 namespace talweg::loops {
 namespace {
@@ -234,7 +235,7 @@ void Packer::PackTransposed(const Block& block, const Indices& at) {
     if (i > 0) place = Clamped(place);
     square.push_back(Value(at, {place}, {term, 1, kNone}, lanes, active, count));
   }
-  Turn(square);
+  Turn(b_, square);
   const Register to = b_.Add(b_.Add(base, b_.Times(k, tile_)), x);
   for (int64_t i = 0; i < lanes; i++) {
     b_.Store(packed_.buffer, to, square[static_cast<size_t>(i)], {.offset = i * tile_});
@@ -266,26 +267,6 @@ void Packer::PackRows(const Block& block, const Indices& at) {
   for (int loops = 0; loops < 2; loops++) {
     reader_.Close();
     b_.CloseFor();
-  }
-}
-
-// Lane j of register i becomes lane i of register j: pieces of 1, 2, 4 ... lanes change places.
-void Packer::Turn(Registers& square) {
-  const auto lanes = static_cast<int32_t>(square.size());
-  for (int32_t size = 1; size < lanes; size *= 2) {
-    std::vector<int32_t> even, odd;
-    for (int32_t lane = 0; lane < lanes; lane++) {
-      const bool second = (lane / size) % 2 != 0;
-      even.push_back(second ? lanes + lane - size : lane);
-      odd.push_back(second ? lanes + lane : lane + size);
-    }
-    for (int32_t i = 0; i < lanes; i++) {
-      if ((i / size) % 2 != 0) continue;
-      Register &a = square[static_cast<size_t>(i)], &b = square[static_cast<size_t>(i + size)];
-      const Register x = a, y = b;
-      a = b_.Shuffle(x, y, even);
-      b = b_.Shuffle(x, y, odd);
-    }
   }
 }
 

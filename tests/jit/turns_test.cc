@@ -78,6 +78,33 @@ TEST(Turns, LeaveOtherSumsTheirTerms) {
   ExpectSame(*t.Finish({product, Sum(y, {1, 2}), Sum(z, 1)}));
 }
 
+// Operands that are turned by squares of vectors before they are read again and again
+// (jit/loops/turn.h).
+TEST(Turns, CopyOperandsToTheBit) {
+  int turned = 0;
+  for (const DType dtype : {kFloat32, kFloat64}) {
+    for (const int64_t columns : {3, 8, 15, 16, 17, 33, 50}) {
+      for (const int64_t terms : {5, 8, 16, 31, 40}) {
+        SCOPED_TRACE(absl::StrCat(Name(dtype), " ", columns, " ", terms));
+        Tape t;
+        const Value x = t.Input("x", dtype, {40, terms});
+        const Value w = t.Input("w", dtype, {2, columns, terms});
+        const Graph graph = *t.Finish({Contract(x, w, {.lhs_sum = {1}, .rhs_sum = {2}})});
+        ExpectSame(graph);
+        const auto program = loops::Lower(graph, {.vector_bytes = 32});
+        ASSERT_TRUE(program.ok()) << program.status();
+        const std::string text = loops::ToString(*program);
+        const size_t copy = text.find("section \"copy");
+        const size_t end = text.find("section", copy + 1);
+        if (copy != text.npos && text.substr(copy, end - copy).find("shuffle") != text.npos) {
+          turned++;
+        }
+      }
+    }
+  }
+  EXPECT_GT(turned, 5);
+}
+
 // The last chunk of a validation may have fewer rows than a tile, and no memory behind them.
 TEST(Turns, ReadNoRowsThatAreNotThere) {
   const auto data = Blobs({.samples = 230, .centers = 3, .features = 64, .seed = 3});

@@ -93,10 +93,8 @@ class Hoister {
     for (size_t i = 0; i < size; i++) {
       const Instruction& instruction = At(loop.body, i);
       if (instruction.result != kNone) defined[instruction.result] = i;
-      const bool reads_only =
-          instruction.code == Code::kScalar || instruction.code == Code::kLoad ||
-          instruction.code == Code::kLoadEach || instruction.code == Code::kPrefetch;
-      if (!reads_only && instruction.buffer >= 0) stored.insert(instruction.buffer);
+      const bool writes = !IsPure(instruction.code) && instruction.code != Code::kPrefetch;
+      if (writes && instruction.buffer >= 0) stored.insert(instruction.buffer);
     }
     const auto inside = [&](Register r) {
       return r == loop.variable ||
@@ -106,7 +104,7 @@ class Hoister {
     std::vector<bool> same(size, false);
     for (size_t i = 0; i < size; i++) {
       const Instruction& instruction = At(loop.body, i);
-      same[i] = IsPure(instruction) &&
+      same[i] = MayMove(instruction) &&
                 std::all_of(instruction.args.begin(), instruction.args.end(), [&](Register r) {
                   if (r == kNone) return true;
                   const auto it = defined.find(r);
@@ -133,18 +131,10 @@ class Hoister {
     return instruction.code == Code::kScalar && instruction.opcode == Opcode::kConstant;
   }
 
-  static bool IsPure(const Instruction& instruction) {
-    switch (instruction.code) {
-      case Code::kScalar:
-        return instruction.opcode != Opcode::kCall;
-      case Code::kSplat:
-      case Code::kLanes:
-      case Code::kShuffle:
-      case Code::kLoad:
-        return true;
-      default:
-        return false;
-    }
+  // Calls and lanes from anywhere in memory stay where they are.
+  static bool MayMove(const Instruction& instruction) {
+    return IsPure(instruction.code) && instruction.code != Code::kLoadEach &&
+           instruction.opcode != Opcode::kCall;
   }
 
   // Of the instructions that are the same in each trip, those to move.
@@ -202,13 +192,8 @@ class Hoister {
     for (size_t i = loop.body.size(); i-- > 0;) {
       const Instruction& instruction = At(loop.body, i);
       most = std::max(most, now);
-      if (same[i]) {
-        if (alive.erase(instruction.result) > 0) now -= Registers(instruction.result);
-        continue;
-      }
-      if (instruction.result != kNone && alive.erase(instruction.result) > 0) {
-        now -= Registers(instruction.result);
-      }
+      if (alive.erase(instruction.result) > 0) now -= Registers(instruction.result);
+      if (same[i]) continue;
       for (Register r : instruction.args) begin(r);
     }
     return std::max(most, now);

@@ -115,6 +115,22 @@ enum class Code : uint8_t {
   kPoll,
 };
 
+// Whether an instruction does nothing but make its result: it may go if nobody uses that.
+inline bool IsPure(Code code) {
+  switch (code) {
+    case Code::kScalar:
+    case Code::kSplat:
+    case Code::kLanes:
+    case Code::kShuffle:
+    case Code::kLoad:
+    case Code::kLoadEach:
+    case Code::kSymbol:
+      return true;
+    default:
+      return false;
+  }
+}
+
 struct Instruction {
   Code code = Code::kScalar;
   Opcode opcode = Opcode::kConstant;

@@ -31,12 +31,7 @@ class Macro {
         columns_(level, reader, plan, domain, plan.column_operand),
         rows_(level, reader, plan, domain, 1 - plan.column_operand),
         at_(domain.size()) {
-    const auto& contract = node_.As<ContractAttributes>();
-    Register all = b_.Index(1);
-    for (int64_t axis : contract.lhs_sum) {
-      const Dim dim = level.node(node_.operands[0]).type().shape[static_cast<size_t>(axis)];
-      all = b_.Mul(all, level.Extent(dim));
-    }
+    const Register all = rows_.AllTerms();
     int64_t known = 0;
     terms_ = b_.IsConstant(all, &known) ? Bound{.value = known} : Bound{.reg = all};
     const int64_t kept = plan.resumes ? plan.columns * plan.rows : plan.width() * plan.height;

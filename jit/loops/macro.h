@@ -86,6 +86,8 @@ class Packer {
   };
   void Pack(const Block& block, const Indices& at);
   const Packed& packed() const { return packed_; }
+  // How many terms each sum has.
+  Register AllTerms();
   // Elements from one tile to the next.
   int64_t tile_step() const { return tile_step_; }
 
@@ -94,8 +96,7 @@ class Packer {
   Register Value(const Indices& at, const Index& place, const Index& term, int32_t lanes,
                  Register active, Register count);
   Indices TermIndices(const Index& term);
-  // How many terms there are, and whether that is a multiple of the lanes.
-  Register AllTerms();
+  // Whether vectors of terms never reach past the last one.
   bool TermsAreWhole();
   void PackTiles(const Block& block, const Indices& at);       // lanes along the tile
   void PackTransposed(const Block& block, const Indices& at);  // lanes along the terms, turned

@@ -8,22 +8,6 @@
 namespace talweg::loops {
 namespace {
 
-// Whether an instruction may go if nobody uses its result.
-bool IsPure(Code code) {
-  switch (code) {
-    case Code::kScalar:
-    case Code::kSplat:
-    case Code::kLanes:
-    case Code::kShuffle:
-    case Code::kLoad:
-    case Code::kLoadEach:
-    case Code::kSymbol:
-      return true;
-    default:
-      return false;
-  }
-}
-
 // Goes backwards, so that what only dropped instructions used goes as well.
 class Sweeper {
  public:

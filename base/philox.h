@@ -2,7 +2,10 @@
 #define TALWEG_BASE_PHILOX_H_
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
+
+#include "absl/types/span.h"
 
 namespace talweg {
 
@@ -35,6 +38,15 @@ constexpr std::array<uint32_t, 4> Philox(std::array<uint32_t, 4> counter,
   }
   return counter;
 }
+
+// The first two words, low and high, of so many neighbouring blocks: word i is that of
+// Philox({first + i, stream}, key), each of them 64 bits.
+using PhiloxWords = std::array<uint64_t, 32>;
+using PhiloxBlocks = void (*)(uint64_t key, uint64_t stream, uint64_t first, PhiloxWords& words);
+
+// Functions that give these words, all the same ones: those that this processor can run, the
+// fastest first.
+absl::Span<const PhiloxBlocks> AllPhiloxBlocks();
 
 }  // namespace talweg
 

@@ -58,74 +58,16 @@ void FillKeys(uint64_t key, uint64_t stream, DType, int64_t n, std::byte* out) {
   }
 }
 
-// The first two words of neighbouring blocks. Loops over blocks inside of rounds vectorise: this is
-// what a permutation spends its time on.
-constexpr int64_t kBlocks = 32;
-using Draws = std::array<uint64_t, kBlocks>;
-
-[[gnu::always_inline]] inline void DrawBlocksHere(uint64_t key, uint64_t stream, uint64_t first,
-                                                  Draws& draws) {
-  // The words as 64 bits each, of which the upper half is zero but for products.
-  constexpr uint64_t kLow = 0xffffffff;
-  std::array<uint64_t, kBlocks> c0, c1, c2, c3;
-  for (size_t i = 0; i < kBlocks; i++) {
-    const uint64_t block = first + i;
-    c0[i] = block & kLow;
-    c1[i] = block >> 32;
-    c2[i] = stream & kLow;
-    c3[i] = stream >> 32;
-  }
-  uint32_t k0 = static_cast<uint32_t>(key), k1 = static_cast<uint32_t>(key >> 32);
-  for (int round = 0; round < kPhiloxRounds; round++) {
-    for (size_t i = 0; i < kBlocks; i++) {
-      const uint64_t product0 = (c0[i] & kLow) * kPhiloxMultiplier0;
-      const uint64_t product1 = (c2[i] & kLow) * kPhiloxMultiplier1;
-      c0[i] = (product1 >> 32) ^ c1[i] ^ k0;
-      c1[i] = product1 & kLow;
-      c2[i] = (product0 >> 32) ^ c3[i] ^ k1;
-      c3[i] = product0 & kLow;
-    }
-    k0 += kPhiloxWeyl0;
-    k1 += kPhiloxWeyl1;
-  }
-  for (size_t i = 0; i < kBlocks; i++) draws[i] = c0[i] | c1[i] << 32;
-}
-
-void DrawBlocksPlain(uint64_t key, uint64_t stream, uint64_t first, Draws& draws) {
-  DrawBlocksHere(key, stream, first, draws);
-}
-#ifdef __x86_64__
-[[gnu::target("avx2")]] void DrawBlocksWide(uint64_t key, uint64_t stream, uint64_t first,
-                                            Draws& draws) {
-  DrawBlocksHere(key, stream, first, draws);
-}
-[[gnu::target("avx512f,avx512dq")]] void DrawBlocksWidest(uint64_t key, uint64_t stream,
-                                                          uint64_t first, Draws& draws) {
-  DrawBlocksHere(key, stream, first, draws);
-}
-#endif
-
-// As the processor can do it best; the words are the same.
-void DrawBlocks(uint64_t key, uint64_t stream, uint64_t first, Draws& draws) {
-#ifdef __x86_64__
-  using Function = void (*)(uint64_t, uint64_t, uint64_t, Draws&);
-  static const Function kBest = __builtin_cpu_supports("avx512dq") ? DrawBlocksWidest
-                                : __builtin_cpu_supports("avx2")   ? DrawBlocksWide
-                                                                   : DrawBlocksPlain;
-  kBest(key, stream, first, draws);
-#else
-  DrawBlocksPlain(key, stream, first, draws);
-#endif
-}
-
 // Fisher and Yates, from the end. A place below m is the upper half of a 64-bit word times m, which
 // favours no place by more than m / 2^64. Step i takes block i of the stream.
 void FillPermutation(uint64_t key, uint64_t stream, DType, int64_t n, std::byte* out) {
   auto* elements = reinterpret_cast<int32_t*>(out);
   std::iota(elements, elements + n, 0);
-  Draws draws;
+  static const PhiloxBlocks kDraw = AllPhiloxBlocks()[0];
+  PhiloxWords draws;
+  constexpr auto kBlocks = static_cast<int64_t>(PhiloxWords().size());
   for (int64_t first = (n - 1) / kBlocks * kBlocks; first >= 0; first -= kBlocks) {
-    DrawBlocks(key, stream, static_cast<uint64_t>(first), draws);
+    kDraw(key, stream, static_cast<uint64_t>(first), draws);
     for (int64_t i = std::min(first + kBlocks, n) - 1; i >= std::max<int64_t>(first, 1); i--) {
       const auto product = static_cast<unsigned __int128>(draws[static_cast<size_t>(i - first)]) *
                            static_cast<unsigned __int128>(i + 1);

@@ -20,6 +20,28 @@ TEST(Philox, GivesThePublishedKnownAnswers) {
             (Words{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}));
 }
 
+TEST(Philox, BlocksTogetherHaveTheWordsOfEachAlone) {
+  for (const uint64_t key : {uint64_t{0}, uint64_t{0x0123456789abcdef}, ~uint64_t{0}}) {
+    for (const uint64_t stream : {uint64_t{0}, uint64_t{0xfedcba9876543210}}) {
+      // Across the end of the block's lower half, too.
+      for (const uint64_t first : {uint64_t{0}, uint64_t{4096}, uint64_t{0x7fffffff0}}) {
+        for (const PhiloxBlocks blocks : AllPhiloxBlocks()) {
+          PhiloxWords words;
+          blocks(key, stream, first, words);
+          for (size_t i = 0; i < words.size(); i++) {
+            const uint64_t block = first + i;
+            const Words alone =
+                Philox({static_cast<uint32_t>(block), static_cast<uint32_t>(block >> 32),
+                        static_cast<uint32_t>(stream), static_cast<uint32_t>(stream >> 32)},
+                       {static_cast<uint32_t>(key), static_cast<uint32_t>(key >> 32)});
+            EXPECT_EQ(words[i], alone[0] | static_cast<uint64_t>(alone[1]) << 32) << block;
+          }
+        }
+      }
+    }
+  }
+}
+
 TEST(Philox, IsAConstantExpression) {
   static_assert(Philox({0, 0, 0, 0}, {0, 0})[0] == 0x6627e8d5);
 }

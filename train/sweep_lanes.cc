@@ -275,15 +275,14 @@ absl::Status RunLanes(const SweepGroup& group, absl::Span<const FitKit* const> k
   return absl::OkStatus();
 }
 
-// The gain of lanes is that an update has its fixed cost once for all models. Measured with 8 lanes
-// on AVX-512, multiply-adds a trip and how many times as fast: 460 1.26, 540 1.91, 1,150 1.16,
-// 1,840 1.03 and 1.06, 2,770 1.15, 2,810 1.11; from there on models leave the first cache: 3,690
-// 0.91 and 1.12, 4,600 0.97, 23,000 0.84. 16 lanes are no faster than 8 anywhere.
+// The gain of lanes is that an update has its fixed cost once for all models, and that an element
+// of each of them fills vectors that a thin network leaves empty.
 int64_t ChooseLanes(const Graph& fit) {
-  constexpr double kLittleWork = 3000;
+  constexpr double kLittleWork = 6000;
+  constexpr int64_t kLanes = 16;  // float32 lanes of the widest vectors; two of narrower ones
   Work work;
   AddWork(fit, 1, 1, work);
-  return work.trips > 0 && work.products <= kLittleWork * work.trips ? 8 : 1;
+  return work.trips > 0 && work.products <= kLittleWork * work.trips ? kLanes : 1;
 }
 
 }  // namespace talweg

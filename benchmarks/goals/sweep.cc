@@ -38,7 +38,7 @@ absl::Status Measure(const TrainTest& data) {
       const bool hidden = units > 0;
       return Dense(s, "output", hidden ? Relu(Dense(s, "hidden", x, units, HeUniform())) : x, 3);
     };
-    for (const int64_t lanes : {1, 8}) {
+    for (const int64_t lanes : {1, 16}) {
       const absl::StatusOr<double> seconds =
           SecondsAFit(engine, training, data, 16, {.threads = 1, .lanes = lanes});
       if (!seconds.ok()) return seconds.status();

@@ -70,6 +70,10 @@ std::vector<int32_t> BestOrder(const Level& level, const Shape& shape) {
       widest = axis;
     }
   }
+  if (level.HasInstances(shape)) {
+    std::rotate(order.begin(), order.begin() + 1, order.end());
+    return order;
+  }
   if (last < 0 || last == widest) return order;
   const int64_t thin = level.BoundOf(shape[static_cast<size_t>(last)]);
   if (thin >= kThin || most < 2 * thin || most < kThin) return order;
@@ -215,17 +219,22 @@ std::vector<bool> Level::ReadUnderOtherShapes(const Graph& graph) {
 }
 
 bool Level::MayTakeTurns(const Node& n) const {
-  if (n.kind() != Kind::kContract) return false;
-  const auto& contract = n.As<ContractAttributes>();
-  if (contract.order.chains == 1 || contract.lhs_sum.size() != 1) return false;
-  const Shape& lhs = node(n.operands[0]).type().shape;
-  const Dim terms = lhs[static_cast<size_t>(contract.lhs_sum[0])];
-  return terms.is_static() && terms.value() <= kMostInTurn;
+  const bool is_contract = n.kind() == Kind::kContract;
+  if (!is_contract && (n.kind() != Kind::kReduce || n.op->reduce->place)) return false;
+  const Order order =
+      is_contract ? n.As<ContractAttributes>().order : n.As<ReduceAttributes>().order;
+  const std::vector<int64_t>& axes =
+      is_contract ? n.As<ContractAttributes>().lhs_sum : n.As<ReduceAttributes>().axes;
+  if (order.chains == 1 || axes.size() != 1) return false;
+  const Dim terms = node(n.operands[0]).type().shape[static_cast<size_t>(axes[0])];
+  if (is_contract && !terms.is_static()) return false;
+  const int64_t most = BoundOf(terms);
+  return most >= 0 && most <= kMostInTurn && (order.block == 0 || most <= order.block);
 }
 
 // A kept axis that fills vectors.
 int32_t Level::LaneAxisIn(const Node& reader, size_t operand) const {
-  if (!MayTakeTurns(reader)) return -1;
+  if (reader.kind() != Kind::kContract || !MayTakeTurns(reader)) return -1;
   const auto& contract = reader.As<ContractAttributes>();
   const std::vector<int64_t>& sum = operand == 0 ? contract.lhs_sum : contract.rhs_sum;
   const Shape& shape = node(reader.operands[operand]).type().shape;
@@ -262,8 +271,9 @@ std::vector<int32_t> Level::FindLaneAxes() const {
 std::vector<int32_t> Level::OrderFor(NodeId id) const {
   const bool row_major = WantsRowMajor(id);
   const int32_t lane_axis = lane_axes_.empty() ? -1 : lane_axes_[At(id)];
-  if (!row_major && lane_axis < 0) return {};
-  std::vector<int32_t> order(node(id).type().shape.size());
+  const Shape& shape = node(id).type().shape;
+  if (!row_major && (lane_axis < 0 || HasInstances(shape))) return {};
+  std::vector<int32_t> order(shape.size());
   std::iota(order.begin(), order.end(), 0);
   if (!row_major) {
     order.erase(order.begin() + lane_axis);

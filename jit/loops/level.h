@@ -15,6 +15,7 @@
 #include "graph/expr.h"
 #include "graph/graph.h"
 #include "jit/loops/builder.h"
+#include "jit/loops/instances.h"
 #include "jit/loops/lower.h"
 #include "jit/loops/machine.h"
 #include "jit/loops/tensor.h"
@@ -47,7 +48,7 @@ struct Lowering {
   absl::flat_hash_map<std::pair<const Op*, DType>, int32_t> randoms;
 };
 
-// A contraction of many chains and at most so many terms may sum one chain after the other.
+// A sum of many chains and at most so many terms may take one chain after the other.
 inline constexpr int64_t kMostInTurn = 128;
 
 // A run-time symbol in a graph: its value and what it can not exceed; -1 where nothing says.
@@ -69,6 +70,7 @@ class Level {
             fusion_.groups,
             [](const Fusion::Group& group) { return group.what == Fusion::Group::What::kLoop; })),
         row_major_(ReadUnderOtherShapes(graph)),
+        instances_(FindInstances(graph, lowering.machine)),
         tensors_(graph.nodes().size()),
         planned_(graph.nodes().size()),
         memory_site_(b_.AddSite({.what = ErrorSite::What::kMemory, .before = "", .after = ""})) {}
@@ -113,6 +115,12 @@ class Level {
   // Whether the elements lie close together in row-major order.
   bool IsRowMajor(const Tensor& tensor) const;
 
+  // Whether the first axis counts instances of something that run side by side, like the models of
+  // a sweep, and is to lie innermost in memory.
+  bool HasInstances(const Shape& shape) const {
+    return instances_ > 0 && shape.size() > 1 && shape[0] == Dim(instances_);
+  }
+
   // Extents: now, at most (-1: unbounded), and as a register.
   Bound ExtentOf(Dim dim) const;
   int64_t BoundOf(Dim dim) const;
@@ -130,7 +138,7 @@ class Level {
   // Whether somebody reads it under another shape, which is easy where its elements lie row-major
   // without gaps.
   bool WantsRowMajor(NodeId id) const { return row_major_[At(id)]; }
-  // Whether a contraction's chains may be summed one after the other, with results in the lanes.
+  // Whether a sum's chains may be taken one after the other, with results in the lanes.
   bool MayTakeTurns(const Node& node) const;
   // Its order in memory. Empty: as is best for its shape.
   std::vector<int32_t> OrderFor(NodeId id) const;
@@ -166,6 +174,7 @@ class Level {
   const Fusion fusion_;
   const bool has_loop_;
   const std::vector<bool> row_major_;
+  const int64_t instances_;  // 0: none
   Symbol rows_, trips_;
   std::vector<std::optional<Tensor>> tensors_, planned_;
   absl::flat_hash_map<NodeId, Register> registers_;
@@ -176,6 +185,7 @@ class Level {
 
 // The axes of a shape in the order in which they lie in memory, outermost first: row-major, but
 // where the last axis is thin and another is not, that other one lies innermost, ready for vectors.
+// An axis of instances always does.
 std::vector<int32_t> BestOrder(const Level& level, const Shape& shape);
 
 }  // namespace talweg::loops

@@ -56,6 +56,7 @@ std::vector<Schedule> Nest::Candidates() const {
   for (NodeId id : order_) {
     const Node& node = level_.node(id);
     see(node.type().dtype);
+    takes_turns = takes_turns || level_.MayTakeTurns(node);
     if (node.kind() == Kind::kReduce) {
       sums_in_order = sums_in_order || node.As<ReduceAttributes>().order.chains == 1;
     }
@@ -69,7 +70,6 @@ std::vector<Schedule> Nest::Candidates() const {
         count *= std::min<int64_t>(LikelyExtent(dim), 1 << 20);
       }
       terms = std::max(terms, count);
-      takes_turns = takes_turns || level_.MayTakeTurns(node);
     }
   }
   for (const Target& target : writes_) see(target.to.dtype);

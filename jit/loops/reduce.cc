@@ -299,7 +299,7 @@ Registers Reader::InTurn(const Terms& terms, absl::Span<const Point> points) {
                                         .slot = -1,
                                         .offset = 0,
                                         .elements = chains * sums});
-  // Chains from `first` to `last` - 1 have equally many terms.
+  // Chains from `first` to `last` - 1 have equally many terms, if that is known.
   const auto add_up = [&](int64_t first, int64_t last) {
     if (first == last) return;
     const Builder::Loop loop = b_.OpenFor({.value = first}, {.value = last}, 1);
@@ -312,7 +312,8 @@ Registers Reader::InTurn(const Terms& terms, absl::Span<const Point> points) {
     Close();
     b_.CloseFor();
   };
-  const int64_t longer = terms.extents[0].value % chains;
+  const bool known = terms.extents[0].reg == kNone;
+  const int64_t longer = known ? terms.extents[0].value % chains : 0;
   add_up(0, longer);
   add_up(longer, chains);
   Registers results;
@@ -331,12 +332,23 @@ Registers Reader::InTurn(const Terms& terms, absl::Span<const Point> points) {
   return results;
 }
 
-// The chain of this number, which has as many terms as chain `like`.
+// The chain of this number, which has as many terms as chain `like`, where their number is known.
 Registers Reader::Chain(const Terms& terms, absl::Span<const Point> points, Register number,
                         int64_t like) {
   Registers sums;
   for (const Point& point : points) sums.push_back(Identity(terms, point.lanes));
-  for (int64_t skip = 0; like + skip < terms.extents[0].value; skip += terms.order.chains) {
+  const Bound extent = terms.extents[0];
+  if (extent.reg != kNone) {
+    const Builder::Loop loop =
+        b_.OpenFor({.reg = number}, extent, terms.order.chains, std::move(sums));
+    Open();
+    Registers inside = loop.carried;
+    const Sum sum = {{loop.variable}};
+    for (size_t i = 0; i < points.size(); i++) inside[i] = Step(terms, points[i], sum, inside[i]);
+    Close();
+    return b_.CloseFor(inside);
+  }
+  for (int64_t skip = 0; like + skip < extent.value; skip += terms.order.chains) {
     const Sum sum = {{b_.Plus(number, skip)}};
     for (size_t i = 0; i < points.size(); i++) sums[i] = Step(terms, points[i], sum, sums[i]);
   }

@@ -164,6 +164,8 @@ class Builder {
     Registers carried;
   };
   Loop OpenFor(Bound begin, Bound end, int64_t step = 1, absl::Span<const Register> starts = {});
+  // A parallel loop, whose trips cost about so much, in cycles.
+  Loop OpenParallel(Bound begin, Bound end, int64_t step, double cost);
   Registers CloseFor(absl::Span<const Register> next = {}, Register until = kNone);
   void OpenIf(Register condition);
   void CloseIf();

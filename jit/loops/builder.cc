@@ -509,6 +509,11 @@ void Builder::CloseSection() {
   Append(open_.back().block, Section{std::move(open.label), std::move(open.block), open.once});
 }
 
+Section* Builder::LastSection() {
+  Block& block = open_.back().block;
+  return block.empty() ? nullptr : std::get_if<Section>(&block.back().node);
+}
+
 std::vector<Section> Builder::TakeSections(size_t since) {
   std::vector<Section> sections;
   Block& block = open_.back().block;

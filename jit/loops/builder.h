@@ -176,6 +176,8 @@ class Builder {
   // since, which are taken out again.
   size_t Position() const { return open_.back().block.size(); }
   std::vector<Section> TakeSections(size_t since);
+  // The section that was closed last, if it is the last statement so far; else null.
+  Section* LastSection();
 
  private:
   // What makes two pure instructions equal. All of its bytes count, so that they are hashed and

@@ -90,8 +90,14 @@ class Nest {
   Reader* reader_ = nullptr;
 };
 
-// What a section costs, in cycles or so, by its instructions and the trips of its loops.
+// Lets threads share the outermost loops of a section, if they do much: all of them walk over a
+// domain, each of whose points is computed by itself (threads.cc).
+void SplitOverThreads(Level& level, Section& section);
+
+// What a section costs, in cycles or so, by its instructions and the trips of its loops; the same
+// of a trip of a loop.
 double CostOf(const Program& program, const Section& section, const Machine& machine);
+double CostOfTrip(const Program& program, const For& loop, const Machine& machine);
 
 }  // namespace talweg::loops
 

@@ -31,8 +31,8 @@ namespace talweg::loops {
 //
 // Several threads share the work (MacroPlan::split): of an axis around everything, of tiles of
 // columns, each thread packing those that it takes, or, where there are few of these, of tiles of
-// rows. No sum is cut. What is shared, the packed rows above all, lies in the arena and is packed by
-// all together; what is not lies in the threads' own memory.
+// rows. No sum is cut. What is shared, the packed rows above all, lies in the arena and is packed
+// by all together; what is not lies in the threads' own memory.
 //
 // What is packed is asked for as values at points: an operand may lie in any order, or be a view
 // that is computed while it is read. The other members of the group are computed from the sums

@@ -113,8 +113,8 @@ void ChooseSplit(Level& level, const Shape& domain, int64_t rows, int64_t column
       plan.outer_axis = here;
     }
   }
-  const int64_t wide = CeilDiv(std::min(columns, plan.resumes ? plan.columns : columns),
-                               plan.width());
+  const int64_t wide =
+      CeilDiv(std::min(columns, plan.resumes ? plan.columns : columns), plan.width());
   const int64_t high = CeilDiv(std::min(rows, plan.rows), plan.height);
   using Split = MacroPlan::Split;
   const bool pays = all > kWorthSplitting, each = work > kWorthSplitting;

@@ -280,7 +280,7 @@ void Nest::Emit() {
   Prepare(candidates[best]);
   EmitWith(candidates[best]);
   if (Section* const section = b_.LastSection(); section != nullptr && section->label == label_) {
-    SplitOverThreads(level_, *section);
+    SplitOverThreads(*section);
   }
 }
 

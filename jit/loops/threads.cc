@@ -23,25 +23,25 @@ bool IsParallel(const Block& block) {
 
 }  // namespace
 
-void SplitOverThreads(Level& level, Section& section) {
-  const Program& program = level.b().program();
-  const Machine& machine = level.lowering().machine;
+void Nest::SplitOverThreads(Section& section) const {
+  const Machine& machine = level_.lowering().machine;
+  const bool always = level_.lowering().options.split;
   if (section.once) return;
   for (Statement& statement : section.body) {
     auto* const loop = std::get_if<For>(&statement.node);
-    if (loop == nullptr || !loop->carried.empty() || loop->until != kNone) continue;
-    const double cost = CostOfTrip(program, *loop, machine);
+    // Others are those of a sum.
+    if (loop == nullptr || !over_domain_.contains(loop->variable)) continue;
+    const double cost = CostOfTrip(b_.program(), *loop, machine);
     // Of a run-time extent, what a likely one takes.
     constexpr double kLikelyTrips = 64;
     double trips = kLikelyTrips;
     if (loop->begin.reg == kNone && loop->end.reg == kNone) {
       trips = static_cast<double>((loop->end.value - loop->begin.value - 1) / loop->step + 1);
     }
-    const bool always = level.lowering().options.split;
     if (!always && (trips < 2 || trips * cost < kWorthSplitting)) continue;
     if (!IsParallel(loop->body)) continue;
     loop->parallel = true;
-    loop->cost = static_cast<int64_t>(std::clamp(level.TripCost(cost), 1.0, 0x1p62));
+    loop->cost = static_cast<int64_t>(std::clamp(level_.TripCost(cost), 1.0, 0x1p62));
   }
 }
 

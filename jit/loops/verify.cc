@@ -188,7 +188,9 @@ bool Verifier::CheckBuffer(const Buffer& buffer) {
   const bool of_thread = buffer.home == Buffer::Home::kThread;
   const char* const block = of_thread ? "a thread's block" : "an arena";
   const int64_t bytes = of_thread ? program_.thread_bytes : program_.arena_bytes;
-  if (buffer.slot != -1) return fail("slot ", buffer.slot, " in ", block);
+  if (buffer.slot != -1) {
+    return fail("slot ", buffer.slot, " in ", of_thread ? block : "the arena");
+  }
   if (buffer.offset < 0 || buffer.offset % 64 != 0) return fail("offset ", buffer.offset);
   const int64_t room = bytes - buffer.offset;
   if (buffer.elements < 0 || room < 0 || buffer.elements > room / SizeOf(buffer.dtype)) {

@@ -23,6 +23,9 @@ struct RunOptions {
   const std::atomic<bool>* stop = nullptr;
   // Counts the finished trips of outermost loops.
   std::atomic<int64_t>* progress = nullptr;
+  // How many threads may share the work of a large step, the caller's among them; the bits do not
+  // depend on it. 0: as many as the machine lends; 1: the caller's only.
+  int threads = 0;
 };
 
 // What an engine makes of a graph: a function from checked inputs, in the order of graph.inputs(),

@@ -107,7 +107,8 @@ absl::StatusOr<loops::Program> MakeProgram(const Graph& graph, const native::Tar
   if (!simplified.ok()) return simplified.status();
   times.passes = clock.Lap();
   absl::StatusOr<loops::Program> lowered =
-      loops::Lower(*simplified, target.machine, {.fuse = options.fuse, .block = options.block});
+      loops::Lower(*simplified, target.machine,
+                   {.fuse = options.fuse, .block = options.block, .split = options.split});
   if (!lowered.ok()) return lowered.status();
   times.lower = clock.Lap();
   if (tracer.Wants(&Trace::loops)) tracer.Show(&Trace::loops, loops::ToString(*lowered));
@@ -181,7 +182,7 @@ absl::StatusOr<Compiled> MakeEvaluator(const Graph& graph, const native::Target&
                                        CompileTimes& times) {
   absl::StatusOr<loops::Program> program = MakeProgram(graph, target, options, tracer, times);
   if (!program.ok()) return program.status();
-  loops::Evaluator evaluator(*program);
+  loops::Evaluator evaluator(*program, /*wide=*/true, /*shuffle=*/options.split);
   return Compiled{static_cast<loops::RunTables&&>(*program), std::move(evaluator)};
 }
 

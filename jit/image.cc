@@ -257,15 +257,15 @@ native::ObjectCache::Key KeyOf(const Graph& graph, const JitOptions& options,
   out.Write(absl::string_view(cpu), absl::string_view(features), avx, avx512);
   const auto& [vector_bytes, vector_registers, l1, l2, l3] = target.machine;
   out.Write(vector_bytes, vector_registers, l1, l2, l3);
-  out.Write(options.level, options.fuse, options.block, options.without.size());
+  out.Write(options.level, options.fuse, options.block, options.split, options.without.size());
   for (const std::string& pass : options.without) out.Write(absl::string_view(pass));
   writer.Write(graph);
   return native::ObjectCache::KeyOf(out.bytes());
 }
 
 std::string ToBytes(const Image& image, const Graph& graph) {
-  const auto& [constants, randoms, sites, arena_bytes, largest, inputs, outputs, dynamic,
-               passed_through] = image.tables;
+  const auto& [constants, randoms, sites, arena_bytes, thread_bytes, largest, inputs, outputs,
+               dynamic, passed_through] = image.tables;
   ByteWriter out;
   out.Write(constants.size());
   for (const Array& constant : constants) WriteArray(out, constant);
@@ -277,14 +277,15 @@ std::string ToBytes(const Image& image, const Graph& graph) {
   }
   out.Write(sites.size());
   for (const loops::ErrorSite& site : sites) WriteSite(out, site);
-  out.Write(arena_bytes, absl::string_view(largest), inputs, outputs, dynamic, passed_through);
+  out.Write(arena_bytes, thread_bytes, absl::string_view(largest), inputs, outputs, dynamic,
+            passed_through);
   out.Write(absl::string_view(image.object));
   return out.bytes();
 }
 
 std::optional<Image> ImageFromBytes(absl::string_view bytes, const Graph& graph) {
   Image image;
-  auto& [constants, randoms, sites, arena_bytes, largest, inputs, outputs, dynamic,
+  auto& [constants, randoms, sites, arena_bytes, thread_bytes, largest, inputs, outputs, dynamic,
          passed_through] = image.tables;
   ByteReader in(bytes);
   constants.resize(in.ReadLength());
@@ -304,6 +305,7 @@ std::optional<Image> ImageFromBytes(absl::string_view bytes, const Graph& graph)
   sites.resize(in.ReadLength());
   for (loops::ErrorSite& site : sites) ReadSite(in, site);
   in.Read(arena_bytes);
+  in.Read(thread_bytes);
   in.Read(largest);
   in.Read(inputs);
   in.Read(outputs);

@@ -20,6 +20,8 @@ struct JitOptions {
   // For tests: contractions are cut into blocks of about so many rows, columns and terms, however
   // small they are. 0: those that are large, as the caches want it.
   int64_t block = 0;
+  // For tests: whatever may be done by several threads is, however little it is.
+  bool split = false;
   // Passes to leave out, by name (jit/passes/pipeline.h); "all" leaves out every one.
   std::vector<std::string> without = {};
   // Where compiled code is kept for the next process: a folder, "off", or empty: what the

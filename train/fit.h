@@ -28,6 +28,9 @@ struct FitOptions {
   // What to show on standard output, as Keras's: nothing (0), a progress bar (1), a line an epoch
   // (2). See train/progress_bar.h.
   int verbose = 0;
+  // How many threads may share an update, where it is large enough for that to pay; the result is
+  // the same to the bit. 0: as many as the machine lends; 1: only the caller's.
+  int threads = 0;
   // Another thread may set it; the training then ends after the present epoch (batch, where a
   // callback wants batches) and returns what it has reached.
   const std::atomic<bool>* stop = nullptr;

@@ -48,7 +48,7 @@ absl::Status Session::TrainByEpochs() {
     Each(&Callback::OnEpochBegin);
     if (StopAsked()) break;
     const absl::StatusOr<std::vector<Array>> outputs =
-        executable.Run(*inputs, {.stop = options_.stop});
+        executable.Run(*inputs, {.stop = options_.stop, .threads = options_.threads});
     if (!outputs.ok()) return outputs.status();
     const size_t columns = TakeState(*outputs);
     const Array& stops = (*outputs)[columns + plan_.columns.size()];
@@ -113,13 +113,14 @@ absl::Status Session::TrainByBatches() {
   const absl::StatusOr<Executable> end = engine_(pieces->end);
   if (!end.ok()) return end.status();
   const std::vector<std::string> names = MeasuredNames(plan_);
+  const RunOptions threads{.threads = options_.threads};
 
   Each(&Callback::OnTrainBegin);
   while (epoch_ < training_.epochs && !stopped_ && !StopAsked()) {
     Each(&Callback::OnEpochBegin);
     if (StopAsked()) break;
     NamedArrays inputs = StateInputs(begin->graph());
-    absl::StatusOr<std::vector<Array>> outputs = begin->Run(inputs);
+    absl::StatusOr<std::vector<Array>> outputs = begin->Run(inputs, threads);
     if (!outputs.ok()) return outputs.status();
     TakeState(*outputs);
     rate_ = PresentRate(rate_);
@@ -141,7 +142,7 @@ absl::Status Session::TrainByBatches() {
       for (size_t i = 0; i < sums.size(); i++) {
         inputs[absl::StrCat("sum/", i < names.size() ? names[i] : "samples")] = sums[i];
       }
-      outputs = update->Run(inputs);
+      outputs = update->Run(inputs, threads);
       if (!outputs.ok()) return outputs.status();
       size_t next = TakeState(*outputs);
       for (Array& sum : sums) sum = (*outputs)[next++];
@@ -160,7 +161,7 @@ absl::Status Session::TrainByBatches() {
       inputs["validation/inputs"] = validation_.inputs;
       inputs["validation/targets"] = validation_.targets;
     }
-    outputs = end->Run(inputs);
+    outputs = end->Run(inputs, threads);
     if (!outputs.ok()) return outputs.status();
     const size_t columns = TakeState(*outputs);
     std::vector<double> row;

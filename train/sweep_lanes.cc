@@ -252,7 +252,7 @@ absl::Status RunLanes(const SweepGroup& group, absl::Span<const FitKit* const> k
     return absl::OkStatus();
   }
   const absl::StatusOr<std::vector<Array>> outputs =
-      group.many_fit->executable->Run(inputs, {.stop = options.stop});
+      group.many_fit->executable->Run(inputs, {.stop = options.stop, .threads = 1});
   if (!outputs.ok()) return outputs.status();
   const size_t columns = states.specs.size(), stops = columns + kit.plan.columns.size();
   for (size_t k = 0; k < runs.size(); k++) {

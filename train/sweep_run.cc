@@ -256,8 +256,10 @@ absl::Status Sweeper::RunAlone(const SweepGroup& group, size_t index,
   if (std::count(callbacks.begin(), callbacks.end(), nullptr) > 0) {
     return absl::InvalidArgumentError("sweep: one of the callbacks is null");
   }
-  const FitOptions fit{
-      .parameters = options_.parameters, .callbacks = std::move(callbacks), .stop = options_.stop};
+  const FitOptions fit{.parameters = options_.parameters,
+                       .callbacks = std::move(callbacks),
+                       .threads = threads_ > 1 ? 1 : options_.threads,
+                       .stop = options_.stop};
   Session session(engine_, training, fit);
   if (absl::Status s = session.Start(kit, settings_[index].numbers); !s.ok()) return s;
   const bool batches = std::any_of(fit.callbacks.begin(), fit.callbacks.end(),

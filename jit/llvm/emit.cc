@@ -77,6 +77,17 @@ void Emitter::EmitProgram() {
 }
 
 void Emitter::EmitFunction(llvm::Function* function, Statements statements) {
+  StartFunction(function);
+  EmitStatements(statements, {});
+  builder_.CreateRet(builder_.getInt32(1));
+  if (frame_.failed != nullptr) {
+    Start(frame_.failed);
+    builder_.CreateRet(builder_.getInt32(0));
+  }
+  EndFunction();
+}
+
+void Emitter::StartFunction(llvm::Function* function) {
   AddAttributes(*function, target_, options_);
   function->addParamAttr(0, llvm::Attribute::NonNull);
   const bool once = frame_.once;
@@ -90,16 +101,13 @@ void Emitter::EmitFunction(llvm::Function* function, Statements statements) {
   frame_.context = function->getArg(0);
   frame_.entry = NewBlock("entry");
   Start(frame_.entry);
-  llvm::BasicBlock* body = NewBlock("body");
-  Start(body);
-  EmitStatements(statements, {});
-  builder_.CreateRet(builder_.getInt32(1));
-  if (frame_.failed != nullptr) {
-    Start(frame_.failed);
-    builder_.CreateRet(builder_.getInt32(0));
-  }
+  frame_.body = NewBlock("body");
+  Start(frame_.body);
+}
+
+void Emitter::EndFunction() {
   builder_.SetInsertPoint(frame_.entry);
-  builder_.CreateBr(body);
+  builder_.CreateBr(frame_.body);
 }
 
 void Emitter::EmitStatements(Statements statements, absl::Span<const Register> used_after) {
@@ -220,9 +228,12 @@ void Emitter::EmitInstruction(const loops::Instruction& i) {
 }
 
 void Emitter::EmitFor(const For& loop) {
-  Value* begin = BoundValue(loop.begin);
-  Value* end = BoundValue(loop.end);
-  const bool known = loop.begin.reg == kNone && loop.end.reg == kNone;
+  if (loop.parallel) return EmitParallel(loop);
+  EmitTrips(loop, BoundValue(loop.begin), BoundValue(loop.end));
+}
+
+void Emitter::EmitTrips(const For& loop, Value* begin, Value* end) {
+  const bool known = !loop.parallel && loop.begin.reg == kNone && loop.end.reg == kNone;
   const bool never = known && loop.begin.value >= loop.end.value;
   // Bounds from zero to the largest shape: the difference does not overflow.
   const bool once = known && !never && loop.end.value - loop.begin.value <= loop.step;

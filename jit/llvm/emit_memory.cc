@@ -52,25 +52,28 @@ void Emitter::EmitSection(const Section& section) {
     for (const loops::Statement& statement : section.body) EmitStatement(statement);
     return;
   }
-  std::vector<int32_t> slots;
-  bool changes = false;
-  ForEachInstruction(section.body, [&](const loops::Instruction& i) {
-    changes |= i.code == Code::kAllocate || i.code == Code::kRelease || i.code == Code::kBindTrips;
-    if (i.buffer < 0 || i.code == Code::kAllocate) return;
-    const Buffer& buffer = program_.buffers[Index(i.buffer)];
-    if (buffer.home != Buffer::Home::kArena) slots.push_back(buffer.slot);
-  });
-  if (!changes) {
-    for (int32_t slot : slots) {
-      if (!pointers_.contains(slot)) pointers_[slot] = TablePointer(slot);
-    }
-  }
+  LoadPointers(section.body);
   in_section_ = true;
   if (!context_.shouldDiscardValueNames()) section_ = SymbolName(section.label);
   for (const loops::Statement& statement : section.body) EmitStatement(statement);
   section_.clear();
   in_section_ = false;
   pointers_.clear();
+}
+
+void Emitter::LoadPointers(const std::vector<loops::Statement>& body) {
+  std::vector<int32_t> slots;
+  bool changes = false;
+  ForEachInstruction(body, [&](const loops::Instruction& i) {
+    changes |= i.code == Code::kAllocate || i.code == Code::kRelease || i.code == Code::kBindTrips;
+    if (i.buffer < 0 || i.code == Code::kAllocate) return;
+    const Buffer& buffer = program_.buffers[Index(i.buffer)];
+    if (buffer.slot >= 0) slots.push_back(buffer.slot);
+  });
+  if (changes) return;
+  for (int32_t slot : slots) {
+    if (!pointers_.contains(slot)) pointers_[slot] = TablePointer(slot);
+  }
 }
 
 Emitter::Value* Emitter::TablePointer(int32_t slot) {
@@ -87,6 +90,9 @@ Emitter::Value* Emitter::Address(int32_t number, Value* index, int64_t offset) {
   int64_t bytes = offset * SizeOf(buffer.dtype);
   if (buffer.home == Buffer::Home::kArena) {
     pointer = ContextPointer(frame_.arena, 0);
+    bytes += buffer.offset;
+  } else if (buffer.home == Buffer::Home::kThread) {
+    pointer = ContextPointer(frame_.thread, 4);
     bytes += buffer.offset;
   } else {
     pointer = TablePointer(buffer.slot);

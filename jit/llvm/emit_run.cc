@@ -14,7 +14,8 @@ using loops::kNone;
 
 // Emitted code reads a Context by these offsets.
 static_assert(offsetof(loops::Context, arena) == 0 && offsetof(loops::Context, table) == 8 &&
-              offsetof(loops::Context, rows) == 16 && offsetof(loops::Context, trips) == 24);
+              offsetof(loops::Context, rows) == 16 && offsetof(loops::Context, trips) == 24 &&
+              offsetof(loops::Context, thread) == 32);
 
 // Each field has eight bytes.
 Emitter::Value* Emitter::ContextField(int32_t field, llvm::Type* type) {

@@ -37,10 +37,12 @@ class Emitter {
     bool once = false;  // the function runs so seldom that it is compiled quickly
     // Holds nothing but what is made when first asked for; branches to the rest at the end.
     llvm::BasicBlock* entry = nullptr;
+    llvm::BasicBlock* body = nullptr;    // the first block after it
     llvm::BasicBlock* failed = nullptr;  // returns 0
     Value* context = nullptr;
     Value* arena = nullptr;
     Value* table = nullptr;
+    Value* thread = nullptr;
     Value* zero = nullptr;     // memory that lanes read which a mask leaves out
     Value* sink = nullptr;     // memory that they write
     Value* indices = nullptr;  // for a report of wrong indices
@@ -49,12 +51,16 @@ class Emitter {
 
   // emit.cc
   void EmitFunction(llvm::Function* function, Statements statements);
+  // Between the two, the frame is the function's, and code goes into its body.
+  void StartFunction(llvm::Function* function);
+  void EndFunction();
   void EmitStatements(Statements statements, absl::Span<const Register> used_after);
   void EmitStatement(const loops::Statement& statement);
   void EmitRun(Statements statements);
   void CallPart(Statements statements, bool once = false);
   void EmitInstruction(const loops::Instruction& i);
   void EmitFor(const loops::For& loop);
+  void EmitTrips(const loops::For& loop, Value* begin, Value* end);
   void EmitIf(const loops::If& condition);
 
   // emit_scalar.cc
@@ -75,6 +81,7 @@ class Emitter {
 
   // emit_memory.cc
   void EmitSection(const loops::Section& section);
+  void LoadPointers(const std::vector<loops::Statement>& body);
   Value* EmitLoad(const loops::Instruction& i);
   void EmitStore(const loops::Instruction& i);
   void EmitPrefetch(const loops::Instruction& i);
@@ -90,6 +97,9 @@ class Emitter {
   Value* LaneAddressVector(const loops::Instruction& i, int32_t lanes);
   bool HasMaskedMove(DType dtype) const;
   bool HasGather(DType dtype, int32_t lanes) const;
+
+  // emit_parallel.cc
+  void EmitParallel(const loops::For& loop);
 
   // emit_run.cc
   Value* EmitCheckIndex(const loops::Instruction& i);

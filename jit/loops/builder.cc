@@ -446,6 +446,14 @@ Builder::Loop Builder::OpenFor(Bound begin, Bound end, int64_t step,
   return loop;
 }
 
+Builder::Loop Builder::OpenParallel(Bound begin, Bound end, int64_t step, double cost) {
+  Loop loop = OpenFor(begin, end, step);
+  if (closes_.back().close == Close::kNothing) return loop;
+  open_.back().loop.parallel = true;
+  open_.back().loop.cost = static_cast<int64_t>(std::clamp(cost, 1.0, 0x1p62));
+  return loop;
+}
+
 Registers Builder::CloseFor(absl::Span<const Register> next, Register until) {
   Require(!closes_.empty(), "a loop is closed that is not open");
   const Close close = closes_.back().close;
@@ -499,6 +507,11 @@ void Builder::CloseSection() {
   Open open = Pop(Open::Kind::kSection);
   if (open.block.empty()) return;
   Append(open_.back().block, Section{std::move(open.label), std::move(open.block), open.once});
+}
+
+Section* Builder::LastSection() {
+  Block& block = open_.back().block;
+  return block.empty() ? nullptr : std::get_if<Section>(&block.back().node);
 }
 
 std::vector<Section> Builder::TakeSections(size_t since) {

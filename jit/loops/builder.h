@@ -164,6 +164,8 @@ class Builder {
     Registers carried;
   };
   Loop OpenFor(Bound begin, Bound end, int64_t step = 1, absl::Span<const Register> starts = {});
+  // A parallel loop, whose trips cost about so much, in cycles.
+  Loop OpenParallel(Bound begin, Bound end, int64_t step, double cost);
   Registers CloseFor(absl::Span<const Register> next = {}, Register until = kNone);
   void OpenIf(Register condition);
   void CloseIf();
@@ -174,6 +176,8 @@ class Builder {
   // since, which are taken out again.
   size_t Position() const { return open_.back().block.size(); }
   std::vector<Section> TakeSections(size_t since);
+  // The section that was closed last, if it is the last statement so far; else null.
+  Section* LastSection();
 
  private:
   // What makes two pure instructions equal. All of its bytes count, so that they are hashed and

@@ -98,6 +98,10 @@ int64_t InstructionsOf(const Program& program, const Block& block) {
 
 }  // namespace
 
+double CostOfTrip(const Program& program, const For& loop, const Machine& machine) {
+  return CostOf(program, loop.body, machine) + kPerTrip;
+}
+
 double CostOf(const Program& program, const Section& section, const Machine& machine) {
   return CostOf(program, section.body, machine) +
          kPerInstruction * InstructionsOf(program, section.body);

@@ -36,12 +36,13 @@ bool HasWideVectors() {
 // makes room when the block ends. Constants lie before all others, and are never computed.
 class Compiler {
  public:
-  Compiler(const Program& program, bool wide)
-      : program_(program), places_(program.registers.size(), -1), wide_(wide) {}
+  Compiler(const Program& program, bool wide, bool shuffle)
+      : program_(program), places_(program.registers.size(), -1), wide_(wide), shuffle_(shuffle) {}
 
   Evaluator::Code Compile() {
     code_.buffers = program_.buffers;
     code_.arena_bytes = program_.arena_bytes;
+    code_.thread_bytes = program_.thread_bytes;
     PlaceConstants(program_.body);
     used_ = most_ = static_cast<int64_t>(code_.constants.size());
     AddBlock(program_.body);
@@ -135,7 +136,7 @@ class Compiler {
   const Program& program_;
   Evaluator::Code code_;
   std::vector<int32_t> places_;  // of the registers
-  const bool wide_;
+  const bool wide_, shuffle_;
   int32_t section_ = -1;
   int64_t used_ = 0, most_ = 0;
   absl::flat_hash_map<std::tuple<DType, int32_t, bool, uint64_t>, int32_t> constants_;
@@ -272,10 +273,19 @@ void Compiler::Add(const For& loop) {
   }
   const int64_t used = used_;
   const int32_t variable = Define(loop.variable);
+  const bool shuffled = loop.parallel && shuffle_;
+  int32_t number = -1;
+  if (shuffled) {
+    used_ = Align(used_, 8) + 8;
+    number = static_cast<int32_t>(used_ - 8);
+    most_ = std::max(most_, used_);
+  }
   const size_t entry = code_.steps.size();
-  Step& enter = NewStep(ForStep);
+  Step& enter = NewStep(shuffled ? ShuffledForStep : ForStep);
   enter.a = begin;
   enter.b = end;
+  enter.c = number;
+  enter.immediate = loop.step;
   enter.out = variable;
   AddCopies(enter, loop, false);
   // Not by AddBlock: what the body defined is still needed for the copies.
@@ -283,9 +293,10 @@ void Compiler::Add(const For& loop) {
     std::visit([this](const auto& node) { Add(node); }, statement.node);
   }
   const int32_t back = Here();
-  Step& next = NewStep(NextStep);
+  Step& next = NewStep(shuffled ? ShuffledNextStep : NextStep);
+  next.a = begin;
   next.b = end;
-  next.c = Place(loop.until);
+  next.c = shuffled ? number : Place(loop.until);
   next.out = variable;
   next.immediate = loop.step;
   next.target = static_cast<int32_t>(entry) + 1 - back;
@@ -296,8 +307,9 @@ void Compiler::Add(const For& loop) {
 
 }  // namespace
 
-Evaluator::Evaluator(const Program& program, bool wide)
-    : code_(std::make_shared<const Code>(Compiler(program, wide && HasWideVectors()).Compile())) {}
+Evaluator::Evaluator(const Program& program, bool wide, bool shuffle)
+    : code_(std::make_shared<const Code>(
+          Compiler(program, wide && HasWideVectors(), shuffle).Compile())) {}
 
 bool Evaluator::operator()(Context* context) const {
   const std::unique_ptr<std::byte[], Free> registers(static_cast<std::byte*>(
@@ -312,14 +324,20 @@ bool Evaluator::operator()(Context* context) const {
     std::memcpy(registers.get(), code_->constants.data(), code_->constants.size());
   }
   std::memset(context->arena, 0xff, static_cast<size_t>(code_->arena_bytes));
+  if (code_->thread_bytes > 0) {
+    std::memset(context->thread, 0xff, static_cast<size_t>(code_->thread_bytes));
+  }
   Machine machine;
   machine.registers = registers.get();
   machine.context = context;
   machine.code = code_.get();
   for (const Buffer& buffer : code_->buffers) {
     View& view = machine.views.emplace_back();
-    if (buffer.home != Buffer::Home::kArena) continue;
-    view = {context->arena + buffer.offset, buffer.elements};
+    if (buffer.home == Buffer::Home::kArena) {
+      view = {context->arena + buffer.offset, buffer.elements};
+    } else if (buffer.home == Buffer::Home::kThread) {
+      view = {context->thread + buffer.offset, buffer.elements};
+    }
   }
   FindBuffers(machine);
   const Step* step = code_->steps.data();

@@ -22,8 +22,10 @@ namespace talweg::loops {
 // first (NaN, -1), in every run alike, such that what is read before it is written shows.
 class Evaluator {
  public:
-  // `wide` uses AVX2 and FMA where the machine has them; the bits are the same.
-  explicit Evaluator(const Program& program, bool wide = true);
+  // `wide` uses AVX2 and FMA where the machine has them; the bits are the same. `shuffle` runs the
+  // trips of parallel loops in another order, and takes away between them what threads have for
+  // themselves: where a trip depends on another, it shows.
+  explicit Evaluator(const Program& program, bool wide = true, bool shuffle = false);
 
   // Of one run by RunProgram; false where it ended early.
   bool operator()(Context* context) const;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <numeric>
 
 #include "graph/scalar.h"
 #include "jit/loops/evaluate_step.h"
@@ -64,7 +65,7 @@ void FindBuffers(Machine& machine) {
   const Run& run = *machine.context->run;
   for (size_t i = 0; i < machine.views.size(); i++) {
     const Buffer& buffer = machine.code->buffers[i];
-    if (buffer.home == Buffer::Home::kArena) continue;
+    if (buffer.slot < 0) continue;
     const int64_t there = run.bytes(buffer.slot) / SizeOf(buffer.dtype);
     machine.views[i] = {machine.context->table[buffer.slot],
                         buffer.elements < 0 ? there : std::min(there, buffer.elements)};
@@ -175,6 +176,43 @@ const Step* NextStep(const Step* step, Machine& machine) {
       static_cast<uint64_t>(Number64(machine, step->b)) - static_cast<uint64_t>(*variable);
   if (stop || left <= static_cast<uint64_t>(step->immediate)) return step + 1;
   *variable += step->immediate;
+  return step + step->target;
+}
+
+namespace {
+
+// Where trip `number` in the order of time is in that of the loop: from the last one down, in
+// strides that are coprime to their number.
+int64_t Shuffled(int64_t number, int64_t trips) {
+  int64_t stride = trips / 3 + 1;
+  while (std::gcd(stride, trips) != 1) stride++;
+  return static_cast<int64_t>(static_cast<__int128>(trips - 1 - number) * stride % trips);
+}
+
+void ForgetThread(const Machine& machine) {
+  if (machine.code->thread_bytes == 0) return;
+  std::memset(machine.context->thread, 0xff, static_cast<size_t>(machine.code->thread_bytes));
+}
+
+}  // namespace
+
+const Step* ShuffledForStep(const Step* step, Machine& machine) {
+  const int64_t begin = Number64(machine, step->a), end = Number64(machine, step->b);
+  ForgetThread(machine);
+  if (begin >= end) return step + step->target;
+  *machine.At<int64_t>(step->c) = 0;
+  const int64_t trips = (end - begin - 1) / step->immediate + 1;
+  *machine.At<int64_t>(step->out) = begin + Shuffled(0, trips) * step->immediate;
+  return step + 1;
+}
+
+const Step* ShuffledNextStep(const Step* step, Machine& machine) {
+  const int64_t begin = Number64(machine, step->a), end = Number64(machine, step->b);
+  ForgetThread(machine);
+  const int64_t trips = (end - begin - 1) / step->immediate + 1;
+  const int64_t number = ++*machine.At<int64_t>(step->c);
+  if (number == trips) return step + 1;
+  *machine.At<int64_t>(step->out) = begin + Shuffled(number, trips) * step->immediate;
   return step + step->target;
 }
 

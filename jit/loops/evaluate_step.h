@@ -66,7 +66,7 @@ struct Evaluator::Code {
   // What the block of registers starts with: the constants.
   std::vector<std::byte> constants;
   int64_t register_bytes = 0;
-  int64_t arena_bytes = 0;
+  int64_t arena_bytes = 0, thread_bytes = 0;
 };
 
 // The function of a kScalar instruction on operands of `dtype` (a select: of its branches). Null
@@ -95,6 +95,10 @@ const Step* PollStep(const Step* step, Machine& machine);
 const Step* IfStep(const Step* step, Machine& machine);
 const Step* ForStep(const Step* step, Machine& machine);   // enters a loop, or jumps over it
 const Step* NextStep(const Step* step, Machine& machine);  // jumps back, or goes on behind it
+// The same of a parallel loop in another order: `c` is the place of a trip's number, `b` of the
+// end.
+const Step* ShuffledForStep(const Step* step, Machine& machine);
+const Step* ShuffledNextStep(const Step* step, Machine& machine);
 const Step* EndStep(const Step* step, Machine& machine);
 
 // Looks up where the buffers are, but for those in the arena, which do not move.

@@ -54,14 +54,17 @@ struct Buffer {
     kConstant,  // RunTables::constants; never written
     kArena,     // `offset` bytes into the run's one block of scratch memory
     kDynamic,   // allocated while the program runs
+    // `offset` bytes into a block that each thread of the run has for itself: what one trip of a
+    // parallel loop wrote is not there in another, nor after the loop.
+    kThread,
   };
   std::string name;  // for people
   DType dtype = kFloat32;
   Home home = Home::kArena;
-  // The place in the table of pointers; not for kArena. Inputs come first, then outputs, constants,
-  // dynamic buffers.
+  // The place in the table of pointers; not for kArena and kThread. Inputs come first, then
+  // outputs, constants, dynamic buffers.
   int32_t slot = -1;
-  int64_t offset = 0;    // in the arena, in bytes; a multiple of 64
+  int64_t offset = 0;    // in the arena or the thread's block, in bytes; a multiple of 64
   int64_t elements = 0;  // -1: known when it runs
 };
 
@@ -131,6 +134,11 @@ inline bool IsPure(Code code) {
   }
 }
 
+// Whether it may stand in a parallel loop.
+inline bool IsParallel(Code code) {
+  return IsPure(code) || code == Code::kStore || code == Code::kPrefetch;
+}
+
 struct Instruction {
   Code code = Code::kScalar;
   Opcode opcode = Opcode::kConstant;
@@ -161,6 +169,11 @@ struct Bound {
 // A carried register `inside` has the value of `start` in the first trip, and of `next` (which the
 // body defines) in those after it; `after` is the last one, outside of the loop, or that of `start`
 // where there was no trip. `until`, a bool of the body, ends the loop after the present trip.
+//
+// The trips of a `parallel` loop may run in any order and on several threads at once: none reads
+// what another one writes, and what two of them write is the same. It stands in a section, but not
+// in another such loop; it carries nothing and has no `until`, and its body only computes, loads
+// and stores, so that nothing in it can fail.
 struct For {
   struct Carried {
     Register inside = kNone, start = kNone, next = kNone, after = kNone;
@@ -172,6 +185,8 @@ struct For {
   std::vector<Carried> carried;
   Register until = kNone;
   std::vector<Statement> body;
+  bool parallel = false;
+  int64_t cost = 0;  // of a trip of a parallel loop, in cycles or so: what is worth another thread
 };
 
 struct If {
@@ -218,6 +233,7 @@ struct RunTables {
   std::vector<Random> randoms;
   std::vector<ErrorSite> sites;
   int64_t arena_bytes = 0;
+  int64_t thread_bytes = 0;  // of each thread's own block
   std::string largest;  // which value has the arena's largest buffer, for when there is no memory
   int32_t inputs = 0, outputs = 0, dynamic = 0;
   // Outputs that are an input as it was: which; else -1. They have no buffer.

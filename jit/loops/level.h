@@ -103,6 +103,10 @@ class Level {
   // fast.
   bool runs_once() const { return depth_ == 0 && has_loop_; }
 
+  // What a trip of a parallel loop is said to cost: enough for any number of threads where that is
+  // asked for.
+  double TripCost(double cost) const { return lowering_.options.split ? 0x1p40 : cost; }
+
   bool HasTensor(NodeId id) const { return tensors_[At(id)].has_value(); }
   const Tensor& tensor(NodeId id) const { return *tensors_[At(id)]; }
   std::optional<Register> RegisterOf(NodeId id) const;

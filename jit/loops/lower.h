@@ -13,6 +13,8 @@ struct LowerOptions {
   // Contractions are cut into blocks of about so many rows, columns and terms, however small they
   // are; 0: those that are large, as the caches want it (macro.h). For tests.
   int64_t block = 0;
+  // Whatever may be done by several threads is, however little it is. For tests.
+  bool split = false;
 };
 
 // Graph -> loop IR. Each nest of the fusion plan (jit/passes/fuse.h) becomes a section; loops of
@@ -25,7 +27,7 @@ struct LowerOptions {
 absl::StatusOr<Program> Lower(const Graph& graph, const Machine& machine,
                               const LowerOptions& options = {});
 
-// Gives the arena's buffers their places, by the sections that touch them (memory.cc).
+// Gives the buffers of the arena and of the threads' blocks their places, by the sections that touch them (memory.cc).
 absl::Status AssignMemory(Program& program);
 
 }  // namespace talweg::loops

@@ -37,7 +37,7 @@ class Macro {
     const int64_t kept = plan.resumes ? plan.columns * plan.rows : plan.width() * plan.height;
     sums_ = b_.AddBuffer({.name = absl::StrCat("sums of ", plan.contract),
                           .dtype = dtype_,
-                          .home = Buffer::Home::kArena,
+                          .home = OwnsSums() ? Buffer::Home::kThread : Buffer::Home::kArena,
                           .slot = -1,
                           .offset = 0,
                           .elements = kept + kSlackBytes / SizeOf(dtype_)});
@@ -66,10 +66,36 @@ class Macro {
     b_.CloseFor();
   }
 
+  // The same, shared by threads.
+  template <typename F>
+  void LoopTogether(Bound end, int64_t step, double cost, F&& inside) {
+    const Register variable =
+        b_.OpenParallel({.value = 0}, end, step, level_.TripCost(cost)).variable;
+    reader_.Open();
+    inside(variable);
+    reader_.Close();
+    b_.CloseFor();
+  }
+
+  // Whether no other thread goes on with a tile's sums.
+  bool OwnsSums() const { return plan_.split == MacroPlan::Split::kOuter || !plan_.resumes; }
+
+  double Likely(int32_t axis) const {
+    return static_cast<double>(level_.LikelyExtent(domain_[static_cast<size_t>(axis)]));
+  }
+
   void Outer(size_t axis) {
     if (axis == domain_.size()) return Blocks();
     const auto number = static_cast<int32_t>(axis);
     if (number == plan_.column_axis || number == plan_.row_axis) return Outer(axis + 1);
+    if (number == plan_.outer_axis) {
+      const double cost = plan_.VectorWork(Likely(plan_.row_axis), Likely(plan_.column_axis),
+                                           static_cast<double>(plan_.terms));
+      return LoopTogether(level_.ExtentOf(domain_[axis]), 1, cost, [&](Register variable) {
+        at_[axis] = {variable};
+        Outer(axis + 1);
+      });
+    }
     Loop(level_.ExtentOf(domain_[axis]), 1, [&](Register variable) {
       at_[axis] = {variable};
       Outer(axis + 1);
@@ -102,18 +128,42 @@ class Macro {
 
   void Terms(Register term) {
     term_count_ = plan_.resumes ? AtMost(b_, terms_, term, plan_.terms) : terms_;
-    rows_.Pack({.first = row_, .term = term, .count = row_count_, .terms = term_count_}, at_);
+    const Packer::Block rows{
+        .first = row_, .term = term, .count = row_count_, .terms = term_count_};
+    const bool together =
+        plan_.split == MacroPlan::Split::kColumns || plan_.split == MacroPlan::Split::kRows;
+    if (together) {
+      rows_.PackTogether(rows, at_);
+    } else {
+      rows_.Pack(rows, at_);
+    }
     if (plan_.resumes) {
       goes_on_ = b_.Binary(Opcode::kLess, b_.Index(0), term);
       const Register end = InRegister(b_, terms_);
       is_last_ = b_.Binary(Opcode::kLessEqual, end, b_.Plus(term, plan_.terms));
     }
-    Loop(column_count_, plan_.width(), [&](Register j) {
+    const auto columns = [&](Register j) {
       const Register first = b_.Add(column_, j);
       const Bound count = AtMost(b_, ColumnExtent(), first, plan_.width());
       columns_.Pack({.first = first, .term = term, .count = count, .terms = term_count_}, at_);
-      Loop(row_count_, plan_.height, [&](Register i) { Tile(i, j); });
-    });
+      const auto tile = [&](Register i) { Tile(i, j); };
+      if (plan_.split == MacroPlan::Split::kRows) {
+        return LoopTogether(row_count_, plan_.height, CostOf(plan_.height, plan_.width()), tile);
+      }
+      Loop(row_count_, plan_.height, tile);
+    };
+    if (plan_.split == MacroPlan::Split::kColumns) {
+      const double rows_there = std::min(Likely(plan_.row_axis), static_cast<double>(plan_.rows));
+      LoopTogether(column_count_, plan_.width(),
+                   CostOf(static_cast<int64_t>(rows_there), plan_.width()), columns);
+    } else {
+      Loop(column_count_, plan_.width(), columns);
+    }
+  }
+
+  double CostOf(int64_t rows, int64_t columns) const {
+    return plan_.VectorWork(static_cast<double>(rows), static_cast<double>(columns),
+                            static_cast<double>(plan_.terms));
   }
 
   // Where the tile's sums lie.

@@ -29,6 +29,11 @@ namespace talweg::loops {
 // bits are those of one chain. Only what a tile holds between two blocks of terms goes through
 // memory; where one block takes all terms, it is a few hundred numbers in the first cache.
 //
+// Several threads share the work (MacroPlan::split): of an axis around everything, of tiles of
+// columns, each thread packing those that it takes, or, where there are few of these, of tiles of
+// rows. No sum is cut. What is shared, the packed rows above all, lies in the arena and is packed
+// by all together; what is not lies in the threads' own memory.
+//
 // What is packed is asked for as values at points: an operand may lie in any order, or be a view
 // that is computed while it is read. The other members of the group are computed from the sums
 // point by point, the optimizer's update as well as an activation: no gradient is stored.
@@ -46,6 +51,13 @@ struct MacroPlan {
   // block of rows and of so many columns (a multiple of a tile's) are kept between them.
   int64_t rows = 0, terms = 0, columns = 0;
   bool resumes = false;
+  // What threads share.
+  enum class Split : uint8_t { kNothing, kOuter, kColumns, kRows } split = Split::kNothing;
+  int32_t outer_axis = -1;  // of kOuter
+  // Cycles that a multiplication and addition of vectors takes.
+  double VectorWork(double rows, double columns, double terms) const {
+    return rows * terms * (columns / lanes) / 2;
+  }
 };
 
 // How the members of a group, one of them a contraction, are computed in blocks; nothing where the
@@ -73,6 +85,11 @@ struct Packed {
   int64_t lines = 1;
 };
 
+// Cycles of work that are worth the threads' wakening.
+inline constexpr double kWorthSplitting = 100e3;
+// A loop that only moves memory is cut into so many pieces at most.
+inline constexpr int64_t kPackPieces = 16;
+
 // Reads one operand of the contraction for blocks, and packs it (macro_pack.cc).
 class Packer {
  public:
@@ -83,8 +100,11 @@ class Packer {
   struct Block {
     Register first = kNone, term = kNone;
     Bound count, terms;
+    Register to = kNone;  // where the first tile goes; kNone: to the beginning
   };
   void Pack(const Block& block, const Indices& at);
+  // The same of rows, by several threads.
+  void PackTogether(const Block& block, const Indices& at);
   const Packed& packed() const { return packed_; }
   // How many terms each sum has.
   Register AllTerms();
@@ -98,10 +118,19 @@ class Packer {
   Indices TermIndices(const Index& term);
   // Whether vectors of terms never reach past the last one.
   bool TermsAreWhole();
+  // Whether what is packed is not of one thread only.
+  bool is_shared() const {
+    using Split = MacroPlan::Split;
+    return plan_.split != Split::kOuter && (plan_.split != Split::kColumns || !is_columns_);
+  }
   void PackTiles(const Block& block, const Indices& at);       // lanes along the tile
   void PackTransposed(const Block& block, const Indices& at);  // lanes along the terms, turned
   void PackRows(const Block& block, const Indices& at);        // lanes along the terms
   Register Clamped(Register place);
+  // The place of an element of a block's memory.
+  Register From(const Block& block, Register place) const {
+    return block.to == kNone ? place : b_.Add(block.to, place);
+  }
 
   Level& level_;
   Builder& b_;

@@ -64,7 +64,7 @@ Packer::Packer(Level& level, Reader& reader, const MacroPlan& plan, const Shape&
   packed_.buffer =
       level.b().AddBuffer({.name = absl::StrCat("packed ", id),
                            .dtype = dtype,
-                           .home = Buffer::Home::kArena,
+                           .home = is_shared() ? Buffer::Home::kArena : Buffer::Home::kThread,
                            .slot = -1,
                            .offset = 0,
                            .elements = tiles * tile_step() + kSlackBytes / SizeOf(dtype)});
@@ -147,6 +147,23 @@ void Packer::Pack(const Block& block, const Indices& at) {
   PackTiles(block, at);
 }
 
+void Packer::PackTogether(const Block& block, const Indices& at) {
+  const auto pieces = std::max<int64_t>(1, plan_.rows / tile_ / kPackPieces);
+  const int64_t step = pieces * tile_;
+  // Moving an element takes about a cycle.
+  const double cost = static_cast<double>(step * plan_.terms);
+  const Register first =
+      b_.OpenParallel({.value = 0}, block.count, step, level_.TripCost(cost)).variable;
+  reader_.Open();
+  Block piece = block;
+  piece.first = b_.Add(block.first, first);
+  piece.count = AtMost(b_, block.count, first, step);
+  piece.to = b_.Mul(b_.Quotient(first, tile_), b_.Index(tile_step_));
+  Pack(piece, at);
+  reader_.Close();
+  b_.CloseFor();
+}
+
 // Term after term, as the operand lies in memory.
 void Packer::PackTiles(const Block& block, const Indices& at) {
   // No wider than a tile where that is thin: the end of a vector is overwritten by the next one.
@@ -165,8 +182,8 @@ void Packer::PackTiles(const Block& block, const Indices& at) {
       active = b_.Below(count, lanes);
     }
     const Register value = Value(at, {place, 1, kNone}, term, lanes, active, count);
-    b_.Store(packed_.buffer, b_.Add(b_.Add(b_.Times(tile, tile_step()), to), x), value,
-             {.offset = offset});
+    const Register begin = From(block, b_.Times(tile, tile_step()));
+    b_.Store(packed_.buffer, b_.Add(b_.Add(begin, to), x), value, {.offset = offset});
   };
   // Pieces of rows that lie far from each other are fetched some terms before.
   const auto tensor = level_.AsTensor(level_.node(plan_.contract).operands[operand_]);
@@ -219,7 +236,7 @@ void Packer::PackTransposed(const Block& block, const Indices& at) {
   const int32_t lanes = plan_.lanes;
   const Register t = b_.OpenFor({.value = 0}, block.count, tile_).variable;
   reader_.Open();
-  const Register base = b_.Times(b_.Quotient(t, tile_), tile_step());
+  const Register base = From(block, b_.Times(b_.Quotient(t, tile_), tile_step()));
   const Register first = b_.Add(block.first, t);
   const Bound rest = AtMost(b_, extent_, first, tile_);
   const Register x = b_.OpenFor({.value = 0}, rest, lanes).variable;
@@ -250,7 +267,7 @@ void Packer::PackRows(const Block& block, const Indices& at) {
   const int32_t lanes = plan_.lanes;
   const Register t = b_.OpenFor({.value = 0}, block.count, tile_).variable;
   reader_.Open();
-  const Register base = b_.Times(b_.Quotient(t, tile_), tile_step());
+  const Register base = From(block, b_.Times(b_.Quotient(t, tile_), tile_step()));
   const Register first = b_.Add(block.first, t);
   const Register k = b_.OpenFor({.value = 0}, block.terms, lanes).variable;
   reader_.Open();

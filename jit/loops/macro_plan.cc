@@ -93,6 +93,41 @@ void ChooseTile(const Machine& machine, int64_t rows, int64_t columns, bool smal
   }
 }
 
+// What threads share: as much at a time as there is, as long as that is cut into many pieces.
+void ChooseSplit(Level& level, const Shape& domain, int64_t rows, int64_t columns,
+                 MacroPlan& plan) {
+  constexpr int64_t kManyPieces = 16;
+  const bool always = level.lowering().options.split;
+  const auto number = [](int64_t n) { return static_cast<double>(n); };
+  const double work = plan.VectorWork(number(rows), number(columns), number(plan.terms));
+  int64_t outer = 1;
+  double all = work;
+  for (size_t axis = 0; axis < domain.size(); axis++) {
+    const auto here = static_cast<int32_t>(axis);
+    if (here == plan.column_axis || here == plan.row_axis) continue;
+    const int64_t extent = level.LikelyExtent(domain[axis]);
+    all *= number(extent);
+    // Loops around it would make many small pieces of one large loop.
+    if (plan.outer_axis < 0) {
+      outer = extent;
+      plan.outer_axis = here;
+    }
+  }
+  const int64_t wide =
+      CeilDiv(std::min(columns, plan.resumes ? plan.columns : columns), plan.width());
+  const int64_t high = CeilDiv(std::min(rows, plan.rows), plan.height);
+  using Split = MacroPlan::Split;
+  const bool pays = all > kWorthSplitting, each = work > kWorthSplitting;
+  if ((outer >= kManyPieces && pays) || (always && outer > 1)) {
+    plan.split = Split::kOuter;
+  } else if (always ? wide > 1 : each && wide >= std::min(kManyPieces, high)) {
+    plan.split = Split::kColumns;
+  } else if (always ? high > 1 : each && high > 1) {
+    plan.split = Split::kRows;
+  }
+  if (plan.split != Split::kOuter) plan.outer_axis = -1;
+}
+
 }  // namespace
 
 std::optional<MacroPlan> PlanMacro(Level& level, const Shape& domain,
@@ -183,6 +218,7 @@ std::optional<MacroPlan> PlanMacro(Level& level, const Shape& domain,
     const int64_t most = forced > 0 ? 2 * forced : machine.l3_bytes / 2 / (plan.rows * size);
     plan.columns = Even(columns, most, plan.width());
   }
+  ChooseSplit(level, domain, rows, columns, plan);
   return plan;
 }
 

@@ -1,5 +1,5 @@
-// Places for the arena's buffers: two share memory where no section that touches one of them comes
-// between the first and the last that touch the other.
+// Places for the buffers of the arena and of the threads' blocks: two share memory where no section
+// that touches one of them comes between the first and the last that touch the other.
 
 #include <algorithm>
 #include <utility>
@@ -101,13 +101,17 @@ void Renumber(Block& block, const std::vector<int32_t>& numbers) {
   }
 }
 
+bool IsPlaced(const Buffer& buffer) {
+  return buffer.home == Buffer::Home::kArena || buffer.home == Buffer::Home::kThread;
+}
+
 // Schedules that were tried and not taken leave buffers that nothing touches.
 void DropUnused(Program& program) {
   const Lifetimes lifetimes(program);
   std::vector<int32_t> numbers(program.buffers.size(), -1);
   std::vector<Buffer> kept;
   for (size_t i = 0; i < program.buffers.size(); i++) {
-    if (program.buffers[i].home == Buffer::Home::kArena && lifetimes.of(i).first < 0) continue;
+    if (IsPlaced(program.buffers[i]) && lifetimes.of(i).first < 0) continue;
     numbers[i] = static_cast<int32_t>(kept.size());
     kept.push_back(std::move(program.buffers[i]));
   }
@@ -115,35 +119,46 @@ void DropUnused(Program& program) {
   program.buffers = std::move(kept);
 }
 
-}  // namespace
-
-absl::Status AssignMemory(Program& program) {
-  DropUnused(program);
-  const Lifetimes lifetimes(program);
-  std::vector<std::pair<Lifetime, size_t>> arena;
-  int64_t largest = -1;
+// Places for the buffers of one home, and the bytes of all.
+absl::StatusOr<int64_t> Place(Program& program, const Lifetimes& lifetimes, Buffer::Home home,
+                              int64_t& largest) {
+  std::vector<std::pair<Lifetime, size_t>> placed;
   for (size_t i = 0; i < program.buffers.size(); i++) {
     const Buffer& buffer = program.buffers[i];
-    if (buffer.home != Buffer::Home::kArena) continue;
+    if (buffer.home != home) continue;
     Lifetime lifetime = lifetimes.of(i);
     lifetime.bytes = buffer.elements * SizeOf(buffer.dtype);
     if (lifetime.bytes > largest) {
       largest = lifetime.bytes;
       program.largest = buffer.name;
     }
-    arena.push_back({lifetime, i});
+    placed.push_back({lifetime, i});
   }
-  absl::c_sort(arena, [](const auto& a, const auto& b) {
+  absl::c_sort(placed, [](const auto& a, const auto& b) {
     return std::pair(a.first.first, a.second) < std::pair(b.first.first, b.second);
   });
   std::vector<Lifetime> order;
-  for (const auto& [lifetime, i] : arena) order.push_back(lifetime);
+  for (const auto& [lifetime, i] : placed) order.push_back(lifetime);
   const absl::StatusOr<ArenaLayout> layout = LayOut(order);
   if (!layout.ok()) return layout.status();
-  for (size_t k = 0; k < arena.size(); k++) {
-    program.buffers[arena[k].second].offset = layout->offsets[k];
+  for (size_t k = 0; k < placed.size(); k++) {
+    program.buffers[placed[k].second].offset = layout->offsets[k];
   }
-  program.arena_bytes = layout->bytes;
+  return layout->bytes;
+}
+
+}  // namespace
+
+absl::Status AssignMemory(Program& program) {
+  DropUnused(program);
+  const Lifetimes lifetimes(program);
+  int64_t largest = -1;
+  const absl::StatusOr<int64_t> arena = Place(program, lifetimes, Buffer::Home::kArena, largest);
+  if (!arena.ok()) return arena.status();
+  const absl::StatusOr<int64_t> thread = Place(program, lifetimes, Buffer::Home::kThread, largest);
+  if (!thread.ok()) return thread.status();
+  program.arena_bytes = *arena;
+  program.thread_bytes = *thread;
   return absl::OkStatus();
 }
 

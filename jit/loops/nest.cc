@@ -279,6 +279,9 @@ void Nest::Emit() {
   }
   Prepare(candidates[best]);
   EmitWith(candidates[best]);
+  if (Section* const section = b_.LastSection(); section != nullptr && section->label == label_) {
+    SplitOverThreads(*section);
+  }
 }
 
 }  // namespace talweg::loops

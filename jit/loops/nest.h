@@ -69,12 +69,15 @@ class Nest {
 
   // Emission: nest_emit.cc.
   void EmitWith(const Schedule& schedule);
+  Builder::Loop OpenDomain(Bound begin, Bound end, int64_t step);
   void LoopOver(const Schedule& schedule, size_t axis, Indices& at);
   void LoopOverTile(const Schedule& schedule, Indices& at);
   void LoopOverLanes(const Schedule& schedule, const std::vector<Indices>& tiles, bool clamped);
   // Points are the vectors of a first piece of the lane axis, one for each of the tiles, then of
   // the next piece.
   void Body(const std::vector<Point>& all, size_t tiles, bool clamped);
+  // Lets threads share the section's outermost loops over the domain, if they do much (threads.cc).
+  void SplitOverThreads(Section& section) const;
   Point InShape(const Shape& shape, const Point& domain_point) const;
 
   Level& level_;
@@ -88,10 +91,14 @@ class Nest {
   std::vector<std::pair<NodeId, std::vector<Tensor>>> terms_;
   std::vector<std::pair<NodeId, Tensor>> copies_, from_;
   Reader* reader_ = nullptr;
+  // The variables of the loops over the domain.
+  absl::flat_hash_set<Register> over_domain_;
 };
 
-// What a section costs, in cycles or so, by its instructions and the trips of its loops.
+// What a section costs, in cycles or so, by its instructions and the trips of its loops; the same
+// of a trip of a loop.
 double CostOf(const Program& program, const Section& section, const Machine& machine);
+double CostOfTrip(const Program& program, const For& loop, const Machine& machine);
 
 }  // namespace talweg::loops
 

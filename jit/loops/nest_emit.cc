@@ -28,13 +28,20 @@ void Nest::EmitWith(const Schedule& schedule) {
   reader_ = nullptr;
 }
 
+// Each point is computed by itself.
+Builder::Loop Nest::OpenDomain(Bound begin, Bound end, int64_t step) {
+  const Builder::Loop loop = b_.OpenFor(begin, end, step);
+  over_domain_.insert(loop.variable);
+  return loop;
+}
+
 void Nest::LoopOver(const Schedule& schedule, size_t axis, Indices& at) {
   if (axis == domain_.size()) return LoopOverTile(schedule, at);
   const auto number = static_cast<int32_t>(axis);
   if (number == schedule.lane_axis || number == schedule.tile_axis) {
     return LoopOver(schedule, axis + 1, at);
   }
-  const Builder::Loop loop = b_.OpenFor({.value = 0}, level_.ExtentOf(domain_[axis]), 1);
+  const Builder::Loop loop = OpenDomain({.value = 0}, level_.ExtentOf(domain_[axis]), 1);
   reader_->Open();
   at[axis] = {loop.variable};
   LoopOver(schedule, axis + 1, at);
@@ -61,7 +68,7 @@ void Nest::LoopOverTile(const Schedule& schedule, Indices& at) {
   };
   if (extent.reg != kNone) {
     const bool clamp = schedule.tile > 1 && !MayOverrun(schedule.tile_axis);
-    const Builder::Loop loop = b_.OpenFor({.value = 0}, extent, schedule.tile);
+    const Builder::Loop loop = OpenDomain({.value = 0}, extent, schedule.tile);
     reader_->Open();
     LoopOverLanes(schedule, tiles(loop.variable, schedule.tile, clamp), clamp);
     reader_->Close();
@@ -70,7 +77,7 @@ void Nest::LoopOverTile(const Schedule& schedule, Indices& at) {
   }
   const int64_t whole = extent.value / schedule.tile * schedule.tile;
   if (whole > 0) {
-    const Builder::Loop loop = b_.OpenFor({.value = 0}, {.value = whole}, schedule.tile);
+    const Builder::Loop loop = OpenDomain({.value = 0}, {.value = whole}, schedule.tile);
     reader_->Open();
     LoopOverLanes(schedule, tiles(loop.variable, schedule.tile, false), false);
     reader_->Close();
@@ -107,7 +114,7 @@ void Nest::LoopOverLanes(const Schedule& schedule, const std::vector<Indices>& t
   const auto axis = static_cast<size_t>(schedule.lane_axis);
   const Bound extent = level_.ExtentOf(domain_[axis]);
   if (extent.reg != kNone) {
-    const Builder::Loop loop = b_.OpenFor({.value = 0}, extent, schedule.lanes);
+    const Builder::Loop loop = OpenDomain({.value = 0}, extent, schedule.lanes);
     reader_->Open();
     add(loop.variable, schedule.lanes, b_.Sub(extent.reg, loop.variable));
     if (MayOverrun(schedule.lane_axis)) {
@@ -123,7 +130,7 @@ void Nest::LoopOverLanes(const Schedule& schedule, const std::vector<Indices>& t
   const bool all = full + (rest > 0) <= schedule.vectors;
   const int64_t looped = all ? 0 : full / schedule.vectors * schedule.vectors;
   if (looped > 0) {
-    const Builder::Loop loop = b_.OpenFor({.value = 0}, {.value = looped * schedule.lanes},
+    const Builder::Loop loop = OpenDomain({.value = 0}, {.value = looped * schedule.lanes},
                                           schedule.vectors * schedule.lanes);
     reader_->Open();
     for (int64_t v = 0; v < schedule.vectors; v++) {

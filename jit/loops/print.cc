@@ -75,16 +75,20 @@ class Printer {
       absl::StrAppend(&text_, "output ", k, " is input ", program_.passed_through[k], "\n");
     }
     absl::StrAppend(&text_, "arena of ", program_.arena_bytes, " bytes\n");
+    if (program_.thread_bytes > 0) {
+      absl::StrAppend(&text_, "each thread has ", program_.thread_bytes, " bytes\n");
+    }
     PrintBlock(program_.body);
     return std::move(text_);
   }
 
   std::string Line(const Instruction& i) const;
   std::string Line(const For& loop) const {
-    std::string line =
-        absl::StrCat("for ", Name(loop.variable), " = ", Name(loop.begin), " to ", Name(loop.end));
+    std::string line = absl::StrCat(loop.parallel ? "parallel for " : "for ", Name(loop.variable),
+                                    " = ", Name(loop.begin), " to ", Name(loop.end));
     if (loop.step != 1) absl::StrAppend(&line, " step ", loop.step);
     if (loop.until != kNone) absl::StrAppend(&line, " until ", Name(loop.until));
+    if (loop.parallel) absl::StrAppend(&line, " cost ", loop.cost);
     return line;
   }
 
@@ -104,6 +108,9 @@ class Printer {
         break;
       case Buffer::Home::kArena:
         absl::StrAppend(&text_, "arena at ", buffer.offset);
+        break;
+      case Buffer::Home::kThread:
+        absl::StrAppend(&text_, "thread at ", buffer.offset);
         break;
       case Buffer::Home::kDynamic:
         absl::StrAppend(&text_, "dynamic ", buffer.slot - program_.dynamic_slot());

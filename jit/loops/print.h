@@ -12,6 +12,7 @@ namespace talweg::loops {
 //
 //   buffer x: input 0, float32, ? elements
 //   buffer hidden: arena at 64, float32, 1600 elements
+//   buffer sums: thread at 0, float32, 448 elements
 //   buffer y: output 1, float32, 96 elements
 //   site 0: index, "gather: float32[5,2] x int32[3]: ... (model.cc:14)"
 //   section "tanh %4 (model.cc:9)"

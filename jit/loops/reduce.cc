@@ -295,7 +295,7 @@ Registers Reader::InTurn(const Terms& terms, absl::Span<const Point> points) {
   const auto sums = static_cast<int64_t>(points.size()) * lanes;
   const int32_t waiting = b_.AddBuffer({.name = "chains",
                                         .dtype = terms.dtype,
-                                        .home = Buffer::Home::kArena,
+                                        .home = Buffer::Home::kThread,
                                         .slot = -1,
                                         .offset = 0,
                                         .elements = chains * sums});

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/parallel.h"
 
 namespace talweg::loops {
 namespace {
@@ -54,7 +55,10 @@ absl::Status OutputError(const Graph& graph, size_t k, absl::string_view what) {
 
 void Run::Free::operator()(std::byte* memory) const { FreeMemory(memory); }
 
-ArenaPool::~ArenaPool() { FreeMemory(kept_.load()); }
+ArenaPool::~ArenaPool() {
+  FreeMemory(kept_.load());
+  delete team_.load();
+}
 
 std::byte* ArenaPool::Take(int64_t bytes) {
   std::byte* const memory = kept_.exchange(nullptr);
@@ -66,6 +70,26 @@ void ArenaPool::Give(std::byte* memory, int64_t bytes) {
   constexpr int64_t kMostKept = 32 << 20;
   if (bytes <= kMostKept) memory = kept_.exchange(memory);
   FreeMemory(memory);
+}
+
+std::unique_ptr<Team> ArenaPool::TakeTeam(int threads, int64_t block_bytes) {
+  std::unique_ptr<Team> kept(team_.exchange(nullptr));
+  if (kept != nullptr && kept->threads() == threads && kept->is_here()) return kept;
+  return Team::Make(threads, block_bytes);
+}
+
+void ArenaPool::GiveTeam(std::unique_ptr<Team> team) { delete team_.exchange(team.release()); }
+
+Team* Run::team() {
+  if (!has_team_) {
+    has_team_ = true;
+    const int threads = options_.threads > 0 ? options_.threads : HardwareThreads();
+    if (threads > 1) {
+      team_ = pool_ != nullptr ? pool_->TakeTeam(threads, tables_.thread_bytes)
+                               : Team::Make(threads, tables_.thread_bytes);
+    }
+  }
+  return team_.get();
 }
 
 Run::Run(const RunTables& tables, const Graph& graph, absl::Span<const Array> inputs,
@@ -92,6 +116,7 @@ Run::Run(const RunTables& tables, const Graph& graph, absl::Span<const Array> in
 }
 
 Run::~Run() {
+  if (pool_ != nullptr && team_ != nullptr) pool_->GiveTeam(std::move(team_));
   if (pool_ != nullptr && context_.arena != nullptr) {
     pool_->Give(context_.arena, arena_bytes());
   } else {
@@ -119,6 +144,7 @@ bool Run::Prepare() {
         tables_.largest.empty() ? "" : ", of which this is the largest: ", tables_.largest)));
     return false;
   }
+  context_.thread = context_.arena + thread_place();
   return !OutputsAreKnown() || MakeOutputs();
 }
 

@@ -13,6 +13,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "jit/loops/runtime.h"
+#include "jit/loops/team.h"
 
 namespace talweg::loops {
 
@@ -46,6 +47,9 @@ class Run {
   int64_t Mark() const { return static_cast<int64_t>(live_.size()); }
   void Release(int64_t mark);
 
+  // Who helps in parallel loops; null where this thread is alone.
+  Team* team();
+
  private:
   struct Free {
     void operator()(std::byte* memory) const;
@@ -54,8 +58,12 @@ class Run {
     std::unique_ptr<std::byte[], Free> memory;
     int64_t bytes = 0;
   };
-  // A little even for a program that needs none, so that no pointer into it is null.
-  int64_t arena_bytes() const { return std::max<int64_t>(tables_.arena_bytes, 64); }
+  // The arena, and behind it this thread's own block. A little even for a program that needs none,
+  // so that no pointer into it is null.
+  int64_t thread_place() const { return (tables_.arena_bytes + 63) / 64 * 64; }
+  int64_t arena_bytes() const {
+    return std::max<int64_t>(thread_place() + tables_.thread_bytes, 64);
+  }
   bool OutputsAreKnown() const;
   void SetSlot(int32_t slot, const std::byte* memory, int64_t bytes);
 
@@ -69,6 +77,8 @@ class Run {
   absl::InlinedVector<int64_t, 32> bytes_;
   std::vector<Array> outputs_;
   ArenaPool* const pool_;
+  std::unique_ptr<Team> team_;
+  bool has_team_ = false;  // or has asked for one in vain
   // The dynamic buffers by age: their slots, and their memory. There may be more memory than
   // buffers: what a release frees waits for the next allocation at the same height of the stack,
   // which in a loop is the same one of the trip before.

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <string>
@@ -12,6 +13,7 @@
 #include "graph/functions.h"
 #include "graph/op.h"
 #include "jit/loops/run.h"
+#include "jit/loops/team.h"
 
 namespace talweg::loops {
 namespace {
@@ -70,6 +72,7 @@ std::vector<RuntimeSymbol> MakeSymbols() {
       Symbol("talweg_release", talweg_release),
       Symbol("talweg_random", talweg_random),
       Symbol("talweg_poll", talweg_poll),
+      Symbol("talweg_parallel", talweg_parallel),
       Symbol("memcpy", ::memcpy),
       Symbol("memmove", ::memmove),
       Symbol("memset", ::memset),
@@ -160,6 +163,24 @@ int32_t talweg_poll(Context* context) {
   const RunOptions& options = context->run->options();
   if (options.progress != nullptr) options.progress->fetch_add(1, std::memory_order_relaxed);
   return options.stop != nullptr && options.stop->load(std::memory_order_relaxed) ? 1 : 0;
+}
+
+void talweg_parallel(Context* context, ParallelBody body, const void* captured, int64_t begin,
+                     int64_t end, int64_t step, int64_t cost) {
+  // Pieces that take some ten microseconds or more: waking a thread that spins takes a fraction of
+  // one. Several for each thread, so that nobody waits long for the last one.
+  constexpr double kPieceCycles = 30000;
+  constexpr double kPiecesPerThread = 16;
+  const int64_t trips = (end - begin + step - 1) / step;
+  const double work = static_cast<double>(trips) * static_cast<double>(cost);
+  if (trips > 1 && work >= 2 * kPieceCycles) {
+    if (Team* const team = context->run->team(); team != nullptr) {
+      const double most = std::min(static_cast<double>(trips), kPiecesPerThread * team->threads());
+      return team->Run(*context, body, captured, begin, end, step,
+                       static_cast<int64_t>(std::min(most, work / kPieceCycles)));
+    }
+  }
+  body(context, captured, begin, end);
 }
 
 }  // extern "C"

@@ -19,6 +19,7 @@
 namespace talweg::loops {
 
 class Run;
+class Team;
 
 // What generated code sees of a run. The fields' order is its interface (jit/llvm reads them by
 // their offsets).
@@ -26,15 +27,20 @@ struct Context {
   std::byte* arena = nullptr;
   std::byte** table = nullptr;  // RunTables::slots() pointers
   int64_t rows = -1, trips = -1;
+  std::byte* thread = nullptr;  // RunTables::thread_bytes of this thread's own
   Run* run = nullptr;
 };
+
+// The trips of a parallel loop from `begin` to `end`, with what it uses from around it.
+using ParallelBody = void (*)(Context* context, const void* captured, int64_t begin, int64_t end);
 
 // A program's body as something that runs: generated code, or the evaluator. False (0) where the
 // run ended early; the context's Run has the reason then.
 using Body = std::function<bool(Context*)>;
 
-// The arena that the last run of a program left to the next one: a run of a microsecond has no time
-// for the allocator. Thread-safe; runs at the same time take memory of their own.
+// What the last run of a program left to the next one: its arena, since a run of a microsecond has
+// no time for the allocator, and the threads that helped it (they sleep). Thread-safe; runs at the
+// same time have memory and threads of their own.
 class ArenaPool {
  public:
   ArenaPool() = default;
@@ -46,8 +52,13 @@ class ArenaPool {
   std::byte* Take(int64_t bytes);
   void Give(std::byte* memory, int64_t bytes);
 
+  // Threads for a run that wants so many (team.h); null where there are none to be had.
+  std::unique_ptr<Team> TakeTeam(int threads, int64_t block_bytes);
+  void GiveTeam(std::unique_ptr<Team> team);
+
  private:
   std::atomic<std::byte*> kept_{nullptr};
+  std::atomic<Team*> team_{nullptr};
 };
 
 // Calls the body of a program with these tables, lowered from `graph`, once: makes arena and
@@ -74,6 +85,9 @@ void talweg_random(Context* context, int32_t which, int64_t key, int64_t stream,
                    std::byte* out);
 // 1 where the caller asks to stop.
 int32_t talweg_poll(Context* context);
+// A parallel loop of non-empty range whose trips cost so many cycles each.
+void talweg_parallel(Context* context, ParallelBody body, const void* captured, int64_t begin,
+                     int64_t end, int64_t step, int64_t cost);
 }
 
 // All symbols that generated code may refer to: those above, the functions of graph/functions.h,

@@ -109,6 +109,7 @@ class Verifier {
     return true;
   }
 
+  bool CheckParallel(const For& loop);
   bool CheckScalar(const Instruction& i);
   bool CheckOperation(const Instruction& i);
   bool CheckShuffle(const Instruction& i);
@@ -127,6 +128,7 @@ class Verifier {
   const Section* section_ = nullptr;
   const For* loop_ = nullptr;
   const Instruction* instruction_ = nullptr;
+  bool in_parallel_ = false;  // within a parallel loop
 };
 
 bool Verifier::CheckRegisterTypes() {
@@ -180,14 +182,20 @@ bool Verifier::CheckBuffer(const Buffer& buffer) {
     case Buffer::Home::kDynamic:
       return in(program_.dynamic_slot(), program_.slots());
     case Buffer::Home::kArena:
+    case Buffer::Home::kThread:
       break;
   }
-  if (buffer.slot != -1) return fail("slot ", buffer.slot, " in the arena");
+  const bool of_thread = buffer.home == Buffer::Home::kThread;
+  const char* const block = of_thread ? "a thread's block" : "an arena";
+  const int64_t bytes = of_thread ? program_.thread_bytes : program_.arena_bytes;
+  if (buffer.slot != -1) {
+    return fail("slot ", buffer.slot, " in ", of_thread ? block : "the arena");
+  }
   if (buffer.offset < 0 || buffer.offset % 64 != 0) return fail("offset ", buffer.offset);
-  const int64_t room = program_.arena_bytes - buffer.offset;
+  const int64_t room = bytes - buffer.offset;
   if (buffer.elements < 0 || room < 0 || buffer.elements > room / SizeOf(buffer.dtype)) {
-    return fail(buffer.elements, " elements at ", buffer.offset, " are not in an arena of ",
-                program_.arena_bytes, " bytes");
+    return fail(buffer.elements, " elements at ", buffer.offset, " are not in ", block, " of ",
+                bytes, " bytes");
   }
   return true;
 }
@@ -208,6 +216,7 @@ bool Verifier::CheckPassedThrough() {
 bool Verifier::Check(const For& loop) {
   loop_ = &loop;
   if (loop.step <= 0) return Fail("the step is not positive");
+  if (loop.parallel && !CheckParallel(loop)) return false;
   if (!MayUse(loop.begin.reg, kIndex) || !MayUse(loop.end.reg, kIndex)) return false;
   for (const For::Carried& carried : loop.carried) {
     if (!Use(carried.start)) return false;
@@ -219,6 +228,7 @@ bool Verifier::Check(const For& loop) {
     if (!HasType(carried.start, program_.type(carried.inside))) return false;
   }
   loop_ = nullptr;
+  in_parallel_ = in_parallel_ || loop.parallel;
   // Not as a block of its own: `next` and `until` see what the body defines.
   for (const Statement& statement : loop.body) {
     if (!std::visit([this](const auto& node) { return Check(node); }, statement.node)) {
@@ -226,6 +236,7 @@ bool Verifier::Check(const For& loop) {
     }
   }
   loop_ = &loop;
+  if (loop.parallel) in_parallel_ = false;
   if (!MayUse(loop.until, kTruth)) return false;
   for (const For::Carried& carried : loop.carried) {
     if (!Use(carried.next, program_.type(carried.inside))) return false;
@@ -237,6 +248,14 @@ bool Verifier::Check(const For& loop) {
   }
   loop_ = nullptr;
   return true;
+}
+
+bool Verifier::CheckParallel(const For& loop) {
+  if (section_ == nullptr) return Fail("a parallel loop outside of a section");
+  if (in_parallel_) return Fail("a parallel loop in another");
+  if (!loop.carried.empty()) return Fail("a parallel loop carries values");
+  if (loop.until != kNone) return Fail("a parallel loop with an end of its own");
+  return loop.cost > 0 || Fail("the cost of a trip is ", loop.cost);
 }
 
 bool Verifier::HasForm(const Instruction& i, size_t count, bool result) {
@@ -273,6 +292,7 @@ bool Verifier::HasSite(const Instruction& i) {
 
 bool Verifier::Check(const Instruction& i) {
   instruction_ = &i;
+  if (in_parallel_ && !IsParallel(i.code)) return Fail("in a parallel loop");
   const auto checked = [&] {
     // For the codes that have a result: HasForm came first.
     const auto type = [&] { return program_.type(i.result); };

@@ -14,8 +14,10 @@ namespace talweg::loops {
 // - Registers are defined once, before they are used, in the same block or one around it; what a
 //   section defines stays in it. Types and lanes are those that each instruction asks for.
 // - Buffers, sites, random numbers, shuffled lanes exist. Inputs and constants are never written.
-// - Slots are those of the buffer's home; buffers in the arena lie in it, at multiples of 64.
-// - Loops step forward, and carry values of one type.
+// - Slots are those of the buffer's home; buffers in the arena or a thread's block lie in it, at
+//   multiples of 64.
+// - Loops step forward, and carry values of one type. Parallel ones stand in sections, not in each
+//   other, carry nothing, and have nothing in them that may fail, allocate or call the run.
 //
 // That accesses stay inside of their buffers is for the evaluator to find out. Linear time.
 absl::Status Verify(const Program& program);

@@ -33,6 +33,22 @@ NamedEngine JitAs(std::string name, JitOptions options) {
   return {std::move(name), [options](const Graph& graph) { return Jit(graph, options); }};
 }
 
+// Everything that several threads may do is done by three, however little it is.
+NamedEngine OnThreeThreads(std::string name, JitOptions options) {
+  options.split = true;
+  const NamedEngine jit = JitAs(std::move(name), options);
+  return {jit.name, [jit](const Graph& graph) -> absl::StatusOr<Executable> {
+            absl::StatusOr<Executable> made = jit.make(graph);
+            if (!made.ok()) return made;
+            return Executable(std::make_shared<const Graph>(graph),
+                              [made = *std::move(made)](absl::Span<const Array> inputs,
+                                                        const SymbolValues&, RunOptions options) {
+                                options.threads = 3;
+                                return made.Call(inputs, options);
+                              });
+          }};
+}
+
 // Compiled once for a folder of this test's own, and once more from what is then there.
 absl::StatusOr<Executable> JitFromCache(const Graph& graph) {
   const char* root = std::getenv("TEST_TMPDIR");
@@ -51,6 +67,11 @@ std::vector<NamedEngine> MakeCodeVariants() {
       JitAs("the JIT for x86-64", {.cpu = "x86-64"}),
       JitAs("the JIT in blocks of 4", {.block = 4}),
       JitAs("the loop evaluator in blocks of 3", {.block = 3, .evaluate = true}),
+      OnThreeThreads("the JIT on three threads", {}),
+      OnThreeThreads("the JIT on three threads in blocks of 4", {.block = 4}),
+      JitAs("the loop evaluator with shuffled trips", {.split = true, .evaluate = true}),
+      JitAs("the loop evaluator with shuffled trips in blocks of 4",
+            {.block = 4, .split = true, .evaluate = true}),
       {"the JIT from its cache", JitFromCache},
   };
   for (const char* cpu : {"avx2", "avx512"}) {

@@ -74,7 +74,8 @@ std::string Check(const Graph& graph, const std::string& cpu, Flush flush, uint6
   if (!simplified.ok()) return absl::StrCat("passes: ", simplified.status().message());
   const absl::StatusOr<native::Target> target = native::DetectTarget(cpu);
   if (!target.ok()) return absl::StrCat("target: ", target.status().message());
-  const absl::StatusOr<loops::Program> program = loops::Lower(*simplified, target->machine);
+  const absl::StatusOr<loops::Program> program =
+      loops::Lower(*simplified, target->machine, {.split = seed % 2 == 0});
   if (!program.ok()) return absl::StrCat("lowering: ", program.status().message());
   const auto code = native::Compile(*program, {.target = *target, .level = 1, .name = "guarded"});
   if (!code.ok()) return absl::StrCat("compile: ", code.status().message());
@@ -108,11 +109,13 @@ std::string Check(const Graph& graph, const std::string& cpu, Flush flush, uint6
           context.table[slot] = guard(absl::StrCat("slot ", slot), context.table[slot], bytes);
           if (!output) guards.back().memory.MakeReadOnly();
         }
-        std::byte* const arena = context.arena;
+        std::byte *const arena = context.arena, *const thread = context.thread;
         context.arena = guard("the arena", nullptr, program->arena_bytes);
+        context.thread = guard("the thread's own memory", nullptr, program->thread_bytes);
         bool finished = false;
         const bool trapped = Traps(**code, &context, finished);
         context.arena = arena;
+        context.thread = thread;
         if (trapped) {
           fault =
               absl::StrCat("memory: something touched ",
@@ -147,7 +150,8 @@ std::string Check(const Graph& graph, const std::string& cpu, Flush flush, uint6
     for (size_t i = 0; i < graph.inputs().size(); i++) {
       ordered.push_back(inputs.at(graph.input_name(i)));
     }
-    const Outcome got = guarded.Call(ordered);
+    // One thread: another one's fault would not come back here.
+    const Outcome got = guarded.Call(ordered, {.threads = 1});
     if (!fault.empty()) return absl::StrCat(fault, ", with ", others, " rows");
     const std::string difference = Difference(graph, ordered, reference->Call(ordered), got);
     if (!difference.empty()) return absl::StrCat("outputs: ", others, " rows: ", difference);

@@ -1,0 +1,72 @@
+// Updates of a large network, 784-2048-2048-10, batches of 512 with momentum, on one thread and on
+// two. Usage: large_threads [--quick] blobs.csv (which is not read)
+//
+// An update is what is added by one more of them in the same call. The two take turns, so that a
+// machine that is busy for a while is so for both; the best of each counts. threads_1_s and
+// threads_2_s are printed, and the same of a call of one update only, which moves all parameters in
+// and out: call_threads_1_s, call_threads_2_s. Where the machine lends one core, they are absent.
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <iostream>
+#include <limits>
+#include <string>
+
+#include "base/parallel.h"
+#include "benchmarks/common/calls.h"
+#include "benchmarks/common/large.h"
+
+namespace {
+
+using namespace talweg;  // NOLINT: a program, not a library
+
+constexpr double kNever = std::numeric_limits<double>::infinity();
+
+absl::StatusOr<double> Seconds(const bench::Call& call, int threads) {
+  const auto start = std::chrono::steady_clock::now();
+  const auto ran = call.executable.Call(call.inputs, {.threads = threads});
+  const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
+  if (!ran.ok()) return ran.status();
+  return time.count();
+}
+
+absl::Status Measure(bool quick) {
+  const int64_t batch = quick ? 64 : 512, updates = quick ? 2 : 4;
+  const absl::StatusOr<Dataset> samples = bench::LargeSamples(batch);
+  if (!samples.ok()) return samples.status();
+  absl::StatusOr<bench::Call> call = bench::UpdatesOfAnyNumber(
+      JitEngine(), bench::LargeTraining(Sgd({.momentum = 0.9}), batch), *samples, 1 + updates);
+  if (!call.ok()) return call.status();
+  double one[2] = {kNever, kNever}, many[2] = {kNever, kNever};
+  for (int round = 0; round < (quick ? 1 : 8); round++) {
+    for (const int64_t count : {int64_t{1}, 1 + updates}) {
+      if (absl::Status status = call->Set("updates", Array(count)); !status.ok()) return status;
+      for (const int threads : {1, 2}) {
+        const absl::StatusOr<double> seconds = Seconds(*call, threads);
+        if (!seconds.ok()) return seconds.status();
+        double& best = (count == 1 ? one : many)[threads - 1];
+        best = std::min(best, *seconds);
+      }
+    }
+  }
+  for (const int threads : {1, 2}) {
+    const int i = threads - 1;
+    std::printf("threads_%d_s %.7f call_threads_%d_s %.7f\n", threads,
+                (many[i] - one[i]) / static_cast<double>(updates), threads, one[i]);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (HardwareThreads() < 2) {
+    std::printf("absent threads_2_s one core only\n");
+    return 0;
+  }
+  const absl::Status status = Measure(argc > 1 && std::string(argv[1]) == "--quick");
+  if (status.ok()) return 0;
+  std::cerr << "error: " << status.message() << "\n";
+  return 1;
+}

@@ -1,0 +1,74 @@
+#ifndef TALWEG_JIT_LOOPS_TEAM_H_
+#define TALWEG_JIT_LOOPS_TEAM_H_
+
+#include <fenv.h>
+#include <pthread.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "jit/loops/runtime.h"
+
+namespace talweg::loops {
+
+// The threads that help the one that runs a program in its parallel loops (private to jit/loops).
+// A loop is cut into pieces, and whoever has time takes the next one, the caller among them: a
+// thread that the system has put aside delays no more than the piece that it holds. Between two
+// loops helpers spin for a while, then they sleep. They block all signals.
+//
+// In a child of a fork there are no helpers, and the caller does all the work.
+class Team {
+ public:
+  // Helpers for a caller that wants `threads` in all, each with a block of so many bytes of its
+  // own. As many of them as the system has threads and memory for; null where that is none.
+  static std::unique_ptr<Team> Make(int threads, int64_t block_bytes);
+  Team(const Team&) = delete;
+  Team& operator=(const Team&) = delete;
+  ~Team();
+
+  // Runs a loop's trips begin, begin + step, ... below `end` in so many pieces, and returns when
+  // all are done. By one thread at a time.
+  void Run(const Context& context, ParallelBody body, const void* captured, int64_t begin,
+           int64_t end, int64_t step, int64_t pieces);
+
+  int threads() const { return static_cast<int>(helpers_.size()) + 1; }
+  // Whether the helpers are there: not in a child of the process that made them.
+  bool is_here() const { return getpid() == maker_; }
+
+ private:
+  struct Helper {
+    Team* team = nullptr;
+    pthread_t thread = {};
+    std::byte* block = nullptr;
+  };
+  struct Job {
+    Context context;
+    ParallelBody body = nullptr;
+    const void* captured = nullptr;
+    int64_t begin = 0, end = 0, step = 1, trips = 0, pieces = 0;
+    fenv_t floats = {};  // how the caller rounds, and what becomes of denormals
+  };
+
+  Team() = default;
+  static void* Work(void* helper);
+  void Work(const Helper& helper);
+  void TakePieces(Context& context);
+
+  // One word says all that threads must agree on: the lowest bit whether a job is open to helpers
+  // (or, with kEnd, that there will be none any more), then how many are inside of it, then its
+  // number. The job changes only while it is closed and nobody is inside.
+  static constexpr uint32_t kOpen = 1, kEnd = 2, kInside = 4, kNumber = 1 << 14;
+  alignas(64) std::atomic<uint32_t> state_{0};
+  alignas(64) std::atomic<int64_t> next_{0};  // piece
+  alignas(64) Job job_;
+  std::vector<std::unique_ptr<Helper>> helpers_;
+  const pid_t maker_ = getpid();
+};
+
+}  // namespace talweg::loops
+
+#endif  // TALWEG_JIT_LOOPS_TEAM_H_

@@ -265,7 +265,7 @@ native::ObjectCache::Key KeyOf(const Graph& graph, const JitOptions& options,
 
 std::string ToBytes(const Image& image, const Graph& graph) {
   const auto& [constants, randoms, sites, arena_bytes, largest, inputs, outputs, dynamic,
-               passed_through] = image.tables;
+               passed_through, writes_all] = image.tables;
   ByteWriter out;
   out.Write(constants.size());
   for (const Array& constant : constants) WriteArray(out, constant);
@@ -277,15 +277,16 @@ std::string ToBytes(const Image& image, const Graph& graph) {
   }
   out.Write(sites.size());
   for (const loops::ErrorSite& site : sites) WriteSite(out, site);
-  out.Write(arena_bytes, absl::string_view(largest), inputs, outputs, dynamic, passed_through);
+  out.Write(arena_bytes, absl::string_view(largest), inputs, outputs, dynamic, passed_through,
+            writes_all);
   out.Write(absl::string_view(image.object));
   return out.bytes();
 }
 
 std::optional<Image> ImageFromBytes(absl::string_view bytes, const Graph& graph) {
   Image image;
-  auto& [constants, randoms, sites, arena_bytes, largest, inputs, outputs, dynamic,
-         passed_through] = image.tables;
+  auto& [constants, randoms, sites, arena_bytes, largest, inputs, outputs, dynamic, passed_through,
+         writes_all] = image.tables;
   ByteReader in(bytes);
   constants.resize(in.ReadLength());
   for (Array& constant : constants) {
@@ -309,6 +310,7 @@ std::optional<Image> ImageFromBytes(absl::string_view bytes, const Graph& graph)
   in.Read(outputs);
   in.Read(dynamic);
   in.Read(passed_through);
+  in.Read(writes_all);
   in.Read(image.object);
   if (!in.ok() || !in.at_end()) return std::nullopt;
   if (static_cast<size_t>(inputs) != graph.inputs().size() ||

@@ -9,20 +9,18 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/convert.h"
+#include "base/memory.h"
 #include "base/with_type.h"
 
 namespace talweg {
 namespace {
 
-constexpr std::align_val_t kAlignment{64};
-
 // Null where the memory can not be had.
 std::shared_ptr<std::byte[]> Allocate(int64_t bytes) {
-  void* memory = ::operator new(static_cast<size_t>(bytes), kAlignment, std::nothrow);
+  std::byte* const memory = NewMemory(bytes);
   if (memory == nullptr) return nullptr;
   try {
-    return std::shared_ptr<std::byte[]>(static_cast<std::byte*>(memory),
-                                        [](std::byte* p) { ::operator delete(p, kAlignment); });
+    return std::shared_ptr<std::byte[]>(memory, FreeMemory);
   } catch (const std::bad_alloc&) {  // the count of owners; the memory is given back by then
     return nullptr;
   }
@@ -71,12 +69,21 @@ Array::Array(int64_t value) : Array(ArrayMaker::Make<int64_t>({}, &value, 1)) {}
 Array::Array(bool value) : Array(ArrayMaker::Make<bool>({}, &value, 1)) {}
 
 absl::StatusOr<Array> Array::Zeros(DType dtype, absl::Span<const int64_t> dims) {
+  absl::StatusOr<Array> array = Unwritten(dtype, dims);
+  if (array.ok()) std::memset(array->storage_.get(), 0, static_cast<size_t>(array->bytes()));
+  return array;
+}
+
+absl::StatusOr<Array> Array::Unwritten(DType dtype, absl::Span<const int64_t> dims) {
   const absl::StatusOr<int64_t> size = CheckedSize(dims);
   if (!size.ok()) return size.status();
   const int64_t bytes = *size * SizeOf(dtype);
   auto storage = Allocate(bytes);
   if (storage == nullptr) return NoMemory(bytes, dtype, dims);
-  std::memset(storage.get(), 0, static_cast<size_t>(bytes));
+#ifndef NDEBUG
+  // Who relies on zeros is to be seen.
+  std::memset(storage.get(), 0xa5, static_cast<size_t>(bytes));
+#endif
   return Array(dtype, Dims(dims.begin(), dims.end()), *size, std::move(storage));
 }
 

@@ -56,6 +56,8 @@ class Array {
   // All elements zero (false). Errors: a shape that can not exist, memory that can not be had; the
   // message then says how much was asked for.
   static absl::StatusOr<Array> Zeros(DType dtype, absl::Span<const int64_t> dims);
+  // The same with elements of any content, for who writes all of them at once.
+  static absl::StatusOr<Array> Unwritten(DType dtype, absl::Span<const int64_t> dims);
   // Elements in row-major order. Error: a number of elements that does not fit `dims`.
   template <typename T>
   static absl::StatusOr<Array> From(absl::Span<const int64_t> dims, absl::Span<const T> elements);

@@ -265,7 +265,7 @@ native::ObjectCache::Key KeyOf(const Graph& graph, const JitOptions& options,
 
 std::string ToBytes(const Image& image, const Graph& graph) {
   const auto& [constants, randoms, sites, arena_bytes, thread_bytes, largest, inputs, outputs,
-               dynamic, passed_through] = image.tables;
+               dynamic, passed_through, writes_all] = image.tables;
   ByteWriter out;
   out.Write(constants.size());
   for (const Array& constant : constants) WriteArray(out, constant);
@@ -278,7 +278,7 @@ std::string ToBytes(const Image& image, const Graph& graph) {
   out.Write(sites.size());
   for (const loops::ErrorSite& site : sites) WriteSite(out, site);
   out.Write(arena_bytes, thread_bytes, absl::string_view(largest), inputs, outputs, dynamic,
-            passed_through);
+            passed_through, writes_all);
   out.Write(absl::string_view(image.object));
   return out.bytes();
 }
@@ -286,7 +286,7 @@ std::string ToBytes(const Image& image, const Graph& graph) {
 std::optional<Image> ImageFromBytes(absl::string_view bytes, const Graph& graph) {
   Image image;
   auto& [constants, randoms, sites, arena_bytes, thread_bytes, largest, inputs, outputs, dynamic,
-         passed_through] = image.tables;
+         passed_through, writes_all] = image.tables;
   ByteReader in(bytes);
   constants.resize(in.ReadLength());
   for (Array& constant : constants) {
@@ -311,6 +311,7 @@ std::optional<Image> ImageFromBytes(absl::string_view bytes, const Graph& graph)
   in.Read(outputs);
   in.Read(dynamic);
   in.Read(passed_through);
+  in.Read(writes_all);
   in.Read(image.object);
   if (!in.ok() || !in.at_end()) return std::nullopt;
   if (static_cast<size_t>(inputs) != graph.inputs().size() ||

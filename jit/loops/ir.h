@@ -238,6 +238,9 @@ struct RunTables {
   int32_t inputs = 0, outputs = 0, dynamic = 0;
   // Outputs that are an input as it was: which; else -1. They have no buffer.
   std::vector<int32_t> passed_through;
+  // Whether every element of the outputs is written; else they start as zeros, which a loop that
+  // stops early leaves behind its last trip.
+  bool writes_all = false;
 
   // The slot of the first output, constant, dynamic buffer; the table's length.
   int32_t output_slot() const { return inputs; }

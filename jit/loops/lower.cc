@@ -60,6 +60,8 @@ absl::StatusOr<Program> Lower(const Graph& graph, const Machine& machine,
   }
   const std::vector<int32_t> passed = PassedThrough(graph);
   b.program().passed_through = passed;
+  b.program().writes_all =
+      absl::c_none_of(graph.nodes(), [](const Node& node) { return node.kind() == Kind::kLoop; });
   // Outputs are there once the number of trips is known.
   const bool late = level.fusion().groups_before_trips > 0;
   const bool trips_come_later = !level.fusion().trip_counts.empty();

@@ -11,10 +11,10 @@ namespace {
 
 // Terms that one trip of the kernel's loop takes.
 constexpr int64_t kUnrolled = 4;
-// So many terms before the end, what comes then is fetched into the first cache; sums of fewer
-// than some times that do not wait for it.
-constexpr int64_t kLastTerms = 64;
-constexpr int64_t kFetchedBehind = 2 * kLastTerms;
+// A tile's sum is cut into parts of about so many terms, of fewer where that is needed to have one
+// for each of its rows; a row's work between two parts is done beside some hundred multiplications.
+constexpr int64_t kTermsOfPart = 64, kFewestOfPart = 16;
+constexpr int64_t kMostParts = 32;
 
 class Macro {
  public:
@@ -41,7 +41,25 @@ class Macro {
                           .slot = -1,
                           .offset = 0,
                           .elements = kept + kSlackBytes / SizeOf(dtype_)});
+    const auto is_large = [&](double bytes) {
+      // What the second cache has anyway need not be fetched.
+      return bytes > static_cast<double>(level.lowering().machine.l2_bytes / 2);
+    };
     FindTouched(members);
+    fetches_ = is_large(static_cast<double>(touched_.size()) * Bytes(domain, dtype_));
+    fetches_next_ =
+        columns_.CanFetch() &&
+        is_large(Bytes(level.node(node_.operands[plan.column_operand]).type().shape, dtype_));
+    stores_sums_ = writes_.size() == 1 && writes_[0].id == plan.contract;
+    const Dim rows = domain[static_cast<size_t>(plan.row_axis)];
+    // Where threads share a panel's tiles, there is none before.
+    delays_ = !stores_sums_ && plan.split != MacroPlan::Split::kRows &&
+              level.LikelyExtent(rows) >= 2 * plan.height;
+    if (fetches_ || fetches_next_) parts_ = std::min(plan.terms / kTermsOfPart, kMostParts);
+    if (fetches_ || delays_) {
+      parts_ = std::max(parts_, std::min(plan.height, plan.terms / kFewestOfPart));
+    }
+    parts_ = std::max<int64_t>(parts_, 1);
     // Rows are rounded up for vectors of their own elements, and so many smaller ones are more.
     for (Target& target : writes_) {
       if (SizeOf(target.to.dtype) > SizeOf(dtype_)) target.to.padded_axis = -1;
@@ -59,7 +77,15 @@ class Macro {
   // A loop whose body is `inside`, called with its variable.
   template <typename F>
   void Loop(Bound end, int64_t step, F&& inside) {
-    const Register variable = b_.OpenFor({.value = 0}, end, step).variable;
+    LoopIn({.value = 0}, end, step, inside);
+  }
+  template <typename F>
+  void LoopFrom(Register begin, Register end, F&& inside) {
+    LoopIn({.reg = begin}, {.reg = end}, 1, inside);
+  }
+  template <typename F>
+  void LoopIn(Bound begin, Bound end, int64_t step, F&& inside) {
+    const Register variable = b_.OpenFor(begin, end, step).variable;
     reader_.Open();
     inside(variable);
     reader_.Close();
@@ -142,22 +168,34 @@ class Macro {
       const Register end = InRegister(b_, terms_);
       is_last_ = b_.Binary(Opcode::kLessEqual, end, b_.Plus(term, plan_.terms));
     }
-    const auto columns = [&](Register j) {
+    // A tile's part fetches so much of the next columns that its panel's tiles fetch all.
+    const Register row_count = InRegister(b_, row_count_);
+    if (fetches_next_) {
+      pieces_ = columns_.PiecesOf(term_count_);
+      const Register parts =
+          b_.Times(b_.Quotient(b_.Plus(row_count, plan_.height - 1), plan_.height), parts_);
+      pieces_of_part_ = b_.Binary(Opcode::kDiv, b_.Plus(b_.Add(pieces_, parts), -1), parts);
+    }
+    const auto panel = [&](Register j) {
       const Register first = b_.Add(column_, j);
       const Bound count = AtMost(b_, ColumnExtent(), first, plan_.width());
       columns_.Pack({.first = first, .term = term, .count = count, .terms = term_count_}, at_);
-      const auto tile = [&](Register i) { Tile(i, j); };
+      const auto tile = [&](Register i) { Tile(i, j, term); };
       if (plan_.split == MacroPlan::Split::kRows) {
         return LoopTogether(row_count_, plan_.height, CostOf(plan_.height, plan_.width()), tile);
       }
       Loop(row_count_, plan_.height, tile);
+      if (!delays_) return;
+      const Register last =
+          b_.Times(b_.Quotient(b_.Plus(row_count, -1), plan_.height), plan_.height);
+      If(is_last_, [&] { Finish(last, j); });
     };
     if (plan_.split == MacroPlan::Split::kColumns) {
       const double rows_there = std::min(Likely(plan_.row_axis), static_cast<double>(plan_.rows));
       LoopTogether(column_count_, plan_.width(),
-                   CostOf(static_cast<int64_t>(rows_there), plan_.width()), columns);
+                   CostOf(static_cast<int64_t>(rows_there), plan_.width()), panel);
     } else {
-      Loop(column_count_, plan_.width(), columns);
+      Loop(column_count_, plan_.width(), panel);
     }
   }
 
@@ -166,38 +204,88 @@ class Macro {
                             static_cast<double>(plan_.terms));
   }
 
+  // What `inside` does where the condition holds; kNone: always.
+  template <typename F>
+  void If(Register condition, F&& inside) {
+    if (condition == kNone) return inside();
+    b_.OpenIf(condition);
+    reader_.Open();
+    inside();
+    reader_.Close();
+    b_.CloseIf();
+  }
+  // Either may be kNone: true.
+  Register Both(Register a, Register b) {
+    if (a == kNone || b == kNone) return a == kNone ? b : a;
+    return b_.Binary(Opcode::kAnd, a, b);
+  }
+
   // Where the tile's sums lie.
   Register SumsOf(Register i, Register j) {
     if (!plan_.resumes) return b_.Index(0);
     return b_.Add(b_.Times(j, plan_.rows), b_.Times(i, plan_.width()));
   }
 
-  void Tile(Register i, Register j) {
+  void Tile(Register i, Register j, Register term) {
     const Register sums = SumsOf(i, j);
     if (plan_.resumes) {
       // The next tile's.
       const int64_t line = kLineBytes / SizeOf(dtype_), tile = plan_.width() * plan_.height;
       for (int64_t at = 0; at < tile; at += line) b_.Prefetch(sums_, sums, tile + at);
     }
-    Kernel(i, j, sums);
-    if (plan_.resumes) {
-      b_.OpenIf(is_last_);
-      reader_.Open();
+    const Registers acc = Kernel(i, j, sums, term);
+    if (!stores_sums_) {
+      Keep(sums, acc);
+      if (!delays_) If(is_last_, [&] { Finish(i, j); });
+      return;
     }
-    Finish(i, j, sums);
-    if (plan_.resumes) {
-      reader_.Close();
-      b_.CloseIf();
+    // Nothing is computed from the sums: the result gets them from the registers, but at its edges.
+    const Register row = b_.Add(row_, i), column = b_.Add(column_, j);
+    const Register whole = Both(Both(IsWhole(RowExtent(), row, plan_.height),
+                                     IsWhole(ColumnExtent(), column, plan_.width())),
+                                is_last_);
+    If(whole, [&] { StoreSums(row, column, acc); });
+    if (whole == kNone) return;
+    If(b_.Unary(Opcode::kNot, whole), [&] {
+      Keep(sums, acc);
+      If(is_last_, [&] { Finish(i, j); });
+    });
+  }
+
+  // Whether a block from `at` on is inside of the extent; kNone: each is.
+  Register IsWhole(Bound extent, Register at, int64_t block) {
+    if (extent.reg == kNone && extent.value % block == 0) return kNone;
+    return b_.Binary(Opcode::kLessEqual, b_.Plus(at, block), InRegister(b_, extent));
+  }
+
+  Register Sum(const Registers& acc, int64_t row, int64_t v) const {
+    return acc[static_cast<size_t>(row * plan_.vectors + v)];
+  }
+
+  void Keep(Register sums, const Registers& acc) {
+    for (int64_t row = 0; row < plan_.height; row++) {
+      for (int64_t v = 0; v < plan_.vectors; v++) {
+        b_.Store(sums_, sums, Sum(acc, row, v), {.offset = row * plan_.width() + v * plan_.lanes});
+      }
     }
   }
 
-  // Fetches what the other members read and write at this tile's points.
-  void Prefetch(Register i, Register j) {
-    if (plan_.resumes) {
-      b_.OpenIf(is_last_);
-      reader_.Open();
+  void StoreSums(Register row, Register column, const Registers& acc) {
+    const Tensor& to = writes_[0].to;
+    for (int64_t r = 0; r < plan_.height; r++) {
+      for (int64_t v = 0; v < plan_.vectors; v++) {
+        Point point{.at = at_, .lanes = plan_.lanes};
+        point.at[static_cast<size_t>(plan_.row_axis)] = {b_.Plus(row, r)};
+        point.at[static_cast<size_t>(plan_.column_axis)] = {b_.Plus(column, v * plan_.lanes), 1,
+                                                            kNone};
+        reader_.Store(to, PointIn(b_, to.shape, point), Sum(acc, r, v));
+      }
     }
-    Loop({.value = plan_.height}, 1, [&](Register r) {
+  }
+
+  // Fetches what the other members read and write at these rows of a tile.
+  void Fetch(Register i, Register j, Register begin, Register end) {
+    LoopFrom(begin, end, [&](Register r) {
       Point point{.at = at_, .lanes = plan_.lanes};
       point.at[static_cast<size_t>(plan_.row_axis)] = {b_.Add(b_.Add(row_, i), r)};
       point.at[static_cast<size_t>(plan_.column_axis)] = {b_.Add(column_, j)};
@@ -209,10 +297,6 @@ class Macro {
         }
       }
     });
-    if (plan_.resumes) {
-      reader_.Close();
-      b_.CloseIf();
-    }
   }
 
   // Tensors of the result's whole domain that lie in lines along the columns, and that the members
@@ -235,35 +319,57 @@ class Macro {
         if (const auto tensor = level_.AsTensor(operand); tensor.has_value()) add(*tensor);
       }
     }
-    // What the second cache has anyway need not be fetched.
-    double bytes = 0;
-    for (const Tensor& tensor : touched_) {
-      double size = static_cast<double>(SizeOf(tensor.dtype));
-      for (Dim dim : domain_) size *= static_cast<double>(level_.LikelyExtent(dim));
-      bytes += size;
-    }
-    fetches_ = plan_.terms >= kFetchedBehind &&
-               bytes > static_cast<double>(level_.lowering().machine.l2_bytes / 2);
   }
 
-  // The sums of the terms up to `whole`, while memory that is touched afterwards is fetched: first
-  // from afar, then, shortly before the end, from where the operands have driven it.
+  double Bytes(const Shape& shape, DType dtype) const {
+    double bytes = static_cast<double>(SizeOf(dtype));
+    for (Dim dim : shape) bytes *= static_cast<double>(level_.LikelyExtent(dim));
+    return bytes;
+  }
+
+  // The sums of the terms up to `whole` in parts. Between them is done what the multiplications
+  // hide, and what at once would only wait, for memory or for divisions: the rest of the group at
+  // the rows of the tile before this one; fetching what it will need at this tile's, and the next
+  // columns.
   template <typename F>
-  void SumAndFetch(Register i, Register j, Bound whole, Registers& acc, F&& sum) {
+  void SumInParts(Register i, Register j, Register term, Bound whole, Registers& acc, F&& sum) {
     const Register end = InRegister(b_, whole);
-    const Register split = b_.Binary(Opcode::kMax, b_.Plus(end, -kLastTerms), b_.Index(0));
-    const Builder::Loop part = b_.OpenFor({.value = 0}, {.value = 2}, 1, acc);
+    const int64_t multiple = parts_ * kUnrolled;
+    const Register length = b_.Times(b_.Quotient(b_.Plus(end, multiple - 1), multiple), kUnrolled);
+    const Builder::Loop part = b_.OpenFor({.value = 0}, {.value = parts_}, 1, acc);
     reader_.Open();
-    Prefetch(i, j);
-    const Register begin = b_.Mul(part.variable, split);
-    const Register stop = b_.Add(split, b_.Mul(part.variable, b_.Sub(end, split)));
     acc = part.carried;
+    const auto at_most = [&](Register a, Register b) { return b_.Binary(Opcode::kMin, a, b); };
+    const int64_t rows = (plan_.height + parts_ - 1) / parts_;
+    const Register height = b_.Index(plan_.height);
+    const Register row = at_most(b_.Times(part.variable, rows), height);
+    const Register row_end = at_most(b_.Plus(row, rows), height);
+    if (delays_) {
+      // There is none before the first one; each that has one behind it is whole.
+      If(Both(is_last_, b_.Binary(Opcode::kLess, b_.Index(0), i)), [&] {
+        const Register before = b_.Plus(i, -plan_.height);
+        FinishRows(before, j, row, row_end);
+      });
+    }
+    if (fetches_) If(is_last_, [&] { Fetch(i, j, row, row_end); });
+    if (fetches_next_) {
+      const Register tiles_before = b_.Quotient(i, plan_.height);
+      const Register parts_before = b_.Add(b_.Times(tiles_before, parts_), part.variable);
+      const Register piece = at_most(b_.Mul(parts_before, pieces_of_part_), pieces_);
+      const Register piece_end = at_most(b_.Add(piece, pieces_of_part_), pieces_);
+      const Register next = b_.Plus(b_.Add(column_, j), plan_.width());
+      LoopFrom(piece, piece_end, [&](Register p) {
+        columns_.Fetch({.first = next, .term = term, .count = {}, .terms = term_count_}, at_, p);
+      });
+    }
+    const Register begin = at_most(b_.Mul(part.variable, length), end);
+    const Register stop = at_most(b_.Add(begin, length), end);
     sum({.reg = begin}, {.reg = stop}, kUnrolled);
     reader_.Close();
     acc = b_.CloseFor(acc);
   }
 
-  void Kernel(Register i, Register j, Register sums) {
+  Registers Kernel(Register i, Register j, Register sums, Register term) {
     const auto lanes = plan_.lanes;
     Registers acc;
     for (int64_t row = 0; row < plan_.height; row++) {
@@ -314,30 +420,30 @@ class Macro {
       for (int64_t u = 0; u < steps; u++) step(k.variable, u, inside);
       acc = b_.CloseFor(inside);
     };
-    if (fetches_) {
-      SumAndFetch(i, j, whole, acc, loop);
+    if (parts_ > 1 || delays_) {
+      SumInParts(i, j, term, whole, acc, loop);
     } else if (whole.reg != kNone || whole.value > 0) {
       loop({.value = 0}, whole, kUnrolled);
     }
     const bool has_rest = terms_.reg != kNone || terms_.value % kUnrolled != 0 ||
                           (plan_.resumes && plan_.terms % kUnrolled != 0);
     if (has_rest) loop(whole, term_count_, 1);
-    for (int64_t row = 0; row < plan_.height; row++) {
-      for (int64_t v = 0; v < plan_.vectors; v++) {
-        b_.Store(sums_, sums, acc[static_cast<size_t>(row * plan_.vectors + v)],
-                 {.offset = row * plan_.width() + v * lanes});
-      }
-    }
+    return acc;
   }
 
   // The other members at the tile's points, from its sums.
-  void Finish(Register i, Register j, Register sums) {
+  void Finish(Register i, Register j) {
+    const Bound heights = AtMost(b_, RowExtent(), b_.Add(row_, i), plan_.height);
+    FinishRows(i, j, b_.Index(0), InRegister(b_, heights));
+  }
+
+  void FinishRows(Register i, Register j, Register begin, Register end) {
+    const Register sums = SumsOf(i, j);
     const Register row = b_.Add(row_, i), column = b_.Add(column_, j);
-    const Bound heights = AtMost(b_, RowExtent(), row, plan_.height);
     const Bound widths = AtMost(b_, ColumnExtent(), column, plan_.width());
     const Bound extent = ColumnExtent();
     const bool masked = extent.reg != kNone || extent.value % plan_.lanes != 0;
-    Loop(heights, 1, [&](Register r) {
+    LoopFrom(begin, end, [&](Register r) {
       Loop(widths, plan_.lanes, [&](Register c) {
         Point point{.at = at_, .lanes = plan_.lanes};
         const Register first = b_.Add(column, c);
@@ -374,7 +480,13 @@ class Macro {
   Bound terms_;
   int32_t sums_ = -1;
   std::vector<Tensor> touched_;
-  bool fetches_ = false;
+  // Whether the result is nothing but the sums; else, whether a tile's rest of the group is
+  // computed while the next one is summed. Whether what that needs is fetched, and the next
+  // columns.
+  bool stores_sums_ = false, delays_ = false, fetches_ = false, fetches_next_ = false;
+  int64_t parts_ = 1;  // of a tile's sum
+  // Of columns, to be fetched: in all, and in a part.
+  Register pieces_ = kNone, pieces_of_part_ = kNone;
   // Where the loops are: the block's first column and row; counts from there on.
   Register column_ = kNone, row_ = kNone;
   Bound column_count_, row_count_, term_count_;

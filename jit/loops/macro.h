@@ -105,6 +105,10 @@ class Packer {
   void Pack(const Block& block, const Indices& at);
   // The same of rows, by several threads.
   void PackTogether(const Block& block, const Indices& at);
+  // Fetches what Pack will read, in so many pieces, of a few lines of the caches each.
+  bool CanFetch() const { return tensor_.has_value(); }
+  Register PiecesOf(Bound terms);
+  void Fetch(const Block& block, const Indices& at, Register piece);
   const Packed& packed() const { return packed_; }
   // How many terms each sum has.
   Register AllTerms();
@@ -144,6 +148,7 @@ class Packer {
   Bound extent_;                  // of the axis
   bool terms_are_close_ = false;  // in memory
   Shape result_, shape_;          // of the contraction and the operand
+  std::optional<Tensor> tensor_;  // the operand, where it lies in memory
   std::vector<Dim> summed_;
   Packed packed_;
 };

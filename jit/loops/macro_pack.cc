@@ -14,7 +14,8 @@ namespace {
 // Tiles that are packed side by side.
 constexpr int64_t kTiles = 4;
 // So many terms take about as long as memory does to answer.
-constexpr int64_t kTermsAhead = 16;
+constexpr int64_t kTermsAhead = 8;
+constexpr int64_t kLinesOfPiece = 4;
 
 }  // namespace
 
@@ -44,9 +45,10 @@ Packer::Packer(Level& level, Reader& reader, const MacroPlan& plan, const Shape&
     along = axis;
     count++;
   }
+  tensor_ = level.AsTensor(id);
   if (count == 1) {
-    if (const auto tensor = level.AsTensor(id); tensor.has_value()) {
-      terms_are_close_ = tensor->strides[static_cast<size_t>(along)] == Stride{1};
+    if (tensor_.has_value()) {
+      terms_are_close_ = tensor_->strides[static_cast<size_t>(along)] == Stride{1};
     } else {
       terms_are_close_ = true;
       for (size_t a = static_cast<size_t>(along) + 1; a < shape_.size(); a++) {
@@ -164,6 +166,32 @@ void Packer::PackTogether(const Block& block, const Indices& at) {
   b_.CloseFor();
 }
 
+// A piece is what the tile has of a term, or a few lines of terms.
+Register Packer::PiecesOf(Bound terms) {
+  const Register all = InRegister(b_, terms);
+  if (!terms_are_close_) return all;
+  const int64_t piece = kLinesOfPiece * kLineBytes / SizeOf(tensor_->dtype);
+  return b_.Times(b_.Quotient(b_.Plus(all, piece - 1), piece), tile_);
+}
+
+void Packer::Fetch(const Block& block, const Indices& at, Register piece) {
+  const int64_t line = kLineBytes / SizeOf(tensor_->dtype);
+  Register place = block.first, term = b_.Add(block.term, piece);
+  int64_t elements = tile_;
+  if (terms_are_close_) {
+    elements = kLinesOfPiece * line;
+    const Register pieces =
+        b_.Quotient(b_.Plus(InRegister(b_, block.terms), elements - 1), elements);
+    const Register number = b_.Binary(Opcode::kDiv, piece, pieces);
+    place = b_.Add(block.first, number);
+    term = b_.Add(block.term, b_.Times(b_.Sub(piece, b_.Mul(number, pieces)), elements));
+  }
+  const Register from = reader_.Place(*tensor_, At(at, {place}, {term}, 1));
+  for (int64_t x = 0; x < elements; x += line) {
+    b_.Prefetch(tensor_->buffer, from, tensor_->offset + x);
+  }
+}
+
 // Term after term, as the operand lies in memory.
 void Packer::PackTiles(const Block& block, const Indices& at) {
   // No wider than a tile where that is thin: the end of a vector is overwritten by the next one.
@@ -186,13 +214,7 @@ void Packer::PackTiles(const Block& block, const Indices& at) {
     b_.Store(packed_.buffer, b_.Add(b_.Add(begin, to), x), value, {.offset = offset});
   };
   // Pieces of rows that lie far from each other are fetched some terms before.
-  const auto tensor = level_.AsTensor(level_.node(plan_.contract).operands[operand_]);
-  if (is_columns_ && tensor.has_value()) {
-    const Index later = {b_.Plus(b_.Add(block.term, k), kTermsAhead)};
-    const Register from = reader_.Place(*tensor, At(at, {block.first}, later, 1));
-    const int64_t line = kLineBytes / SizeOf(tensor->dtype);
-    for (int64_t x = 0; x < tile_; x += line) b_.Prefetch(tensor->buffer, from, tensor->offset + x);
-  }
+  if (is_columns_ && tensor_.has_value()) Fetch(block, at, b_.Plus(k, kTermsAhead));
   // Several tiles at once, as long as all that they read is inside; then what is left.
   const int64_t at_once = is_columns_ ? 1 : kTiles;
   Bound tiles = block.count, whole = block.count;

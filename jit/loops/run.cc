@@ -1,44 +1,19 @@
 #include "jit/loops/run.h"
 
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <cstdint>
 #include <limits>
-#include <new>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/memory.h"
 #include "base/parallel.h"
 
 namespace talweg::loops {
 namespace {
 
-constexpr std::align_val_t kAlignment{64};
-
 // What stands in for memory that nobody has, and that nobody may write.
 alignas(64) constexpr std::byte kZeros[64] = {};
-
-// Matrices of many rows touch more pages than the processor remembers the addresses of; the kernel
-// may give larger ones. Should it refuse, nothing is lost.
-constexpr int64_t kLargePage = 2 << 20, kLarge = 2 * kLargePage;
-void AskForLargePages(std::byte* memory, int64_t bytes) {
-  const auto page = static_cast<uintptr_t>(kLargePage);
-  const auto begin = (reinterpret_cast<uintptr_t>(memory) + page - 1) / page * page;
-  const auto end =
-      (reinterpret_cast<uintptr_t>(memory) + static_cast<uintptr_t>(bytes)) / page * page;
-  if (begin < end) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
-}
-
-// Null where there is none.
-std::byte* NewMemory(int64_t bytes) {
-  auto* const memory =
-      static_cast<std::byte*>(::operator new(static_cast<size_t>(bytes), kAlignment, std::nothrow));
-  if (memory != nullptr && bytes >= kLarge) AskForLargePages(memory, bytes);
-  return memory;
-}
-
-void FreeMemory(std::byte* memory) { ::operator delete(memory, kAlignment); }
 
 bool Uses(const Type& type, Dim symbol) {
   return std::find(type.shape.begin(), type.shape.end(), symbol) != type.shape.end();
@@ -175,7 +150,9 @@ bool Run::MakeOutputs() {
                                         "`: no input has it in its shape")));
       return false;
     }
-    absl::StatusOr<Array> output = Array::Zeros(type.dtype, Resolve(type.shape, symbols));
+    const Dims dims = Resolve(type.shape, symbols);
+    absl::StatusOr<Array> output =
+        tables_.writes_all ? Array::Unwritten(type.dtype, dims) : Array::Zeros(type.dtype, dims);
     if (!output.ok()) {
       SetError(absl::IsResourceExhausted(output.status())
                    ? output.status()

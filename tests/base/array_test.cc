@@ -71,6 +71,15 @@ TEST(Array, CanBeEmpty) {
   EXPECT_TRUE(SameBits(x, y));
 }
 
+TEST(Array, HasMemoryForWhoWritesAllOfIt) {
+  Array x = Array::Unwritten(kFloat32, {3, 1 << 20}).value();  // of large pages
+  EXPECT_EQ(x.size(), 3 << 20);
+  EXPECT_EQ(reinterpret_cast<uintptr_t>(x.raw()) % 64, 0);
+  for (float& element : x.mutable_data<float>()) element = 2;
+  EXPECT_EQ(x.At(x.size() - 1), 2);
+  EXPECT_FALSE(Array::Unwritten(kFloat32, {-1}).ok());
+}
+
 TEST(Array, FillsShortRowsOfAMatrixWithZeros) {
   EXPECT_EQ(Array::Matrix<int32_t>({{1}, {2, 3}}).data<int32_t>(),
             (std::vector<int32_t>{1, 0, 2, 3}));

@@ -295,7 +295,8 @@ Image ImageOf(const Graph& graph) {
 
 TEST(Image, ReadsBackAsItWasWritten) {
   const Graph graph = Sample();
-  const Image image = ImageOf(graph);
+  Image image = ImageOf(graph);
+  image.tables.writes_all = true;
   EXPECT_FALSE(image.tables.constants.empty());
   EXPECT_FALSE(image.tables.sites.empty());
   EXPECT_FALSE(image.tables.randoms.empty());
@@ -306,6 +307,7 @@ TEST(Image, ReadsBackAsItWasWritten) {
   EXPECT_EQ(back->object, "object");
   EXPECT_EQ(back->tables.randoms, image.tables.randoms);
   EXPECT_EQ(back->tables.passed_through, image.tables.passed_through);
+  EXPECT_EQ(back->tables.writes_all, image.tables.writes_all);
   EXPECT_EQ(back->tables.arena_bytes, image.tables.arena_bytes);
   EXPECT_TRUE(SameBits(back->tables.constants[0], image.tables.constants[0]));
 }

@@ -184,6 +184,34 @@ TEST(Macro, TakesWhatIsLarge) {
   }
 }
 
+// What follows of the group is computed beside the next tile's sums, and the next columns are
+// fetched: at tiles and blocks that are whole and that are not, also where several blocks of terms
+// keep their sums, and where sums alone are stored from the registers.
+TEST(Macro, FinishesATileBesideTheNextOne) {
+  std::vector<NamedEngine> engines = {{"the interpreter", Interpret}, In(0, "native", true)};
+  for (const char* cpu : {"native", "avx2"}) {
+    if (native::DetectTarget(cpu).ok()) engines.push_back(In(0, cpu, false));
+  }
+  for (const Sizes& sizes :
+       std::vector<Sizes>{{75, 900, 300}, {64, 512, 768}, {67, 1100, 333}, {65, 70, 5000}}) {
+    for (const bool turned : {false, true}) {
+      SCOPED_TRACE(absl::StrCat(sizes.rows, "x", sizes.columns, "x", sizes.terms, turned));
+      Tape t;
+      const Value x = t.Input("x", kFloat32, {sizes.rows, sizes.terms});
+      const Value w =
+          t.Input("w", kFloat32,
+                  turned ? Shape{sizes.columns, sizes.terms} : Shape{sizes.terms, sizes.columns});
+      const Value bias = t.Input("bias", kFloat32, {sizes.columns});
+      const Value velocity = t.Input("v", kFloat32, {sizes.rows, sizes.columns});
+      const Value z = Contract(x, w, {.lhs_sum = {1}, .rhs_sum = {turned ? 1 : 0}});
+      const Graph update = *t.Finish({Relu(z + bias), 0.9 * velocity - Sqrt(z * z + 1e-7) / bias});
+      EXPECT_TRUE(IsInBlocks(update, 0));
+      ExpectSame(engines, update);
+      ExpectSame(engines, Product(sizes, kFloat32, false, turned));
+    }
+  }
+}
+
 Training SmallTraining(Rule rule) {
   return {.model =
               [](Scope& s, Value x) {

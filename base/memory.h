@@ -1,0 +1,24 @@
+#ifndef TALWEG_BASE_MEMORY_H_
+#define TALWEG_BASE_MEMORY_H_
+
+#include <cstddef>
+#include <cstdint>
+
+namespace talweg {
+
+// Memory of so many bytes, of any content, aligned to 64, what a vector and a line of the caches
+// need; null where there is none.
+//
+//   std::byte* memory = NewMemory(1 << 20);
+//   ...
+//   FreeMemory(memory);
+//
+// Of a few megabytes and more, the system is asked to make its pages large: matrices of many rows
+// touch more pages of 4 KB than the processor remembers the addresses of.
+std::byte* NewMemory(int64_t bytes);
+// Null is nothing to free.
+void FreeMemory(std::byte* memory);
+
+}  // namespace talweg
+
+#endif  // TALWEG_BASE_MEMORY_H_

@@ -27,7 +27,8 @@ struct LowerOptions {
 absl::StatusOr<Program> Lower(const Graph& graph, const Machine& machine,
                               const LowerOptions& options = {});
 
-// Gives the buffers of the arena and of the threads' blocks their places, by the sections that touch them (memory.cc).
+// Gives the buffers of the arena and of the threads' blocks their places, by the sections that
+// touch them (memory.cc).
 absl::Status AssignMemory(Program& program);
 
 }  // namespace talweg::loops

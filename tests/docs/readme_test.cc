@@ -54,6 +54,22 @@ TEST(Readme, AMistakeIsASentence) {
               HasSubstr("matmul: float32[32,2] x float32[3,50]: inner sizes 2 and 3 differ ("));
 }
 
+absl::StatusOr<Fitted> FitOnTwoThreads(const Training& training, const Dataset& train,
+                                       const Dataset& test) {
+  return Fit(training, train, test, {.threads = 2});  // 0: all that there are; 1: this one only
+}
+
+TEST(Readme, ThreadsChangeNothing) {
+  const TrainTest data = Data();
+  const Training training = Linear(Sgd());
+  const absl::StatusOr<Fitted> two = FitOnTwoThreads(training, data.train, data.test);
+  const absl::StatusOr<Fitted> one = Fit(training, data.train, data.test, {.threads = 1});
+  ASSERT_TRUE(two.ok() && one.ok()) << two.status() << one.status();
+  for (const auto& [name, array] : one->parameters) {
+    EXPECT_TRUE(SameBits(array, two->parameters.at(name))) << name;
+  }
+}
+
 absl::StatusOr<double> BestRate(const Training& training, const Dataset& train,
                                 const Dataset& test) {
   absl::StatusOr<SweepResult> sweep =

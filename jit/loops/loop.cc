@@ -225,7 +225,7 @@ class LoopLowering {
   }
 
   // Who reads the memory of which carried value, in one pass over the body.
-  void FindReads(const Level& body) {
+  void FindReads(Level& body) {
     const Fusion& fusion = body.fusion();
     through_.resize(graph_.nodes().size());
     reads_.resize(carried());
@@ -235,7 +235,16 @@ class LoopLowering {
     }
     for (size_t i = 0; i < graph_.nodes().size(); i++) {
       const Node& node = graph_.nodes()[i];
-      if (fusion.readers[i] == 0 || node.kind() == Kind::kPart) continue;
+      if (fusion.readers[i] == 0) continue;
+      if (node.kind() == Kind::kPart) {
+        // What an inner loop leaves as it is lies where it was, before and after that loop.
+        const NodeId start = LeftAsItIs(node);
+        const auto tensor = start >= 0 ? body.AsTensor(start) : std::nullopt;
+        if (!tensor.has_value()) continue;
+        body.SetTensor(static_cast<NodeId>(i), *tensor);
+        through_[i] = through_[static_cast<size_t>(start)];
+        continue;
+      }
       const size_t read = node.kind() == Kind::kCustom ? 1 : node.operands.size();
       for (size_t o = 0; o < read; o++) {
         for (size_t k : through_[static_cast<size_t>(node.operands[o])]) {
@@ -250,6 +259,19 @@ class LoopLowering {
     for (NodeId output : graph_.outputs()) {
       for (size_t k : through_[static_cast<size_t>(output)]) becomes_[k] = true;
     }
+  }
+
+  // The value from which an inner loop starts, if this part of it is that value, unchanged; else
+  // -1.
+  NodeId LeftAsItIs(const Node& part) const {
+    const Node& node = graph_.node(part.operands[0]);
+    const auto& inner = node.As<LoopAttributes>();
+    const int32_t index = part.As<PartAttributes>().index;
+    if (index >= inner.carried) return -1;
+    const auto at = static_cast<size_t>(inner.captures + index);
+    const Graph& body = *inner.body;
+    if (body.outputs()[static_cast<size_t>(index)] != body.inputs()[1 + at]) return -1;
+    return node.operands[(inner.binds_rows ? 2 : 1) + at];
   }
 
   // Whether a value that is only read through goes back to a carried one.
@@ -268,14 +290,9 @@ class LoopLowering {
     if (what != What::kNest && what != What::kLoop) return false;
     if (is_part) {
       const auto& inner = body.node(node.operands[0]).As<LoopAttributes>();
-      const int32_t index = node.As<PartAttributes>().index;
-      if (index >= inner.carried) return false;
-      // What an inner loop does not change stays where it is.
-      const Graph& graph = *inner.body;
-      if (graph.outputs()[static_cast<size_t>(index)] ==
-          graph.inputs()[static_cast<size_t>(1 + inner.captures + index)]) {
-        return false;
-      }
+      if (node.As<PartAttributes>().index >= inner.carried) return false;
+      // It stays where it is.
+      if (LeftAsItIs(node) >= 0) return false;
     }
     if (becomes_[k]) return false;
     for (const Read& read : reads_[k]) {

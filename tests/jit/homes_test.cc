@@ -1,0 +1,61 @@
+// Where the carried values of loops live (jit/loops/loop.cc): nothing that is still to be read is
+// overwritten, whichever way it is read.
+
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "interpreter/interpreter.h"
+#include "jit/jit.h"
+#include "talweg.h"
+#include "tests/graphs/engines.h"
+#include "tests/graphs/random_graph.h"
+
+namespace talweg {
+namespace {
+
+// Without passes too, which would see that an inner loop leaves a value as it is.
+void ExpectSame(const Graph& graph) {
+  std::vector<NamedEngine> engines = {{"the interpreter", Interpret}};
+  for (const bool evaluate : {true, false}) {
+    for (const bool passes : {true, false}) {
+      JitOptions options = {.cache = "off", .evaluate = evaluate};
+      if (!passes) options.without = {"all"};
+      options.verify = true;
+      engines.push_back(
+          {std::string(evaluate ? "the evaluator" : "the JIT") + (passes ? "" : " without passes"),
+           [options](const Graph& g) { return Jit(g, options); }});
+    }
+  }
+  const auto ran = RunOnEngines(engines, graph, RandomInputs(graph, 7, 1));
+  EXPECT_TRUE(ran.ok()) << ran.status();
+}
+
+// An inner loop carries the outer one's value, and does not change it: what it gives back lies
+// where the outer one's lies, and is read, stacked or carried on after that was overwritten.
+TEST(Homes, OfAValueThatAnInnerLoopLeavesAsItIs) {
+  for (const int depth : {1, 2}) {
+    SCOPED_TRACE(depth);
+    Tape t;
+    const Value x = t.Input("x", kFloat64, {3}), y = t.Input("y", kFloat64, {3});
+    const LoopResult outer =
+        Loop(t, {.trips = 4, .carried = {x, y}}, [&](LoopBody& body) -> LoopStep {
+          Value same = body.carried[0];
+          Value other = body.carried[1];
+          for (int i = 0; i < depth; i++) {
+            const LoopResult inner = Loop(
+                body.tape, {.trips = 2, .carried = {same, other}}, [](LoopBody& in) -> LoopStep {
+                  return {.carried = {in.carried[0], in.carried[1] + 0.5 * in.carried[0]}};
+                });
+            same = inner.carried[0];
+            other = inner.carried[1];
+          }
+          const Value next = Tanh(body.carried[0] + other);
+          return {.carried = {next, same}, .stacked = {same, next * same}};
+        });
+    ExpectSame(*t.Finish({outer.carried[0], outer.carried[1], outer.stacked[0], outer.stacked[1]}));
+  }
+}
+
+}  // namespace
+}  // namespace talweg

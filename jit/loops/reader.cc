@@ -226,6 +226,10 @@ Register Reader::ComputeView(NodeId id, const Point& point) {
   const Node& node = level_.node(id);
   const auto& view = node.As<ViewAttributes>();
   const Shape& shape = level_.node(node.operands[0]).type().shape;
+  const DType dtype = node.type().dtype;
+  const Register fill = b_.Constant(dtype, BitsOf(dtype, view.fill));
+  // Of nothing, not even the first element is there to be read.
+  if (absl::c_linear_search(shape, Dim(0))) return fill;
   Point in = point;
   in.at.clear();
   in.flat = false;
@@ -254,8 +258,6 @@ Register Reader::ComputeView(NodeId id, const Point& point) {
   }
   if (inside == kNone) return Value(node.operands[0], in);
   AddGuard(in, inside);
-  const DType dtype = node.type().dtype;
-  const Register fill = b_.Constant(dtype, BitsOf(dtype, view.fill));
   return b_.Select(inside, Value(node.operands[0], in), fill);
 }
 

@@ -10,6 +10,9 @@ constexpr double kTypicalTrips = 4;
 // A trip's own work.
 constexpr double kPerTrip = 1;
 constexpr double kPerLaneAlone = 1.5;
+// Arithmetic of an index: much of it moves out of the loop or into an address, the rest has units
+// of its own.
+constexpr double kPerIndex = 0.25;
 constexpr double kCall = 20;
 // What it costs to compile an instruction, as far as a choice should mind that.
 constexpr double kPerInstruction = 0.5;
@@ -34,7 +37,7 @@ double CostOf(const Program& program, const Instruction& instruction, const Mach
         case Opcode::kCall:
           return kCall * type.lanes;
         default:
-          return registers;
+          return type == RegisterType{kInt64, 1} ? kPerIndex : registers;
       }
     case Code::kSplat:
     case Code::kLanes:

@@ -169,9 +169,9 @@ TEST(Macro, TakesWhatIsLarge) {
     if (native::DetectTarget(cpu).ok()) engines.push_back(In(0, cpu, false));
   }
   int i = 0;
-  for (const Sizes& sizes : std::vector<Sizes>{{260, 300, 256},
-                                               {256, 255, 257},
-                                               {301, 512, 255},
+  for (const Sizes& sizes : std::vector<Sizes>{{260, 700, 456},
+                                               {256, 455, 457},
+                                               {301, 912, 355},
                                                {97, 1000, 333},
                                                {1027, 70, 258},
                                                {64, 64, 4500}}) {
@@ -181,6 +181,26 @@ TEST(Macro, TakesWhatIsLarge) {
     EXPECT_TRUE(IsInBlocks(graph, 0));
     ExpectSame(engines, graph);
     i++;
+  }
+}
+
+// Smaller products have lanes along their rows, however the left operand lies: no element is stored
+// alone, as if the right operand's columns were the rows.
+TEST(Macro, LeavesSmallerProductsToLanesAlongTheirRows) {
+  for (const char* cpu : {"avx512", "avx2"}) {
+    const absl::StatusOr<native::Target> target = native::DetectTarget(cpu);
+    if (!target.ok()) continue;
+    for (const int64_t n : {64, 100, 128, 160, 200, 256}) {
+      for (const bool turned : {false, true}) {
+        SCOPED_TRACE(absl::StrCat(cpu, " ", n, turned));
+        const Graph graph = Product({n, n, n}, kFloat32, turned, false);
+        const absl::StatusOr<loops::Program> program = loops::Lower(graph, target->machine);
+        ASSERT_TRUE(program.ok()) << program.status();
+        const std::string text = loops::ToString(*program);
+        EXPECT_TRUE(absl::StrContains(text, "store 'output 0'["));
+        EXPECT_FALSE(absl::StrContains(text, absl::StrCat(" step ", n, "] "))) << text;
+      }
+    }
   }
 }
 

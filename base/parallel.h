@@ -28,7 +28,7 @@ struct Task {
 // more threads, those that there are do the work.
 absl::Status RunTasks(int threads, const std::vector<Task>& tasks);
 
-// How many threads the machine runs at a time, at least 1.
+// How many threads the machine runs for this process at a time, at least 1.
 int HardwareThreads();
 
 }  // namespace talweg

@@ -240,7 +240,7 @@ absl::StatusOr<RunFunction> CompileGraph(const Graph& graph, const JitOptions& o
   if (tracer.Wants(&Trace::time)) tracer.Show(&Trace::time, times->ToString());
   const auto shared = std::make_shared<const Graph>(graph);
   const auto tables = std::make_shared<const loops::RunTables>(std::move(compiled->tables));
-  const auto pool = std::make_shared<loops::ArenaPool>();
+  const auto pool = std::make_shared<loops::RunPool>();
   return RunFunction([shared, tables, body = std::move(compiled->body),
                       shapes = RunTimeShapes(graph),
                       pool](absl::Span<const Array> inputs, const SymbolValues& symbols,

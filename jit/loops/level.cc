@@ -82,6 +82,15 @@ std::vector<int32_t> BestOrder(const Level& level, const Shape& shape) {
   return order;
 }
 
+Summation SummationOf(const Node& node) {
+  if (node.kind() == Kind::kContract) {
+    const auto& contract = node.As<ContractAttributes>();
+    return {contract.order, contract.lhs_sum};
+  }
+  const auto& reduce = node.As<ReduceAttributes>();
+  return {reduce.order, reduce.axes};
+}
+
 std::optional<Register> Level::RegisterOf(NodeId id) const {
   const auto it = registers_.find(id);
   if (it == registers_.end()) return std::nullopt;
@@ -221,10 +230,7 @@ std::vector<bool> Level::ReadUnderOtherShapes(const Graph& graph) {
 bool Level::MayTakeTurns(const Node& n) const {
   const bool is_contract = n.kind() == Kind::kContract;
   if (!is_contract && (n.kind() != Kind::kReduce || n.op->reduce->place)) return false;
-  const Order order =
-      is_contract ? n.As<ContractAttributes>().order : n.As<ReduceAttributes>().order;
-  const std::vector<int64_t>& axes =
-      is_contract ? n.As<ContractAttributes>().lhs_sum : n.As<ReduceAttributes>().axes;
+  const auto& [order, axes] = SummationOf(n);
   if (order.chains == 1 || axes.size() != 1) return false;
   const Dim terms = node(n.operands[0]).type().shape[static_cast<size_t>(axes[0])];
   if (is_contract && !terms.is_static()) return false;

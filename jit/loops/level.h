@@ -51,6 +51,14 @@ struct Lowering {
 // A sum of many chains and at most so many terms may take one chain after the other.
 inline constexpr int64_t kMostInTurn = 128;
 
+// How a reduction or contraction sums: its order, and the axes of its first operand that it sums
+// over.
+struct Summation {
+  Order order;
+  const std::vector<int64_t>& axes;
+};
+Summation SummationOf(const Node& node);
+
 // A run-time symbol in a graph: its value and what it can not exceed; -1 where nothing says.
 struct Symbol {
   Register value = kNone;

@@ -50,10 +50,9 @@ class Macro {
     fetches_next_ =
         columns_.CanFetch() &&
         is_large(Bytes(level.node(node_.operands[plan.column_operand]).type().shape, dtype_));
-    stores_sums_ = writes_.size() == 1 && writes_[0].id == plan.contract;
     const Dim rows = domain[static_cast<size_t>(plan.row_axis)];
     // Where threads share a panel's tiles, there is none before.
-    delays_ = !stores_sums_ && plan.split != MacroPlan::Split::kRows &&
+    delays_ = !plan.only_sums && plan.split != MacroPlan::Split::kRows &&
               level.LikelyExtent(rows) >= 2 * plan.height;
     if (fetches_ || fetches_next_) parts_ = std::min(plan.terms / kTermsOfPart, kMostParts);
     if (fetches_ || delays_) {
@@ -77,26 +76,19 @@ class Macro {
   // A loop whose body is `inside`, called with its variable.
   template <typename F>
   void Loop(Bound end, int64_t step, F&& inside) {
-    LoopIn({.value = 0}, end, step, inside);
+    Body(b_.OpenFor({.value = 0}, end, step).variable, inside);
   }
   template <typename F>
   void LoopFrom(Register begin, Register end, F&& inside) {
-    LoopIn({.reg = begin}, {.reg = end}, 1, inside);
+    Body(b_.OpenFor({.reg = begin}, {.reg = end}, 1).variable, inside);
   }
-  template <typename F>
-  void LoopIn(Bound begin, Bound end, int64_t step, F&& inside) {
-    const Register variable = b_.OpenFor(begin, end, step).variable;
-    reader_.Open();
-    inside(variable);
-    reader_.Close();
-    b_.CloseFor();
-  }
-
   // The same, shared by threads.
   template <typename F>
   void LoopTogether(Bound end, int64_t step, double cost, F&& inside) {
-    const Register variable =
-        b_.OpenParallel({.value = 0}, end, step, level_.TripCost(cost)).variable;
+    Body(b_.OpenParallel({.value = 0}, end, step, level_.TripCost(cost)).variable, inside);
+  }
+  template <typename F>
+  void Body(Register variable, F&& inside) {
     reader_.Open();
     inside(variable);
     reader_.Close();
@@ -114,18 +106,15 @@ class Macro {
     if (axis == domain_.size()) return Blocks();
     const auto number = static_cast<int32_t>(axis);
     if (number == plan_.column_axis || number == plan_.row_axis) return Outer(axis + 1);
-    if (number == plan_.outer_axis) {
-      const double cost = plan_.VectorWork(Likely(plan_.row_axis), Likely(plan_.column_axis),
-                                           static_cast<double>(plan_.terms));
-      return LoopTogether(level_.ExtentOf(domain_[axis]), 1, cost, [&](Register variable) {
-        at_[axis] = {variable};
-        Outer(axis + 1);
-      });
-    }
-    Loop(level_.ExtentOf(domain_[axis]), 1, [&](Register variable) {
+    const Bound extent = level_.ExtentOf(domain_[axis]);
+    const auto inside = [&](Register variable) {
       at_[axis] = {variable};
       Outer(axis + 1);
-    });
+    };
+    if (number != plan_.outer_axis) return Loop(extent, 1, inside);
+    const double cost = plan_.VectorWork(Likely(plan_.row_axis), Likely(plan_.column_axis),
+                                         static_cast<double>(plan_.terms));
+    LoopTogether(extent, 1, cost, inside);
   }
 
   void Blocks() {
@@ -234,7 +223,7 @@ class Macro {
       for (int64_t at = 0; at < tile; at += line) b_.Prefetch(sums_, sums, tile + at);
     }
     const Registers acc = Kernel(i, j, sums, term);
-    if (!stores_sums_) {
+    if (!plan_.only_sums) {
       Keep(sums, acc);
       if (!delays_) If(is_last_, [&] { Finish(i, j); });
       return;
@@ -483,7 +472,7 @@ class Macro {
   // Whether the result is nothing but the sums; else, whether a tile's rest of the group is
   // computed while the next one is summed. Whether what that needs is fetched, and the next
   // columns.
-  bool stores_sums_ = false, delays_ = false, fetches_ = false, fetches_next_ = false;
+  bool delays_ = false, fetches_ = false, fetches_next_ = false;
   int64_t parts_ = 1;  // of a tile's sum
   // Of columns, to be fetched: in all, and in a part.
   Register pieces_ = kNone, pieces_of_part_ = kNone;

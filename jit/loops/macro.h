@@ -51,6 +51,8 @@ struct MacroPlan {
   // block of rows and of so many columns (a multiple of a tile's) are kept between them.
   int64_t rows = 0, terms = 0, columns = 0;
   bool resumes = false;
+  // Whether the sums are all that is stored, as they are.
+  bool only_sums = false;
   // What threads share.
   enum class Split : uint8_t { kNothing, kOuter, kColumns, kRows } split = Split::kNothing;
   int32_t outer_axis = -1;  // of kOuter

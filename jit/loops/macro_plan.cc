@@ -54,10 +54,10 @@ Stride StrideAt(const Node& node, const Tensor& tensor, size_t operand, int32_t 
 }
 
 // Whether packing repays: what is read again and again does not fit into the second cache, or would
-// be copied anyway. `alone`: nothing follows the sums; else blocks pay earlier, for they do the
+// be copied anyway. `only_sums`: nothing follows them; else blocks pay earlier, for they do the
 // rest of the group beside other sums, and write it out once and not for each register.
 bool Pays(const Machine& machine, double rows, double columns, double terms, int64_t size,
-          bool turned, bool alone) {
+          bool turned, bool only_sums) {
   if (std::min(rows, terms) < kLeast) return false;
   const auto lanes = static_cast<double>(machine.vector_bytes / size);
   if (2 * columns < lanes) return false;
@@ -66,7 +66,7 @@ bool Pays(const Machine& machine, double rows, double columns, double terms, int
   if (turned) return std::min({rows, columns, terms}) >= 2 * kLeast;
   const double all = rows * terms + terms * columns + rows * columns;
   const double l2 = static_cast<double>(machine.l2_bytes) / static_cast<double>(size);
-  if (!alone) return all > l2 / 2;
+  if (!only_sums) return all > l2 / 2;
   // All columns are read for each few rows; rows and results pass by.
   return terms * columns > 3 * l2 / 4 || all > 5 * l2 / 2;
 }
@@ -149,6 +149,7 @@ std::optional<MacroPlan> PlanMacro(Level& level, const Shape& domain,
     plan.contract = id;
   }
   if (plan.contract < 0 || writes.empty()) return std::nullopt;
+  plan.only_sums = writes.size() == 1 && writes[0].id == plan.contract;
   const Node& node = level.node(plan.contract);
   const auto& contract = node.As<ContractAttributes>();
   const DType dtype = node.type().dtype;
@@ -199,8 +200,8 @@ std::optional<MacroPlan> PlanMacro(Level& level, const Shape& domain,
     const bool turned =
         tensor.has_value() && StrideAt(node, *tensor, plan.column_operand, there) != Stride{1};
     const auto number = [](int64_t n) { return static_cast<double>(n); };
-    const bool alone = writes.size() == 1 && writes[0].id == plan.contract;
-    if (!Pays(machine, number(rows), number(columns), number(terms), size, turned, alone)) {
+    if (!Pays(machine, number(rows), number(columns), number(terms), size, turned,
+              plan.only_sums)) {
       return std::nullopt;
     }
   }

@@ -63,10 +63,7 @@ void Nest::PrepareTerms(bool in_turn) {
     if (level_.MayTakeTurns(node) != in_turn) continue;
     if (node.kind() != Kind::kReduce && node.kind() != Kind::kContract) continue;
     const bool is_contract = node.kind() == Kind::kContract;
-    const Order order =
-        is_contract ? node.As<ContractAttributes>().order : node.As<ReduceAttributes>().order;
-    const std::vector<int64_t>& axes =
-        is_contract ? node.As<ContractAttributes>().lhs_sum : node.As<ReduceAttributes>().axes;
+    const auto& [order, axes] = SummationOf(node);
     int64_t most = 1;
     for (int64_t axis : axes) {
       const int64_t bound = level_.BoundOf(ShapeOf(node.operands[0])[static_cast<size_t>(axis)]);

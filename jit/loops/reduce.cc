@@ -60,11 +60,9 @@ Reader::Terms Reader::TermsOf(NodeId id) {
   const Node& node = *terms.node;
   const Node& operand = level_.node(node.operands[0]);
   terms.dtype = operand.type().dtype;
-  terms.order =
-      terms.is_contract() ? node.As<ContractAttributes>().order : node.As<ReduceAttributes>().order;
+  const auto& [order, axes] = SummationOf(node);
+  terms.order = order;
   if (!terms.is_contract()) terms.work = PrologueWork(node.operands[0]);
-  const std::vector<int64_t>& axes = terms.is_contract() ? node.As<ContractAttributes>().lhs_sum
-                                                         : node.As<ReduceAttributes>().axes;
   for (int64_t axis : axes) {
     const Dim dim = operand.type().shape[static_cast<size_t>(axis)];
     terms.extents.push_back(level_.ExtentOf(dim));

@@ -30,30 +30,30 @@ absl::Status OutputError(const Graph& graph, size_t k, absl::string_view what) {
 
 void Run::Free::operator()(std::byte* memory) const { FreeMemory(memory); }
 
-ArenaPool::~ArenaPool() {
+RunPool::~RunPool() {
   FreeMemory(kept_.load());
   delete team_.load();
 }
 
-std::byte* ArenaPool::Take(int64_t bytes) {
+std::byte* RunPool::Take(int64_t bytes) {
   std::byte* const memory = kept_.exchange(nullptr);
   return memory != nullptr ? memory : NewMemory(bytes);
 }
 
-void ArenaPool::Give(std::byte* memory, int64_t bytes) {
+void RunPool::Give(std::byte* memory, int64_t bytes) {
   // What is larger is worth more to others than it saves here.
   constexpr int64_t kMostKept = 32 << 20;
   if (bytes <= kMostKept) memory = kept_.exchange(memory);
   FreeMemory(memory);
 }
 
-std::unique_ptr<Team> ArenaPool::TakeTeam(int threads, int64_t block_bytes) {
+std::unique_ptr<Team> RunPool::TakeTeam(int threads, int64_t block_bytes) {
   std::unique_ptr<Team> kept(team_.exchange(nullptr));
   if (kept != nullptr && kept->threads() == threads && kept->is_here()) return kept;
   return Team::Make(threads, block_bytes);
 }
 
-void ArenaPool::GiveTeam(std::unique_ptr<Team> team) { delete team_.exchange(team.release()); }
+void RunPool::GiveTeam(std::unique_ptr<Team> team) { delete team_.exchange(team.release()); }
 
 Team* Run::team() {
   if (!has_team_) {
@@ -68,7 +68,7 @@ Team* Run::team() {
 }
 
 Run::Run(const RunTables& tables, const Graph& graph, absl::Span<const Array> inputs,
-         const SymbolValues& symbols, const RunOptions& options, ArenaPool* pool)
+         const SymbolValues& symbols, const RunOptions& options, RunPool* pool)
     : tables_(tables),
       graph_(graph),
       inputs_(inputs),

@@ -22,7 +22,7 @@ namespace talweg::loops {
 class Run {
  public:
   Run(const RunTables& tables, const Graph& graph, absl::Span<const Array> inputs,
-      const SymbolValues& symbols, const RunOptions& options, ArenaPool* pool);
+      const SymbolValues& symbols, const RunOptions& options, RunPool* pool);
   Run(const Run&) = delete;
   Run& operator=(const Run&) = delete;
   ~Run();
@@ -76,7 +76,7 @@ class Run {
   absl::InlinedVector<std::byte*, 32> table_;
   absl::InlinedVector<int64_t, 32> bytes_;
   std::vector<Array> outputs_;
-  ArenaPool* const pool_;
+  RunPool* const pool_;
   std::unique_ptr<Team> team_;
   bool has_team_ = false;  // or has asked for one in vain
   // The dynamic buffers by age: their slots, and their memory. There may be more memory than

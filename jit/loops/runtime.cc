@@ -109,7 +109,7 @@ std::vector<RuntimeSymbol> MakeSymbols() {
 absl::StatusOr<std::vector<Array>> RunProgram(const RunTables& tables, const Graph& graph,
                                               const Body& body, absl::Span<const Array> inputs,
                                               const SymbolValues& symbols,
-                                              const RunOptions& options, ArenaPool* pool) {
+                                              const RunOptions& options, RunPool* pool) {
   Run run(tables, graph, inputs, symbols, options, pool);
   return run.Finish(run.Prepare() && body(run.context()));
 }

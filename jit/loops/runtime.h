@@ -41,12 +41,12 @@ using Body = std::function<bool(Context*)>;
 // What the last run of a program left to the next one: its arena, since a run of a microsecond has
 // no time for the allocator, and the threads that helped it (they sleep). Thread-safe; runs at the
 // same time have memory and threads of their own.
-class ArenaPool {
+class RunPool {
  public:
-  ArenaPool() = default;
-  ArenaPool(const ArenaPool&) = delete;
-  ArenaPool& operator=(const ArenaPool&) = delete;
-  ~ArenaPool();
+  RunPool() = default;
+  RunPool(const RunPool&) = delete;
+  RunPool& operator=(const RunPool&) = delete;
+  ~RunPool();
 
   // Memory of so many bytes (the same number each time), aligned to 64; null where there is none.
   std::byte* Take(int64_t bytes);
@@ -67,7 +67,7 @@ class ArenaPool {
 absl::StatusOr<std::vector<Array>> RunProgram(const RunTables& tables, const Graph& graph,
                                               const Body& body, absl::Span<const Array> inputs,
                                               const SymbolValues& symbols,
-                                              const RunOptions& options, ArenaPool* pool = nullptr);
+                                              const RunOptions& options, RunPool* pool = nullptr);
 
 // The functions that generated code calls, besides those of the C library. Those that return int32
 // return 0 where the run has to end.

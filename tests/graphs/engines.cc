@@ -253,6 +253,18 @@ absl::Span<const NamedEngine> PassVariants() {
   return variants;
 }
 
+std::vector<NamedEngine> EnginesOfEachProcessor() {
+  std::vector<NamedEngine> engines = {MainEngines()[0]};
+  for (const char* cpu : {"avx512", "avx2", "x86-64"}) {
+    if (!native::DetectTarget(cpu).ok()) continue;
+    for (const bool evaluate : {true, false}) {
+      engines.push_back(JitAs(absl::StrCat(evaluate ? "the evaluator for " : "the JIT for ", cpu),
+                              {.cpu = cpu, .evaluate = evaluate}));
+    }
+  }
+  return engines;
+}
+
 const std::vector<NamedEngine>& AllEngines() {
   static const auto& all = *[] {
     auto* engines = new std::vector<NamedEngine>;

@@ -31,6 +31,9 @@ absl::Span<const NamedEngine> CodeVariants();
 absl::Span<const NamedEngine> PassVariants();
 // All of them.
 const std::vector<NamedEngine>& AllEngines();
+// The interpreter, and the loop evaluator and the JIT for each processor that this machine can
+// stand for, with what they make verified. For tests of the lowering alone.
+std::vector<NamedEngine> EnginesOfEachProcessor();
 
 // The engines by which a graph is judged: the main ones, one code variant and one pass variant, as
 // a hash of its text picks them, so that a run over many graphs has them all. With TALWEG_ENGINES

@@ -10,8 +10,6 @@
 #include "autodiff/gradient.h"
 #include "gtest/gtest.h"
 #include "interpreter/interpreter.h"
-#include "jit/jit.h"
-#include "jit/llvm/host.h"
 #include "jit/loops/instances.h"
 #include "talweg.h"
 #include "tests/graphs/engines.h"
@@ -21,20 +19,6 @@ namespace talweg {
 namespace {
 
 constexpr loops::Machine kMachine = {.vector_bytes = 64};
-
-std::vector<NamedEngine> Engines() {
-  std::vector<NamedEngine> engines = {{"the interpreter", Interpret}};
-  for (const char* cpu : {"avx512", "avx2", "x86-64"}) {
-    if (!native::DetectTarget(cpu).ok()) continue;
-    for (const bool evaluate : {true, false}) {
-      JitOptions options = {.cpu = cpu, .cache = "off", .evaluate = evaluate};
-      options.verify = true;
-      engines.push_back({absl::StrCat(evaluate ? "the evaluator for " : "the JIT for ", cpu),
-                         [options](const Graph& graph) { return Jit(graph, options); }});
-    }
-  }
-  return engines;
-}
 
 Value Product(const Value& a, const Value& b) {
   return Contract(a, b, {.lhs_sum = {1}, .rhs_sum = {0}});
@@ -49,9 +33,10 @@ Graph Step(DType dtype, int64_t units) {
   const Value logits = Product(Relu(Product(x, w) + b), v) + c;
   const Value loss = Mean(CategoricalCrossEntropyFromLogits(y, logits));
   const std::vector<Value> parameters = {w, b, v, c};
+  const std::vector<Value> gradients = Gradient(loss, parameters);
   std::vector<Value> outputs = {loss};
   for (size_t i = 0; i < parameters.size(); i++) {
-    outputs.push_back(parameters[i] - Gradient(loss, parameters)[i]);
+    outputs.push_back(parameters[i] - gradients[i]);
   }
   return *t.Finish(outputs);
 }
@@ -87,7 +72,8 @@ TEST(Instances, HaveTheBitsOfEachAlone) {
         const auto many = Batch(Step(dtype, units), {"w", "b", "v", "c", "x"}, instances);
         ASSERT_TRUE(many.ok()) << many.status();
         const int64_t rows = 1 + (instances * 5 + units) % 37;
-        const auto ran = RunOnEngines(Engines(), many->graph, RandomInputs(many->graph, 7, rows));
+        const auto ran =
+            RunOnEngines(EnginesOfEachProcessor(), many->graph, RandomInputs(many->graph, 7, rows));
         EXPECT_TRUE(ran.ok()) << ran.status();
       }
     }

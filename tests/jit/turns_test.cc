@@ -8,9 +8,6 @@
 #include "absl/strings/str_cat.h"
 #include "graph/tape.h"
 #include "gtest/gtest.h"
-#include "interpreter/interpreter.h"
-#include "jit/jit.h"
-#include "jit/llvm/host.h"
 #include "jit/loops/lower.h"
 #include "jit/loops/print.h"
 #include "talweg.h"
@@ -20,22 +17,8 @@
 namespace talweg {
 namespace {
 
-std::vector<NamedEngine> Engines() {
-  std::vector<NamedEngine> engines = {{"the interpreter", Interpret}};
-  for (const char* cpu : {"avx512", "avx2", "x86-64"}) {
-    if (!native::DetectTarget(cpu).ok()) continue;
-    for (const bool evaluate : {true, false}) {
-      JitOptions options = {.cpu = cpu, .cache = "off", .evaluate = evaluate};
-      options.verify = true;
-      engines.push_back({absl::StrCat(evaluate ? "the evaluator for " : "the JIT for ", cpu),
-                         [options](const Graph& graph) { return Jit(graph, options); }});
-    }
-  }
-  return engines;
-}
-
 void ExpectSame(const Graph& graph, int64_t rows = 1) {
-  const auto ran = RunOnEngines(Engines(), graph, RandomInputs(graph, 7, rows));
+  const auto ran = RunOnEngines(EnginesOfEachProcessor(), graph, RandomInputs(graph, 7, rows));
   EXPECT_TRUE(ran.ok()) << ran.status();
 }
 
@@ -125,7 +108,7 @@ TEST(Turns, ReadNoRowsThatAreNotThere) {
         .seed = 1};
     training.evaluate_batch = chunk;
     std::vector<double> losses;
-    for (const NamedEngine& engine : Engines()) {
+    for (const NamedEngine& engine : EnginesOfEachProcessor()) {
       const auto fitted = Fit(engine.make, training, parts->train, parts->test);
       ASSERT_TRUE(fitted.ok()) << engine.name << ": " << fitted.status();
       losses.push_back(fitted->history.last("val_loss"));

@@ -88,11 +88,11 @@ TEST(RunProgram, SaysHowMuchMemoryAnArenaTakes) {
                 "the largest: matmul: float32[2,2] x float32[2,2] (model.cc:14)"));
 }
 
-TEST(ArenaPool, LendsTheSameArenaToOneRunAfterAnother) {
+TEST(RunPool, LendsTheSameArenaToOneRunAfterAnother) {
   Harness h({}, {});
   h.Arena("scratch", kFloat32, 100);
   const Program& program = h.Take();
-  ArenaPool pool;
+  RunPool pool;
   std::vector<std::byte*> seen;
   const auto run = [&](const Body& body) {
     EXPECT_TRUE(RunProgram(program, h.graph, body, {}, {}, {}, &pool).ok());

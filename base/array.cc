@@ -81,8 +81,8 @@ absl::StatusOr<Array> Array::Unwritten(DType dtype, absl::Span<const int64_t> di
   auto storage = Allocate(bytes);
   if (storage == nullptr) return NoMemory(bytes, dtype, dims);
 #ifndef NDEBUG
-  // Who relies on zeros is to be seen.
-  std::memset(storage.get(), 0xa5, static_cast<size_t>(bytes));
+  // Who relies on zeros is to be seen. A bool has no other values than these two.
+  std::memset(storage.get(), dtype == kBool ? 1 : 0xa5, static_cast<size_t>(bytes));
 #endif
   return Array(dtype, Dims(dims.begin(), dims.end()), *size, std::move(storage));
 }

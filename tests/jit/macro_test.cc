@@ -16,7 +16,6 @@
 #include "jit/llvm/host.h"
 #include "jit/loops/lower.h"
 #include "jit/loops/print.h"
-#include "jit/passes/pipeline.h"
 #include "talweg.h"
 #include "tests/graphs/engines.h"
 #include "tests/graphs/random_graph.h"
@@ -262,38 +261,6 @@ TEST(Macro, TrainsToTheSameBits) {
     EXPECT_TRUE(IsInBlocks(*graph, 4));
     ExpectSame(Engines(), *graph);
   }
-}
-
-// The optimizer's update is computed from the sums of the gradient. Were a gradient stored, there
-// would be a buffer of its size that no state and no packed operand lies in.
-TEST(Macro, StoresNoGradientOfAWeight) {
-  const absl::StatusOr<native::Target> target = native::DetectTarget("avx2");
-  if (!target.ok()) GTEST_SKIP() << target.status();
-  Training training = SmallTraining(Sgd({.momentum = 0.9}));
-  training.model = [](Scope& s, Value x) {
-    return Dense(s, "output", Relu(Dense(s, "hidden", x, 301, HeUniform())), 3);
-  };
-  training.batch = 500;
-  const DataTypes types = {{kFloat32, {203}}, {kFloat32, {3}}};
-  const auto plan = PlanTraining(training, types, false);
-  ASSERT_TRUE(plan.ok()) << plan.status();
-  const absl::StatusOr<Graph> graph = FitGraph(training, *plan, types, 500, 0);
-  ASSERT_TRUE(graph.ok()) << graph.status();
-  const absl::StatusOr<Graph> passed = passes::RunPasses(*graph);
-  ASSERT_TRUE(passed.ok()) << passed.status();
-  const absl::StatusOr<loops::Program> program = loops::Lower(*passed, target->machine);
-  ASSERT_TRUE(program.ok()) << program.status();
-  int packed = 0;
-  for (const loops::Buffer& buffer : program->buffers) {
-    packed += absl::StartsWith(buffer.name, "packed") ? 1 : 0;
-    if (buffer.home != loops::Buffer::Home::kArena || buffer.dtype != kFloat32) continue;
-    if (absl::StartsWith(buffer.name, "packed") || absl::StartsWith(buffer.name, "carried")) {
-      continue;
-    }
-    // Weights and velocities are 203 x 301 (with rounded rows), samples 500 x 203 and 500 x 301.
-    EXPECT_FALSE(buffer.elements >= 203 * 301 && buffer.elements < 500 * 203) << buffer.name;
-  }
-  EXPECT_GE(packed, 4);
 }
 
 }  // namespace

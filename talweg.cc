@@ -46,13 +46,13 @@ absl::StatusOr<Fitted> Fit(const Training& training, const Dataset& train,
 }
 
 absl::StatusOr<Scores> Evaluate(const Training& training, const NamedArrays& parameters,
-                                const Dataset& data) {
-  return Evaluate(DefaultEngine(), training, parameters, data);
+                                const Dataset& data, int threads) {
+  return Evaluate(DefaultEngine(), training, parameters, data, threads);
 }
 
 absl::StatusOr<Array> Predict(const Training& training, const NamedArrays& parameters,
-                              const Array& inputs) {
-  return Predict(DefaultEngine(), training, parameters, inputs);
+                              const Array& inputs, int threads) {
+  return Predict(DefaultEngine(), training, parameters, inputs, threads);
 }
 
 absl::StatusOr<NamedArrays> InitialParameters(const Training& training, const Dataset& data) {

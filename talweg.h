@@ -84,9 +84,9 @@ absl::StatusOr<Step> CompileStep(const Tape& tape, absl::Span<const Carry> carri
 absl::StatusOr<Fitted> Fit(const Training& training, const Dataset& train,
                            const Dataset& validation = {}, const FitOptions& options = {});
 absl::StatusOr<Scores> Evaluate(const Training& training, const NamedArrays& parameters,
-                                const Dataset& data);
+                                const Dataset& data, int threads = 0);
 absl::StatusOr<Array> Predict(const Training& training, const NamedArrays& parameters,
-                              const Array& inputs);
+                              const Array& inputs, int threads = 0);
 absl::StatusOr<NamedArrays> InitialParameters(const Training& training, const Dataset& data);
 
 // Sweep of train/sweep.h on the default engine.

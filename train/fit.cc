@@ -42,7 +42,7 @@ absl::StatusOr<Fitted> Fit(const Engine& engine, const Training& training, const
 }
 
 absl::StatusOr<Scores> Evaluate(const Engine& engine, const Training& training,
-                                const NamedArrays& parameters, const Dataset& data) {
+                                const NamedArrays& parameters, const Dataset& data, int threads) {
   const absl::StatusOr<Dataset> prepared = Prepare(data, training.dtype, "data");
   if (!prepared.ok()) return prepared.status();
   const DataTypes types = TypesOf(*prepared);
@@ -67,7 +67,8 @@ absl::StatusOr<Scores> Evaluate(const Engine& engine, const Training& training,
     if (!chunk.ok()) return chunk.status();
     inputs["inputs"] = chunk->inputs;
     inputs["targets"] = chunk->targets;
-    const absl::StatusOr<std::vector<Array>> outputs = executable->Run(inputs);
+    const absl::StatusOr<std::vector<Array>> outputs =
+        executable->Run(inputs, {.threads = threads});
     if (!outputs.ok()) return outputs.status();
     for (size_t i = 0; i < sums.size(); i++) sums[i] += (*outputs)[i].At(0);
   }
@@ -79,7 +80,7 @@ absl::StatusOr<Scores> Evaluate(const Engine& engine, const Training& training,
 }
 
 absl::StatusOr<Array> Predict(const Engine& engine, const Training& training,
-                              const NamedArrays& parameters, const Array& inputs) {
+                              const NamedArrays& parameters, const Array& inputs, int threads) {
   if (inputs.rank() == 0) return absl::InvalidArgumentError("inputs: a scalar has no rows");
   const absl::StatusOr<Array> cast =
       IsFloat(inputs.dtype()) ? inputs.Cast(training.dtype) : absl::StatusOr<Array>(inputs);
@@ -97,7 +98,7 @@ absl::StatusOr<Array> Predict(const Engine& engine, const Training& training,
   if (!executable.ok()) return executable.status();
   NamedArrays arguments = {{"inputs", *cast}};
   for (const auto& [name, array] : *matched) arguments[absl::StrCat("parameter/", name)] = array;
-  absl::StatusOr<std::vector<Array>> outputs = executable->Run(arguments);
+  absl::StatusOr<std::vector<Array>> outputs = executable->Run(arguments, {.threads = threads});
   if (!outputs.ok()) return outputs.status();
   return std::move(outputs->front());
 }

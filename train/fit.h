@@ -56,13 +56,14 @@ using Scores = std::map<std::string, double>;
 absl::StatusOr<Fitted> Fit(const Engine& engine, const Training& training, const Dataset& train,
                            const Dataset& validation = {}, const FitOptions& options = {});
 
-// The loss and the metrics of these parameters on a data set.
+// The loss and the metrics of these parameters on a data set; `threads` as FitOptions has it.
 absl::StatusOr<Scores> Evaluate(const Engine& engine, const Training& training,
-                                const NamedArrays& parameters, const Dataset& data);
+                                const NamedArrays& parameters, const Dataset& data,
+                                int threads = 0);
 
 // The model's outputs [n, ...] for inputs [n, ...], n from 0 up.
 absl::StatusOr<Array> Predict(const Engine& engine, const Training& training,
-                              const NamedArrays& parameters, const Array& inputs);
+                              const NamedArrays& parameters, const Array& inputs, int threads = 0);
 
 // The parameters that Fit would start from.
 absl::StatusOr<NamedArrays> InitialParameters(const Engine& engine, const Training& training,

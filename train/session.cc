@@ -52,7 +52,9 @@ absl::StatusOr<NamedArrays> MakeInitialParameters(const Engine& engine, const Tr
 
 absl::StatusOr<NamedArrays> RunInitialParameters(const Executable& executable, int64_t seed,
                                                  const TrainingPlan& plan) {
-  absl::StatusOr<std::vector<Array>> values = executable.Run({{"seed", Array(seed)}});
+  // Draws are not shared by threads; and a sweep's fits have one each.
+  absl::StatusOr<std::vector<Array>> values =
+      executable.Run({{"seed", Array(seed)}}, {.threads = 1});
   if (!values.ok()) return values.status();
   NamedArrays parameters;
   for (size_t i = 0; i < values->size(); i++) {

@@ -194,7 +194,7 @@ absl::Status RunLanes(const SweepGroup& group, absl::Span<const FitKit* const> k
     const absl::StatusOr<Array> seeds = input("seed", seed);
     if (!seeds.ok()) return seeds.status();
     absl::StatusOr<std::vector<Array>> made =
-        group.many_initial->executable->Run({{"seed", *seeds}});
+        group.many_initial->executable->Run({{"seed", *seeds}}, {.threads = 1});
     if (!made.ok()) return made.status();
     first = *std::move(made);
   } else {

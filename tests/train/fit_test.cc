@@ -1,6 +1,7 @@
 #include "train/fit.h"
 
 #include <cmath>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,7 @@
 namespace talweg {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 TrainTest Data(int64_t samples = 300, int64_t train = 200) {
@@ -204,6 +206,31 @@ TEST_P(FitOn, EvaluateAndPredictAgreeWithTheHistory) {
     ASSERT_TRUE(here.ok()) << here.status();
     EXPECT_EQ(*here, *Evaluate(Interpret, training, fitted->parameters, some)) << samples;
   }
+}
+
+// Runs graphs as the interpreter does, and notes how many threads it may use.
+Engine Noting(std::vector<int>& threads) {
+  return [&threads](const Graph& graph) -> absl::StatusOr<Executable> {
+    absl::StatusOr<Executable> inner = Interpret(graph);
+    if (!inner.ok()) return inner;
+    return Executable(std::make_shared<const Graph>(graph),
+                      [&threads, inner = *inner](absl::Span<const Array> inputs,
+                                                 const SymbolValues&, const RunOptions& options) {
+                        threads.push_back(options.threads);
+                        return inner.Call(inputs, options);
+                      });
+  };
+}
+
+TEST(Fit, AllButTheInitialParametersHasTheThreadsThatWereAskedFor) {
+  std::vector<int> threads;
+  const Engine engine = Noting(threads);
+  const TrainTest data = Data();
+  const auto fitted = Fit(engine, Small(), data.train, data.test, {.threads = 3});
+  ASSERT_TRUE(fitted.ok()) << fitted.status();
+  EXPECT_TRUE(Evaluate(engine, Small(), fitted->parameters, data.test, 3).ok());
+  EXPECT_TRUE(Predict(engine, Small(), fitted->parameters, data.test.inputs, 3).ok());
+  EXPECT_THAT(threads, ElementsAre(1, 3, 3, 3));
 }
 
 TEST_P(FitOn, StopsEarlyAndPutsTheBestWeightsBack) {

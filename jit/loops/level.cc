@@ -169,6 +169,7 @@ Tensor Level::NewTensor(const Type& type, const std::string& name, std::vector<i
   Register reg = kNone;
   bool dynamic = false, rounded = false;
   int32_t wide_axes = 0;
+  const bool has_rows = absl::c_count_if(type.shape, [](Dim d) { return d != Dim(1); }) > 1;
   for (size_t i = order.size(); i-- > 0;) {
     const auto axis = static_cast<size_t>(order[i]);
     const Dim dim = type.shape[axis];
@@ -183,6 +184,12 @@ Tensor Level::NewTensor(const Type& type, const std::string& name, std::vector<i
       const int64_t whole = RoundUp(extent, lanes);
       if (wide_axes == 1 && !exact && extent >= lanes && 3 * (whole - extent) <= extent) {
         extent = whole;
+        rounded = true;
+      }
+      const int64_t far = lowering_.options.block > 0 ? 32 : Machine::kSetsBytes;
+      const int64_t bytes = extent * SizeOf(type.dtype);
+      if (wide_axes == 1 && !exact && has_rows && bytes % far == 0) {
+        extent += Machine::kLineBytes / SizeOf(type.dtype);
         rounded = true;
       }
       elements = Product(elements, extent);

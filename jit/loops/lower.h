@@ -11,7 +11,8 @@ namespace talweg::loops {
 struct LowerOptions {
   bool fuse = true;
   // Contractions are cut into blocks of about so many rows, columns and terms, however small they
-  // are; 0: those that are large, as the caches want it (macro.h). For tests.
+  // are, and rows of few bytes are parted as long ones are (Machine::kSetsBytes); 0: those that
+  // are large, as the caches want it (macro.h). For tests.
   int64_t block = 0;
   // Whatever may be done by several threads is, however little it is. For tests.
   bool split = false;

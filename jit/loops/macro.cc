@@ -219,7 +219,8 @@ class Macro {
     const Register sums = SumsOf(i, j);
     if (plan_.resumes) {
       // The next tile's.
-      const int64_t line = kLineBytes / SizeOf(dtype_), tile = plan_.width() * plan_.height;
+      const int64_t line = Machine::kLineBytes / SizeOf(dtype_),
+                    tile = plan_.width() * plan_.height;
       for (int64_t at = 0; at < tile; at += line) b_.Prefetch(sums_, sums, tile + at);
     }
     const Registers acc = Kernel(i, j, sums, term);
@@ -280,7 +281,7 @@ class Macro {
       point.at[static_cast<size_t>(plan_.column_axis)] = {b_.Add(column_, j)};
       for (const Tensor& tensor : touched_) {
         const Register first = reader_.Place(tensor, PointIn(b_, tensor.shape, point));
-        const int64_t per_line = kLineBytes / SizeOf(tensor.dtype);
+        const int64_t per_line = Machine::kLineBytes / SizeOf(tensor.dtype);
         for (int64_t at = 0; at < plan_.width(); at += per_line) {
           b_.Prefetch(tensor.buffer, first, tensor.offset + at);
         }

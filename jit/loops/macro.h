@@ -72,9 +72,6 @@ std::optional<MacroPlan> PlanMacro(Level& level, const Shape& domain,
 void EmitMacro(Level& level, const MacroPlan& plan, const Shape& domain,
                absl::Span<const NodeId> members, absl::Span<const Target> writes, Reader& reader);
 
-// Of memory, as caches take it.
-inline constexpr int64_t kLineBytes = 64;
-
 // What is left of an extent from `at` on, a multiple of `block`; but not more than that.
 Bound AtMost(Builder& b, Bound extent, Register at, int64_t block);
 Register InRegister(Builder& b, Bound bound);

@@ -170,12 +170,12 @@ void Packer::PackTogether(const Block& block, const Indices& at) {
 Register Packer::PiecesOf(Bound terms) {
   const Register all = InRegister(b_, terms);
   if (!terms_are_close_) return all;
-  const int64_t piece = kLinesOfPiece * kLineBytes / SizeOf(tensor_->dtype);
+  const int64_t piece = kLinesOfPiece * Machine::kLineBytes / SizeOf(tensor_->dtype);
   return b_.Times(b_.Quotient(b_.Plus(all, piece - 1), piece), tile_);
 }
 
 void Packer::Fetch(const Block& block, const Indices& at, Register piece) {
-  const int64_t line = kLineBytes / SizeOf(tensor_->dtype);
+  const int64_t line = Machine::kLineBytes / SizeOf(tensor_->dtype);
   Register place = block.first, term = b_.Add(block.term, piece);
   int64_t elements = tile_;
   if (terms_are_close_) {

@@ -1,0 +1,59 @@
+// Values whose rows would lie a multiple of 2 KiB apart, and so in few sets of the caches: between
+// them lies a line that nobody reads (Level::NewTensor).
+
+#include <algorithm>
+#include <cstdint>
+
+#include "absl/strings/str_cat.h"
+#include "gtest/gtest.h"
+#include "jit/loops/lower.h"
+#include "talweg.h"
+#include "tests/graphs/engines.h"
+#include "tests/graphs/random_graph.h"
+
+namespace talweg {
+namespace {
+
+// A loop carries a matrix, which is read along its rows, across them, turned, backwards, and as an
+// operand of a product.
+Graph ReadInAllWays(DType dtype, int64_t columns) {
+  Tape t;
+  const Value x = t.Input("x", dtype, {5, columns}), w = t.Input("w", dtype, {columns, 3});
+  const LoopResult loop = Loop(t, {.trips = 3, .carried = {x}}, [&](LoopBody& body) -> LoopStep {
+    const Value y = body.carried[0];
+    const Value next = Tanh(y - Mean(y, {1}, Keep::kYes) + 0.5 * Reverse(y, {1}));
+    return {.carried = {next}, .stacked = {Sum(y, {0}), ArgMax(y, 1), Less(y, next)}};
+  });
+  const Value y = loop.carried[0];
+  return *t.Finish({y, Transpose(y), MatMul(Sqrt(y * y + 1), w), Sum(y), Slice(y, 1, 3, columns, 7),
+                    loop.stacked[0], loop.stacked[1], loop.stacked[2]});
+}
+
+TEST(Rows, ThatLieFarApartAreParted) {
+  const loops::Machine machine{.vector_bytes = 32};
+  const auto elements = [&](const Graph& g) {
+    const absl::StatusOr<loops::Program> program = loops::Lower(g, machine);
+    EXPECT_TRUE(program.ok()) << program.status();
+    int64_t most = 0;
+    for (const loops::Buffer& buffer : program->buffers) {
+      if (buffer.home == loops::Buffer::Home::kArena) most = std::max(most, buffer.elements);
+    }
+    return most;
+  };
+  EXPECT_EQ(elements(ReadInAllWays(kFloat32, 1024)) - elements(ReadInAllWays(kFloat32, 1016)),
+            5 * (8 + 16));
+}
+
+TEST(Rows, GiveTheSameBits) {
+  for (const DType dtype : {kFloat32, kFloat64}) {
+    for (const int64_t columns : {256, 512, 1024, 1008}) {
+      SCOPED_TRACE(absl::StrCat(Name(dtype), " ", columns));
+      const Graph graph = ReadInAllWays(dtype, columns);
+      const auto ran = RunOnEngines(AllEngines(), graph, RandomInputs(graph, 7, 1));
+      EXPECT_TRUE(ran.ok()) << ran.status();
+    }
+  }
+}
+
+}  // namespace
+}  // namespace talweg

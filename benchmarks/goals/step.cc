@@ -5,6 +5,7 @@
 
 #include "benchmarks/common/calls.h"
 #include "benchmarks/common/tutorial.h"
+#include "jit/peak.h"
 
 namespace {
 
@@ -18,8 +19,11 @@ absl::Status Measure(const TrainTest& data) {
   const absl::StatusOr<bench::Call> updates =
       bench::Updates(JitEngine(), bench::TutorialTraining(), data.train, 3200);
   if (!updates.ok()) return updates.status();
+  const absl::StatusOr<double> peak = MeasurePeak("native");
+  if (!peak.ok()) return peak.status();
   const absl::StatusOr<double> seconds = bench::BestSeconds(*updates, 20);
   if (!seconds.ok()) return seconds.status();
+  std::printf("fma_gflops %.3f\n", *peak);
   std::printf("update_us %.5f gflops %.3f\n", *seconds / 3200 * 1e6,
               kFlop * 3200 / *seconds * 1e-9);
   return absl::OkStatus();

@@ -28,8 +28,10 @@ const Engine& DefaultEngine() {
 absl::StatusOr<Executable> Compile(const Tape& tape, absl::Span<const Value> outputs) {
   const absl::StatusOr<Graph> graph = tape.Finish(outputs);
   if (!graph.ok()) return graph.status();
-  return DefaultEngine()(*graph);
+  return Compile(*graph);
 }
+
+absl::StatusOr<Executable> Compile(const Graph& graph) { return DefaultEngine()(graph); }
 
 absl::StatusOr<Step> CompileStep(const Tape& tape, absl::Span<const Carry> carried,
                                  absl::Span<const Value> outputs) {
@@ -63,6 +65,12 @@ absl::StatusOr<SweepResult> Sweep(const Training& training, const std::vector<Sw
                                   const Dataset& train, const Dataset& validation,
                                   const SweepOptions& options) {
   return Sweep(DefaultEngine(), training, axes, train, validation, options);
+}
+
+absl::StatusOr<SweepResult> Sweep(const std::vector<Training>& trainings,
+                                  const std::vector<SweepAxis>& axes, const Dataset& train,
+                                  const Dataset& validation, const SweepOptions& options) {
+  return Sweep(DefaultEngine(), trainings, axes, train, validation, options);
 }
 
 }  // namespace talweg

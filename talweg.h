@@ -74,6 +74,8 @@ const Engine& DefaultEngine();
 
 // The graph of these outputs, ready to run. Errors: whatever went wrong while the graph was built.
 absl::StatusOr<Executable> Compile(const Tape& tape, absl::Span<const Value> outputs);
+// A graph that is there already: from a text, or of many instances (autodiff/batch.h).
+absl::StatusOr<Executable> Compile(const Graph& graph);
 
 // The graph of these outputs as a step that goes from state to state (graph/step.h), for a training
 // loop of one's own.
@@ -93,6 +95,9 @@ absl::StatusOr<NamedArrays> InitialParameters(const Training& training, const Da
 absl::StatusOr<SweepResult> Sweep(const Training& training, const std::vector<SweepAxis>& axes,
                                   const Dataset& train, const Dataset& validation = {},
                                   const SweepOptions& options = {});
+absl::StatusOr<SweepResult> Sweep(const std::vector<Training>& trainings,
+                                  const std::vector<SweepAxis>& axes, const Dataset& train,
+                                  const Dataset& validation = {}, const SweepOptions& options = {});
 
 }  // namespace talweg
 

@@ -47,8 +47,8 @@ struct BlobsOptions {
 // targets int32 [samples], the number of the center. The same numbers, bit for bit, that
 // sklearn.datasets.make_blobs of scikit-learn 1.2 makes from the same settings.
 //
-//   absl::StatusOr<Dataset> blobs = Blobs({.samples = 1000, .centers = 3, .cluster_std = 2, .seed =
-//   2});
+//   absl::StatusOr<Dataset> blobs =
+//       Blobs({.samples = 1000, .centers = 3, .cluster_std = 2, .seed = 2});
 //
 // Errors: no or negative samples, centers or features; a standard deviation or center that is not
 // finite, or the former negative; lists whose lengths differ from the number of centers; more

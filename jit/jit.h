@@ -25,7 +25,8 @@ struct JitOptions {
   // Passes to leave out, by name (jit/passes/pipeline.h); "all" leaves out every one.
   std::vector<std::string> without = {};
   // Where compiled code is kept for the next process: a folder, "off", or empty: what the
-  // environment says (jit/llvm/cache.h). A cache that cannot be used costs time, and nothing else.
+  // environment says (jit/llvm/cache_folder.h). A cache that cannot be used costs time, and nothing
+  // else.
   std::string cache = "";
   // Runs the loop IR without LLVM, slowly and with every access to memory checked.
   bool evaluate = false;

@@ -19,11 +19,11 @@ namespace talweg {
 // that captures nothing:
 //
 //   constexpr auto kSquare = [](auto x) { return x * x; };
+//   constexpr auto kByX = [](const Value* x, const Value&, const Value& dy) {
+//     return dy * 2 * x[0];
+//   };
 //   constinit const MapRule kSquareRule =
-//       MakeMap<1, MapTypes::kNumbers>(kSquare, {[](const Value* x, const Value&, const Value& dy)
-//       {
-//         return dy * 2 * x[0];
-//       }}, {.keeps_zero = true});
+//       MakeMap<1, MapTypes::kNumbers>(kSquare, {kByX}, {.keeps_zero = true});
 //   constinit const Op kSquareOp{"square", "x * x", Kind::kMap, InferMap, &kSquareRule};
 //
 // The templates below instantiate the formula in the forms that a MapRule holds.

@@ -13,7 +13,7 @@
 namespace talweg {
 
 // What neural networks are made of, as compositions of the ops of this folder: nothing here is
-// known to an engine, a pass or a derivative. Layers with parameters are in train/scope.h; these
+// known to an engine, a pass or a derivative. Layers with parameters are in train/layers.h; these
 // are the formulas behind them.
 //
 //   Value h = Elu(Linear(x, kernel, bias));

@@ -14,7 +14,8 @@ namespace talweg {
 //   Value noise = RandomNormal(FoldIn(key, step), kFloat32, {kRows, 50});
 //
 // The generator is Philox4x32-10 (Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy as
-// 1, 2, 3", SC 2011) with the 64-bit key; element i takes its bits from counter i / n.
+// 1, 2, 3", SC 2011) with the 64-bit key, and with a stream in its counter. Of uniform numbers
+// element i takes its bits from block i / 4 (float32) or i / 2 (float64).
 
 extern const Op kRandomUniformOp;
 extern const Op kRandomKeysOp;

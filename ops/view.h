@@ -12,8 +12,7 @@ namespace talweg {
 // Ops that move elements and compute nothing. All but Reshape and Concat are one op, `view`: an
 // affine map from the indices of the result to those of the operand (AxisMap in
 // graph/attributes.h), for which engines, derivatives and passes have one rule. Axes may be
-// negative
-// (-1 is the last). Errors go to the tape.
+// negative: -1 is the last. Errors go to the tape.
 
 extern const Op kViewOp;
 extern const Op kReshapeOp;
@@ -46,10 +45,11 @@ Value Pad(Arg x, const std::vector<std::pair<int64_t, int64_t>>& before_after, d
 // visit it in reverse.
 Value Reverse(Arg x, std::vector<int64_t> axes);
 
-// The sliding windows along an axis: the axis gets the extent (n - (size-1) * dilation - 1) /
-// stride
-// + 1, and a new axis of extent `size` follows it: result[.., i, w, ..] = x[.., i * stride +
-// w * dilation, ..]. What convolutions and pooling are made of (im2col).
+// The sliding windows along an axis, what convolutions and pooling are made of (im2col). The axis
+// gets the extent (n - (size - 1) * dilation - 1) / stride + 1, and one of extent `size` follows it:
+//
+//   result[.., i, w, ..] = x[.., i * stride + w * dilation, ..]
+//
 Value Window(Arg x, int64_t axis, int64_t size, int64_t stride = 1, int64_t dilation = 1);
 
 // x with a new axis of extent 1 before `axis`; ExpandDims(x, -1) appends one.

@@ -28,8 +28,9 @@ Adjustment LearningRateScheduler(Schedule schedule);
 // Reduces the rate where the monitored metric stops improving. At each epoch's end:
 //
 //   if cooldown_counter > 0:   cooldown_counter -= 1, wait = 0
-//   if current < best - min_delta (mode max: current > best + min_delta):   best = current, wait =
-//   0 else if cooldown_counter is 0:
+//   if current < best - min_delta (mode max: current > best + min_delta):
+//     best = current, wait = 0
+//   else if cooldown_counter is 0:
 //     wait += 1
 //     if wait >= patience and rate > min_lr:
 //       rate = max(rate factor, min_lr), cooldown_counter = cooldown, wait = 0
@@ -50,8 +51,10 @@ Adjustment ReduceLROnPlateau(const PlateauOptions& options = {});
 
 // Stops the training where the monitored metric stops improving. At each epoch's end:
 //
-//   if current + min_delta < best (mode max: current - min_delta > best):   best = current, wait =
-//   0 else:   wait += 1, and if wait >= patience: stop
+//   if current + min_delta < best (mode max: current - min_delta > best):
+//     best = current, wait = 0
+//   else:
+//     wait += 1, and if wait >= patience: stop
 //
 // So a patience of 0 acts as 1 does. `best` starts as the baseline, if there is one, else as the
 // worst possible. With restore_best_weights the parameters become those of the best epoch, but only

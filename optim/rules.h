@@ -20,8 +20,8 @@ namespace talweg {
 //   AdamW Lion                                        are those of their papers as PyTorch and the
 //                                                     authors' code run them
 //
-// What other libraries mean by a name that is taken gets that library's name in front (TorchSgd,
-// Keras3RmsProp, ...), and never a flag of the rule above.
+// What other libraries mean by a name that is taken would get that library's name in front, and
+// never be a flag of the rule above.
 //
 // In the formulas: p parameter, g gradient, lr the rate after the decay, t = 1, 2, ... the number
 // of this update, e epsilon; state is 0 at first. `decay`, `clipnorm` and `clipvalue` are as in

@@ -50,7 +50,7 @@ class Run {
   virtual void Fail(absl::Status status) const = 0;
 };
 
-// Something of the user's that watches a training on the host. Overload what is of interest:
+// Something of the user's that watches a training on the host. Override what is of interest:
 //
 //   struct LearningRateMonitor : Callback {
 //     std::vector<double> rates;

@@ -11,9 +11,9 @@
 namespace talweg {
 
 // What a training measured: one row an epoch, one column a quantity. As in Keras, "loss" and the
-// metrics are means over the epoch's batches, measured before each update; "val_..." are of the
-// validation data after the epoch; "lr" is the undecayed rate before the adjustments of that
-// epoch's end.
+// metrics are means over the epoch's samples, each measured before the update of its batch;
+// "val_..." are of the validation data after the epoch; "lr" is the undecayed rate before the
+// adjustments of that epoch's end.
 //
 //   absl::Span<const double> losses = fitted->history["loss"];
 class History {

@@ -52,7 +52,8 @@ class Scope {
                   std::source_location where = std::source_location::current());
   // A scope below this one.
   Scope Sub(std::string_view name) const;
-  // A random key of its own for each name, sample of the model and update, for dropout and noise.
+  // A random key for each name and update, for dropout and noise. The same name gives the same key:
+  // two layers of one name would drop the same elements.
   Value Key(std::string_view name) const;
 
   Mode mode() const;

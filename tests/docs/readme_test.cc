@@ -91,7 +91,7 @@ TEST(Readme, ASweep) {
 absl::StatusOr<std::vector<Array>> RunMany(const Graph& single, const NamedArrays& inputs) {
   absl::StatusOr<Batched> many = Batch(single, {"w"}, 3);
   if (!many.ok()) return many.status();
-  absl::StatusOr<Executable> f = DefaultEngine()(many->graph);
+  absl::StatusOr<Executable> f = Compile(many->graph);
   if (!f.ok()) return f.status();
   return f->Run(inputs);  // w: float32[3,2]
 }

@@ -3,6 +3,7 @@
 #include <limits>
 #include <utility>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 
@@ -77,6 +78,20 @@ bool IsStatic(absl::Span<const Dim> shape) {
 }
 
 Shape ToShape(absl::Span<const int64_t> dims) { return Shape(dims.begin(), dims.end()); }
+
+bool Uses(absl::Span<const Dim> shape, Dim symbol) { return absl::c_linear_search(shape, symbol); }
+
+ExtentCount CountOf(absl::Span<const Dim> shape) {
+  ExtentCount count;
+  for (Dim dim : shape) {
+    if (dim.is_static()) {
+      count.elements *= dim.value();
+    } else {
+      (dim == kRows ? count.rows : count.trips)++;
+    }
+  }
+  return count;
+}
 
 Dims Resolve(absl::Span<const Dim> shape, const SymbolValues& values) {
   Dims dims;

@@ -96,6 +96,17 @@ struct SymbolValues {
   }
 };
 
+// Whether one of the extents is this symbol.
+bool Uses(absl::Span<const Dim> shape, Dim symbol);
+
+// The extents' product, with the symbols apart.
+struct ExtentCount {
+  int64_t elements = 1;
+  int32_t rows = 0, trips = 0;
+  friend bool operator==(const ExtentCount&, const ExtentCount&) = default;
+};
+ExtentCount CountOf(absl::Span<const Dim> shape);
+
 // The extents with the symbols replaced by their values.
 Dims Resolve(absl::Span<const Dim> shape, const SymbolValues& values);
 

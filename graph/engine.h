@@ -24,7 +24,7 @@ struct RunOptions {
   // Counts the finished trips of outermost loops.
   std::atomic<int64_t>* progress = nullptr;
   // How many threads may share the work of a large step, the caller's among them; the bits do not
-  // depend on it. 0: as many as the machine lends; 1: the caller's only.
+  // depend on it. 0 or less: as many as the machine lends; 1: the caller's only.
   int threads = 0;
 };
 

@@ -1,5 +1,6 @@
 #include "graph/graph.h"
 
+#include "absl/algorithm/container.h"
 #include "absl/hash/hash.h"
 #include "absl/strings/str_cat.h"
 
@@ -16,6 +17,21 @@ std::string ToString(const SourceLine& line) {
 bool SameNode(const Node& a, const Node& b) {
   return a.op == b.op && a.operands == b.operands && a.types == b.types &&
          a.attributes == b.attributes;
+}
+
+size_t HashOf(const Node& node) {
+  return absl::HashOf(node.op, node.operands, HashOf(node.attributes));
+}
+
+bool HasLengthOfTrips(const Node& loop) {
+  const auto& a = loop.As<LoopAttributes>();
+  return a.length == kTrips && (a.scanned > 0 || a.stacked > 0 || a.binds_rows);
+}
+
+bool UsesTrips(const Node& node) {
+  if (node.kind() == Kind::kSize) return node.As<SizeAttributes>().dim == kTrips;
+  if (node.kind() == Kind::kLoop && HasLengthOfTrips(node)) return true;
+  return absl::c_any_of(node.types, [](const Type& type) { return Uses(type.shape, kTrips); });
 }
 
 bool operator==(const Graph& a, const Graph& b) {

@@ -74,6 +74,13 @@ class Graph {
 
 // Whether two nodes compute the same thing: all but their lines.
 bool SameNode(const Node& a, const Node& b);
+// Equal for such nodes.
+size_t HashOf(const Node& node);
+
+// Whether something that goes into or comes out of a loop has the symbol `trips` for its length.
+bool HasLengthOfTrips(const Node& loop);
+// Whether the node itself needs the value of `trips`.
+bool UsesTrips(const Node& node);
 
 }  // namespace talweg
 

@@ -1,6 +1,5 @@
 #include "graph/tape.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "absl/hash/hash.h"
@@ -9,18 +8,6 @@
 #include "graph/core_ops.h"
 
 namespace talweg {
-namespace {
-
-size_t HashOf(const Node& node) {
-  return absl::HashOf(node.op, node.operands, HashOf(node.attributes));
-}
-
-bool HasSymbol(const Type& type, Dim symbol) {
-  return std::find(type.shape.begin(), type.shape.end(), symbol) != type.shape.end();
-}
-
-}  // namespace
-
 TapeState::TapeState(std::shared_ptr<TapeState> parent) : parent_(std::move(parent)) {
   if (parent_ != nullptr && parent_->has_line_) {
     line_ = parent_->line_;
@@ -83,7 +70,7 @@ NodeId TapeState::Capture(const Value& outer, const SourceLine& line) {
   if (parent_id < 0) return -1;
   if (auto it = captured_.find(parent_id); it != captured_.end()) return it->second;
   const Type type = parent_->nodes_[static_cast<size_t>(parent_id)].type();
-  if (HasSymbol(type, kTrips)) {
+  if (Uses(type.shape, kTrips)) {
     SetError(absl::InvalidArgumentError(absl::StrCat(
         "loop: ", ToString(type),
         ": a value with an axis `trips` is used whole inside of a loop's body; scan it "

@@ -23,10 +23,6 @@ absl::Status Within(std::string_view where, const absl::Status& status) {
   return Error(absl::StrCat(AbslView(where), ": ", status.message()));
 }
 
-bool Uses(const Shape& shape, Dim symbol) {
-  return std::find(shape.begin(), shape.end(), symbol) != shape.end();
-}
-
 template <typename T>
 bool Has(const Node& node) {
   return std::holds_alternative<T>(node.attributes);

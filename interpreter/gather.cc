@@ -84,7 +84,7 @@ class IndexedInstruction : public Instruction {
     }
     if (index >= 0 && index < extent_) return index;
     SetError(frame, index);
-    return index < 0 ? 0 : extent_ - 1;
+    return std::clamp<int64_t>(index, 0, std::max<int64_t>(extent_ - 1, 0));
   }
 
   void SetError(Frame& frame, int64_t index) const {
@@ -176,6 +176,10 @@ class ScatterAddInstruction : public IndexedInstruction {
     std::byte* out = frame.At(out_);
     std::memset(out, 0, static_cast<size_t>(bytes_));
     const std::byte* updates = frame.At(updates_);
+    if (extent_ == 0) {  // there is nothing to add to
+      Walk(frame, frame.At(indices_), [](int64_t, int64_t, int64_t) {});
+      return true;
+    }
     // Row-major over the updates visits each element's indices in their order.
     Walk(frame, frame.At(indices_), [&](int64_t from, int64_t to, int64_t n) {
       add_(out + to, inner_.steps[1], updates + from, inner_.steps[0], n);

@@ -5,20 +5,12 @@
 #include <utility>
 #include <vector>
 
+#include "base/processor.h"
 #include "interpreter/planner.h"
 #include "interpreter/program.h"
 
 namespace talweg {
 namespace {
-
-bool HasWideVectors() {
-#ifdef __x86_64__
-  static const bool kWide = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  return kWide;
-#else
-  return false;
-#endif
-}
 
 absl::StatusOr<std::vector<Array>> Run(const Program& program, absl::Span<const Array> inputs,
                                        SymbolValues symbols, const RunOptions& options) {

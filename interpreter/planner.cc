@@ -117,7 +117,8 @@ absl::Status Planner::PlanNode() {
       break;
   }
   const Extents dims = ResultDims();
-  if (Size(dims) == 0) {
+  // Where there is nothing to compute; adding to no places still reports its indices.
+  if (Size(dims) == 0 && kind != Kind::kScatterAdd) {
     Return(NewValue(node().type().dtype, dims));
     return absl::OkStatus();
   }

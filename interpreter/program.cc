@@ -58,20 +58,6 @@ std::vector<int32_t> PassedThrough(const Graph& graph, const LoopAttributes* loo
   return passed;
 }
 
-// Whether the extent of something that goes into or comes out of a loop is the symbol `trips`.
-bool HasLengthOfTrips(const Node& node) {
-  const auto& loop = node.As<LoopAttributes>();
-  return loop.length == kTrips && (loop.scanned > 0 || loop.stacked > 0 || loop.binds_rows);
-}
-
-// Whether the node itself needs the value of `trips`.
-bool UsesTrips(const Node& node) {
-  if (node.kind() == Kind::kSize) return node.As<SizeAttributes>().dim == kTrips;
-  if (node.kind() == Kind::kLoop && HasLengthOfTrips(node)) return true;
-  return absl::c_any_of(node.types,
-                        [](const Type& type) { return absl::c_linear_search(type.shape, kTrips); });
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Program>> Program::Make(std::shared_ptr<const Graph> graph,

@@ -10,25 +10,6 @@
 namespace talweg {
 namespace {
 
-// Whether a map takes operands of this element type.
-bool Takes(MapTypes types, DType dtype) {
-  switch (types) {
-    case MapTypes::kFloats:
-    case MapTypes::kTest:
-      return IsFloat(dtype);
-    case MapTypes::kNumbers:
-      return dtype != kBool;
-    case MapTypes::kBools:
-      return dtype == kBool;
-    case MapTypes::kAll:
-    case MapTypes::kCompare:
-    case MapTypes::kSelect:
-    case MapTypes::kCast:
-      break;
-  }
-  return true;
-}
-
 Value Unary(const Op& op, const Arg& x) { return Map(op, {x.value()}, {}, x.line()); }
 
 Value Binary(const Op& op, const Arg& a, const Arg& b) {
@@ -58,7 +39,7 @@ absl::StatusOr<std::vector<Type>> InferMap(const Op& op, absl::Span<const Type> 
                                                      " do not mix; use Cast"));
     }
   }
-  if (!Takes(rule.types, dtype)) {
+  if (!internal::Takes(rule.types, dtype)) {
     return absl::InvalidArgumentError(absl::StrCat("not for ", Name(dtype), "; use Cast"));
   }
   Type result{dtype, operands[0].shape};

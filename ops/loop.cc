@@ -1,6 +1,5 @@
 #include "ops/loop.h"
 
-#include <algorithm>
 #include <cmath>
 #include <memory>
 #include <utility>
@@ -14,10 +13,6 @@ namespace talweg {
 namespace {
 
 using Types = absl::StatusOr<std::vector<Type>>;
-
-bool Has(const Type& type, Dim symbol) {
-  return std::find(type.shape.begin(), type.shape.end(), symbol) != type.shape.end();
-}
 
 absl::Status Differ(std::string_view what, size_t i, const Type& given, const Type& wanted) {
   return absl::InvalidArgumentError(absl::StrCat(AbslView(what), " ", i, " is ", ToString(given),
@@ -60,7 +55,7 @@ Types InferLoop(const Op&, absl::Span<const Type> operands, const Attributes& at
   }
   for (size_t i = 0; i < captures + carried + scanned; i++) {
     Type wanted = operands[first + i];
-    if (a.binds_rows && Has(wanted, kRows)) {
+    if (a.binds_rows && Uses(wanted.shape, kRows)) {
       return absl::InvalidArgumentError(
           absl::StrCat(ToString(wanted), " enters a body in which rows is another number"));
     }
@@ -71,7 +66,7 @@ Types InferLoop(const Op&, absl::Span<const Type> operands, const Attributes& at
       }
       wanted.shape.erase(wanted.shape.begin());
     }
-    if (Has(wanted, kTrips)) return OtherTrips(wanted);
+    if (Uses(wanted.shape, kTrips)) return OtherTrips(wanted);
     if (body.input_type(1 + i) != wanted) return Differ("value", i, body.input_type(1 + i), wanted);
   }
   std::vector<Type> types;
@@ -81,8 +76,8 @@ Types InferLoop(const Op&, absl::Span<const Type> operands, const Attributes& at
       return Differ("carried value", i, type, operands[first + captures + i]);
     }
     if (i >= carried) {
-      if (Has(type, kTrips)) return OtherTrips(type);
-      if (a.binds_rows && Has(type, kRows)) {
+      if (Uses(type.shape, kTrips)) return OtherTrips(type);
+      if (a.binds_rows && Uses(type.shape, kRows)) {
         return absl::InvalidArgumentError(
             absl::StrCat(ToString(type), " leaves a body in which rows is another number"));
       }

@@ -127,9 +127,9 @@ MapLoop LoopOf(bool wide) {
     return PickLoop<F, Out, T, T>(wide);
 }
 
-template <MapTypes kTypes>
-constexpr bool Takes(DType dtype) {
-  switch (kTypes) {
+// Whether a map takes operands of this element type.
+constexpr bool Takes(MapTypes types, DType dtype) {
+  switch (types) {
     case MapTypes::kFloats:
     case MapTypes::kTest:
       return IsFloat(dtype);
@@ -151,7 +151,7 @@ MapLoop FindLoop(absl::Span<const DType> operands, DType, bool wide) {
     if (operands[k] != (mask ? kBool : dtype)) return nullptr;
   }
   return WithType(dtype, [wide]<typename T>(T) -> MapLoop {
-    if constexpr (Takes<kTypes>(DTypeOf<T>)) {
+    if constexpr (Takes(kTypes, DTypeOf<T>)) {
       return LoopOf<F, kArity, kTypes, T>(wide);
     } else {
       return nullptr;

@@ -32,24 +32,6 @@ Types InferView(const Op&, absl::Span<const Type> operands, const Attributes& at
   return std::vector<Type>{{operands[0].dtype, view.shape}};
 }
 
-// The static elements, and how often each symbol occurs.
-struct Count {
-  int64_t elements = 1, rows = 0, trips = 0;
-  friend bool operator==(const Count&, const Count&) = default;
-};
-
-Count CountOf(absl::Span<const Dim> shape) {
-  Count count;
-  for (Dim dim : shape) {
-    if (dim.is_static()) {
-      count.elements *= dim.value();
-    } else {
-      (dim == kRows ? count.rows : count.trips)++;
-    }
-  }
-  return count;
-}
-
 Types InferReshape(const Op&, absl::Span<const Type> operands, const Attributes& attributes) {
   const Shape& shape = std::get<ShapeAttributes>(attributes).shape;
   if (operands.size() != 1) return absl::InvalidArgumentError("one operand expected");

@@ -32,7 +32,7 @@ FitBuilder::FitBuilder(const Training& training, const TrainingPlan& plan, const
       plan_(plan),
       outermost_(tape),
       hypers_(tape),
-      updates_per_epoch_((samples + training.batch - 1) / std::max<int64_t>(training.batch, 1)) {}
+      updates_per_epoch_(BatchesOf(samples, std::max<int64_t>(training.batch, 1))) {}
 
 // rate, or schedule(epoch, update) * rate_scale.
 Value FitBuilder::Rate(const Carried& carried, const Value& update) {

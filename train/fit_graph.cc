@@ -177,10 +177,11 @@ EpochOfBatches TrainEpoch(FitBuilder& builder, const Training& training, const T
   const size_t sums = plan.metrics.size() + 2;
   // Only what an update changes is carried from batch to batch.
   LoopOptions options{.trips = -1, .carried = carried.parameters};
-  const Array rows = BatchRows(samples, training.batch);
+  const int64_t full = std::min(training.batch, samples);
+  const Array rows = BatchRows(samples, full);
   options.trips = rows.size();
   options.rows = Tape(tape).Constant(rows);
-  options.rows_limit = std::min(training.batch, samples);
+  options.rows_limit = full;
   const auto append = [&](const std::vector<Value>& values) {
     options.carried.insert(options.carried.end(), values.begin(), values.end());
   };
@@ -214,7 +215,7 @@ EpochOfBatches TrainEpoch(FitBuilder& builder, const Training& training, const T
     const Carried here = unpack(body.carried, before);
     const StateScope slots = SlotScope(body.tape, plan, here);
     const StateScope adjust = AdjustState(body.tape, plan, here);
-    const Value places = BatchOf(body, order, training.batch);
+    const Value places = BatchOf(body, order, full);
     FitBuilder::Batch batch = builder.Update(body.tape, here, before, Gather(inputs, places),
                                              Gather(targets, places), seed, slots, adjust);
     error.Update(TakeNext(slots, batch.next.slots));

@@ -158,7 +158,9 @@ absl::Status Session::Start(const FitKit& kit, const NamedArrays& numbers) {
     for (size_t i = plan_.state.parameters; i < plan_.state.specs.size(); i++) {
       absl::StatusOr<Array> start = StartOf(plan_.state.specs[i]);
       if (!start.ok()) return start.status();
-      state_[plan_.state.specs[i].name] = number(plan_.state.specs[i].name, *std::move(start));
+      // Of all states only the rate has its start from outside; others may be named as numbers are.
+      const std::string& name = plan_.state.specs[i].name;
+      state_[name] = name == "rate" ? number(name, *std::move(start)) : *std::move(start);
     }
   }
   epoch_ = Counter("epoch");

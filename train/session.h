@@ -81,9 +81,7 @@ class Session final : public Run {
   int64_t batch() const override { return batch_; }
   int64_t batch_samples() const override { return batch_samples_; }
   int64_t epochs() const override { return training_.epochs; }
-  int64_t batches() const override {
-    return (train_.size() + training_.batch - 1) / training_.batch;
-  }
+  int64_t batches() const override { return BatchesOf(train_.size(), training_.batch); }
   int64_t samples() const override { return train_.size(); }
   int64_t validation_samples() const override { return validation_.size(); }
   double rate() const override { return rate_; }

@@ -127,7 +127,8 @@ absl::Status Session::TrainByBatches() {
     const absl::StatusOr<std::vector<int64_t>> order = PresentOrder();
     if (!order.ok()) return order.status();
     std::vector<Array> sums(names.size() + 1, Array(0.0));
-    for (batch_ = 0; batch_ < batches() && !stopped_ && !StopAsked(); batch_++) {
+    // An epoch that has begun has a first batch: without one, it would have nothing to tell.
+    for (batch_ = 0; batch_ < batches() && !stopped_ && (batch_ == 0 || !StopAsked()); batch_++) {
       const int64_t first = batch_ * training_.batch;
       batch_samples_ = std::min(training_.batch, train_.size() - first);
       logs_.clear();

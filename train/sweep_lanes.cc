@@ -222,7 +222,10 @@ absl::Status RunLanes(const SweepGroup& group, absl::Span<const FitKit* const> k
       }
       const NamedArrays& numbers = settings[k]->numbers;
       const std::string state = absl::StartsWith(name, "state/") ? name.substr(6) : "";
-      const auto it = numbers.find(state.empty() ? name : state);
+      // Of all states only the rate is among the numbers; others may be named as these are.
+      const auto it = state.empty()     ? numbers.find(name)
+                      : state == "rate" ? numbers.find(state)
+                                        : numbers.end();
       if (it != numbers.end()) return it->second;
       for (const StateSpec& spec : kits[k]->plan.state.specs) {
         if (spec.name == state) return StartOf(spec);

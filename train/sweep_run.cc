@@ -120,6 +120,9 @@ absl::Status Sweeper::PrepareTraining(size_t t, const std::vector<SweepAxis>& ax
   const FitKit& made = kits_.back();
   absl::StatusOr<SweepGrid> grid = MakeGrid(axes, training, made.plan);
   if (!grid.ok()) return grid.status();
+  if (result_.runs.size() + grid->settings.size() > kMostRuns) {
+    return absl::InvalidArgumentError(absl::StrCat("sweep: more than ", kMostRuns, " runs"));
+  }
   absl::StatusOr<Graph> fit =
       FitGraph(training, made.plan, made.types, made.train.size(), made.validation.size());
   if (!fit.ok()) return fit.status();

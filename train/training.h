@@ -88,6 +88,11 @@ struct Training {
   int64_t evaluate_batch = 128;
 };
 
+// How many batches so many samples make, the last one a smaller one perhaps.
+inline int64_t BatchesOf(int64_t samples, int64_t batch) {
+  return samples / batch + (samples % batch == 0 ? 0 : 1);
+}
+
 }  // namespace talweg
 
 #endif  // TALWEG_TRAIN_TRAINING_H_

@@ -11,6 +11,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "base/processor.h"
 #include "graph/functions.h"
 #include "jit/loops/evaluate_step.h"
 #include "jit/loops/run.h"
@@ -22,15 +23,6 @@ constexpr std::align_val_t kAlignment{64};
 struct Free {
   void operator()(std::byte* memory) const { ::operator delete(memory, kAlignment); }
 };
-
-bool HasWideVectors() {
-#ifdef __x86_64__
-  static const bool kWide = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  return kWide;
-#else
-  return false;
-#endif
-}
 
 // Turns a program into steps. Registers get their places as a stack does: what a block defines
 // makes room when the block ends. Constants lie before all others, and are never computed.

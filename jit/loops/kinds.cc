@@ -73,8 +73,15 @@ void Level::LowerScatterAdd(NodeId id) {
   at.at.assign(point.at.begin(), point.at.begin() + static_cast<std::ptrdiff_t>(batch));
   for (size_t i = 0; i < index_axes; i++) at.at.push_back(point.at[axis + i]);
   const Register index = b_.Convert(kInt64, reader.Value(indices, at));
-  const Register place =
-      b_.CheckIndex(index, Extent(n.type().shape[axis]), SiteOf(ErrorSite::What::kIndex, id));
+  const Register extent = Extent(n.type().shape[axis]);
+  const Register place = b_.CheckIndex(index, extent, SiteOf(ErrorSite::What::kIndex, id));
+  // An index is clamped to what is there, if anything is.
+  int64_t known = 0;
+  const bool is_known = b_.IsConstant(extent, &known);
+  if (!is_known || known == 0) {
+    b_.OpenIf(b_.Binary(Opcode::kLess, b_.Index(0), extent));
+    reader.Open();
+  }
   Point to = point;
   to.at.assign(point.at.begin(), point.at.begin() + static_cast<std::ptrdiff_t>(axis));
   to.at.push_back({place});
@@ -82,6 +89,10 @@ void Level::LowerScatterAdd(NodeId id) {
                point.at.end());
   const Register before = reader.LoadFrom(out, to);
   reader.Store(out, to, b_.Add(before, reader.Value(updates, point)));
+  if (!is_known || known == 0) {
+    reader.Close();
+    b_.CloseIf();
+  }
   for (; open > 0; open--) {
     reader.Close();
     b_.CloseFor();

@@ -1,6 +1,7 @@
 #include "jit/loops/level.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <numeric>
 #include <utility>
@@ -158,6 +159,14 @@ Tensor Level::RowMajor(const Type& type, int32_t buffer) {
   return tensor;
 }
 
+Register Level::DynamicElements(const Shape& shape, Register elements) {
+  const auto number = [&](double x) { return b_.Constant(kFloat64, std::bit_cast<uint64_t>(x)); };
+  Register product = number(1);
+  for (Dim dim : shape) product = b_.Mul(product, b_.Convert(kFloat64, Extent(dim)));
+  return b_.Select(b_.Binary(Opcode::kLess, product, number(0x1p56)), elements,
+                   b_.Index(int64_t{1} << 60));
+}
+
 Tensor Level::NewTensor(const Type& type, const std::string& name, std::vector<int32_t> order,
                         bool exact) {
   if (order.empty()) order = BestOrder(*this, type.shape);
@@ -211,7 +220,7 @@ Tensor Level::NewTensor(const Type& type, const std::string& name, std::vector<i
   }
   if (dynamic) {
     tensor.buffer = b_.AddDynamic(name, type.dtype);
-    b_.Allocate(tensor.buffer, b_.Times(reg, factor), memory_site_);
+    b_.Allocate(tensor.buffer, DynamicElements(type.shape, b_.Times(reg, factor)), memory_site_);
   } else {
     const int64_t slack = kSlackBytes / SizeOf(type.dtype);
     tensor.buffer = b_.AddBuffer({.name = name,

@@ -11,8 +11,6 @@
 namespace talweg::loops {
 namespace {
 
-bool Has(const Shape& shape, Dim dim) { return absl::c_linear_search(shape, dim); }
-
 // What an output is: the input, or -1.
 std::vector<int32_t> PassedThrough(const Graph& graph) {
   std::vector<int32_t> passed;
@@ -43,8 +41,8 @@ absl::StatusOr<Program> Lower(const Graph& graph, const Machine& machine,
   Level level(lowering, graph, 0);
   bool rows = false, trips = false;
   for (NodeId id : graph.inputs()) {
-    rows = rows || Has(graph.node(id).type().shape, kRows);
-    trips = trips || Has(graph.node(id).type().shape, kTrips);
+    rows = rows || Uses(graph.node(id).type().shape, kRows);
+    trips = trips || Uses(graph.node(id).type().shape, kTrips);
   }
   if (rows) level.SetRows({b.Rows(), -1});
   if (trips) level.SetTrips({b.Trips(), -1});

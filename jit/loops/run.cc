@@ -15,10 +15,6 @@ namespace {
 // What stands in for memory that nobody has, and that nobody may write.
 alignas(64) constexpr std::byte kZeros[64] = {};
 
-bool Uses(const Type& type, Dim symbol) {
-  return std::find(type.shape.begin(), type.shape.end(), symbol) != type.shape.end();
-}
-
 // What is wrong with an output: with the loop, where it is a part of one.
 absl::Status OutputError(const Graph& graph, size_t k, absl::string_view what) {
   NodeId id = graph.outputs()[k];
@@ -49,7 +45,7 @@ void RunPool::Give(std::byte* memory, int64_t bytes) {
 
 std::unique_ptr<Team> RunPool::TakeTeam(int threads, int64_t block_bytes) {
   std::unique_ptr<Team> kept(team_.exchange(nullptr));
-  if (kept != nullptr && kept->threads() == threads && kept->is_here()) return kept;
+  if (kept != nullptr && kept->wanted() == threads && kept->is_here()) return kept;
   return Team::Make(threads, block_bytes);
 }
 
@@ -125,8 +121,8 @@ bool Run::Prepare() {
 
 bool Run::OutputsAreKnown() const {
   for (size_t k = 0; k < graph_.outputs().size(); k++) {
-    if (context_.rows < 0 && Uses(graph_.output_type(k), kRows)) return false;
-    if (context_.trips < 0 && Uses(graph_.output_type(k), kTrips)) return false;
+    if (context_.rows < 0 && Uses(graph_.output_type(k).shape, kRows)) return false;
+    if (context_.trips < 0 && Uses(graph_.output_type(k).shape, kTrips)) return false;
   }
   return true;
 }

@@ -30,6 +30,7 @@ std::unique_ptr<Team> Team::Make(int threads, int64_t block_bytes) {
   const int most = std::min(threads, static_cast<int>(kNumber / kInside) - 1);
   if (most < 2) return nullptr;
   std::unique_ptr<Team> team(new Team);
+  team->wanted_ = threads;
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -51,7 +52,7 @@ std::unique_ptr<Team> Team::Make(int threads, int64_t block_bytes) {
 }
 
 Team::~Team() {
-  state_.fetch_or(kEnd, std::memory_order_release);
+  state_.fetch_or(kEnd, std::memory_order_seq_cst);
   state_.notify_all();
   for (const auto& helper : helpers_) {
     if (is_here()) pthread_join(helper->thread, nullptr);
@@ -126,7 +127,8 @@ void Team::Run(const Context& context, ParallelBody body, const void* captured, 
   next_.store(0, std::memory_order_relaxed);
   // The number after the last one's, open, with nobody inside.
   const uint32_t number = state_.load(std::memory_order_relaxed) / kNumber + 1;
-  state_.store(number * kNumber + kOpen, std::memory_order_release);
+  // In one order with the count of sleepers that notify_all reads, or one may sleep on.
+  state_.store(number * kNumber + kOpen, std::memory_order_seq_cst);
   state_.notify_all();
   Context mine = context;
   TakePieces(mine);

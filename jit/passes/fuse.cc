@@ -59,18 +59,6 @@ bool OnlyMovesOnes(const Node& node, const Shape& operand) {
   return true;
 }
 
-bool HasTripsLength(const Node& node) {
-  const auto& loop = node.As<LoopAttributes>();
-  return loop.length == kTrips && (loop.scanned > 0 || loop.stacked > 0 || loop.binds_rows);
-}
-
-bool UsesTrips(const Node& node) {
-  if (node.kind() == Kind::kSize) return node.As<SizeAttributes>().dim == kTrips;
-  if (node.kind() == Kind::kLoop && HasTripsLength(node)) return true;
-  return absl::c_any_of(node.types,
-                        [](const Type& type) { return absl::c_linear_search(type.shape, kTrips); });
-}
-
 class Fuser {
  public:
   Fuser(const Graph& graph, const FuseOptions& options) : graph_(graph), options_(options) {
@@ -149,7 +137,7 @@ class Fuser {
       const Node& node = graph_.nodes()[i];
       uses[i] = UsesTrips(node);
       for (NodeId id : Read(node)) uses[i] = uses[i] || uses[At(id)];
-      if (plan_.readers[i] == 0 || node.kind() != Kind::kLoop || !HasTripsLength(node)) continue;
+      if (plan_.readers[i] == 0 || node.kind() != Kind::kLoop || !HasLengthOfTrips(node)) continue;
       const NodeId count = node.operands[0];
       // A count that uses the symbol itself can not be what binds it.
       if (!uses[At(count)] && !absl::c_linear_search(plan_.trip_counts, count)) {

@@ -88,7 +88,7 @@ bool Invariants::IsWorthMoving(const Node& node) const {
     default:
       return false;
   }
-  const Count count = CountOf(node.type().shape);
+  const ExtentCount count = CountOf(node.type().shape);
   const auto holds = [&](NodeId operand) {
     return !Fewer(CountOf(graph_.node(operand).type().shape), count);
   };

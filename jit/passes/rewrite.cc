@@ -9,14 +9,6 @@
 #include "ops/view.h"
 
 namespace talweg::passes {
-namespace {
-
-size_t HashOfNode(const Node& node) {
-  return absl::HashOf(node.op, node.operands, HashOf(node.attributes));
-}
-
-}  // namespace
-
 // ---- GraphBuilder -------------------------------------------------------------------------------
 
 GraphBuilder::GraphBuilder(size_t expected_nodes) {
@@ -35,7 +27,7 @@ NodeId GraphBuilder::AddInput(Node node) {
 NodeId GraphBuilder::Add(Node node) {
   if (node.kind() == Kind::kInput) return AddInput(std::move(node));
   const auto id = static_cast<NodeId>(nodes_.size());
-  const auto [it, is_new] = by_hash_.try_emplace(HashOfNode(node), id);
+  const auto [it, is_new] = by_hash_.try_emplace(HashOf(node), id);
   NodeId before = kNone;
   if (!is_new) {
     for (before = it->second; before != kNone; before = next_[static_cast<size_t>(before)]) {
@@ -196,23 +188,9 @@ NodeId MakeSplat(Rewrite& rewrite, NodeId scalar, const Shape& shape, const Sour
   return MakeView(rewrite, scalar, ViewAttributes{.axes = {}, .fill = 0, .shape = shape}, line);
 }
 
-Count CountOf(absl::Span<const Dim> shape) {
-  Count count;
-  for (Dim dim : shape) {
-    if (dim.is_static()) {
-      count.elements *= dim.value();
-    } else {
-      (dim == kRows ? count.rows : count.trips)++;
-    }
-  }
-  return count;
-}
-
-bool Fewer(const Count& a, const Count& b) {
+bool Fewer(const ExtentCount& a, const ExtentCount& b) {
   return a.elements <= b.elements && a.rows <= b.rows && a.trips <= b.trips &&
          (a.elements < b.elements || a.rows < b.rows || a.trips < b.trips);
 }
-
-bool Uses(absl::Span<const Dim> shape, Dim symbol) { return absl::c_linear_search(shape, symbol); }
 
 }  // namespace talweg::passes

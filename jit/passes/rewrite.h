@@ -121,17 +121,9 @@ NodeId MakeView(Rewrite& rewrite, NodeId operand, ViewAttributes view, const Sou
 // A scalar spread over a shape.
 NodeId MakeSplat(Rewrite& rewrite, NodeId scalar, const Shape& shape, const SourceLine& line);
 
-// The extents' product, with the run-time symbols apart.
-struct Count {
-  int64_t elements = 1;
-  int32_t rows = 0, trips = 0;
-};
-Count CountOf(absl::Span<const Dim> shape);
 // Whether there are fewer elements in one than in the other whatever the symbols are, as long as
 // they are above 1.
-bool Fewer(const Count& a, const Count& b);
-
-bool Uses(absl::Span<const Dim> shape, Dim symbol);
+bool Fewer(const ExtentCount& a, const ExtentCount& b);
 
 }  // namespace talweg::passes
 

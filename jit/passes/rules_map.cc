@@ -144,7 +144,7 @@ NodeId BeforeView(Simplifier& s, const Node& node) {
       return kNone;
     }
   }
-  const Count before = CountOf(shape), spread = CountOf(node.type().shape);
+  const ExtentCount before = CountOf(shape), spread = CountOf(node.type().shape);
   // Of a scalar it is never more, and then other rules see a scalar.
   const bool of_scalars = view == nullptr && !node.type().shape.empty() && spread.elements > 0;
   if (!of_scalars && !Fewer(before, spread)) return kNone;

@@ -96,6 +96,48 @@ TEST(Hostile, ShapesThatOverflowOnlyAtRunTimeGiveAStatus) {
   }
 }
 
+// Of a result without places none is written, whether its extent is known or comes at run time.
+TEST(Hostile, AddingToNoPlacesGivesAStatus) {
+  for (const bool known : {true, false}) {
+    Tape t;
+    const Value x = t.Input("x", kFloat32, {kRows, 1000});
+    const Value u = t.Input("u", kFloat32, {3, 1000}), i = t.Input("i", kInt32, {3});
+    const Value y = ScatterAdd(u, i, known ? Dim(0) : Dim(kRows));
+    const auto run = [&](const std::vector<Value>& outputs) {
+      return RunOnAllEngines(outputs, {{"x", Array::Zeros(kFloat32, {0, 1000}).value()},
+                                       {"u", Array::Zeros(kFloat32, {3, 1000}).value()},
+                                       {"i", Array::Vector<int32_t>({0, 7, -1})}})
+          .status();
+    };
+    EXPECT_EQ(run({y, x + 1, Sum(u)}).code(), absl::StatusCode::kOutOfRange);
+    const Value picked = Sum(Gather(x, i));
+    EXPECT_EQ(run({picked, Gradient(picked, x), Sum(u)}).code(), absl::StatusCode::kOutOfRange);
+    // The sum of nothing is known without it.
+    const absl::Status sum = run({Sum(y * 2), x + 1});
+    EXPECT_TRUE(sum.ok() || absl::IsOutOfRange(sum)) << sum;
+  }
+}
+
+// 2^58 trips of 64 elements are 2^64.
+TEST(Hostile, StackedValuesThatOverflowOnlyAtRunTimeGiveAStatus) {
+  Tape t;
+  const Value n = t.Input("n", kInt64, {}), x = t.Input("x", kFloat32, {64});
+  const LoopResult loop = Loop(t, {.trips = n, .carried = {x}}, [](LoopBody& body) -> LoopStep {
+    const Value next = Tanh(body.carried[0]);
+    return {.carried = {next}, .stacked = {next}};
+  });
+  const Graph graph = *t.Finish({Sum(loop.stacked[0] * loop.stacked[0])});
+  for (const int64_t trips : {int64_t{1} << 58, int64_t{1} << 56, kMost}) {
+    for (const NamedEngine& engine : MainEngines()) {
+      const absl::StatusOr<Executable> f = engine.make(graph);
+      ASSERT_TRUE(f.ok()) << f.status();
+      const auto got = f->Run({{"n", Array(trips)}, {"x", Array::Zeros(kFloat32, {64}).value()}});
+      EXPECT_FALSE(got.ok()) << engine.name;
+      EXPECT_FALSE(absl::IsInternal(got.status())) << engine.name << ": " << got.status();
+    }
+  }
+}
+
 TEST(Hostile, NumbersAtTheEndsOfTheirTypesGiveAStatusOrAValue) {
   Tape t;
   const Value x = t.Input("x", kFloat32, {4, 4}), i = t.Input("i", kInt32, {4});

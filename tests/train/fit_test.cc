@@ -1,8 +1,12 @@
 #include "train/fit.h"
 
+#include <atomic>
 #include <cmath>
+#include <functional>
+#include <limits>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "data/blobs.h"
@@ -208,15 +212,15 @@ TEST_P(FitOn, EvaluateAndPredictAgreeWithTheHistory) {
   }
 }
 
-// Runs graphs as the interpreter does, and notes how many threads it may use.
-Engine Noting(std::vector<int>& threads) {
-  return [&threads](const Graph& graph) -> absl::StatusOr<Executable> {
-    absl::StatusOr<Executable> inner = Interpret(graph);
+// Runs graphs as the interpreter does, and calls this before each run.
+Engine Watched(std::function<void(const RunOptions&)> before) {
+  return [before = std::move(before)](const Graph& graph) -> absl::StatusOr<Executable> {
+    const absl::StatusOr<Executable> inner = Interpret(graph);
     if (!inner.ok()) return inner;
     return Executable(std::make_shared<const Graph>(graph),
-                      [&threads, inner = *inner](absl::Span<const Array> inputs,
-                                                 const SymbolValues&, const RunOptions& options) {
-                        threads.push_back(options.threads);
+                      [before, inner = *inner](absl::Span<const Array> inputs, const SymbolValues&,
+                                               const RunOptions& options) {
+                        before(options);
                         return inner.Call(inputs, options);
                       });
   };
@@ -224,13 +228,48 @@ Engine Noting(std::vector<int>& threads) {
 
 TEST(Fit, AllButTheInitialParametersHasTheThreadsThatWereAskedFor) {
   std::vector<int> threads;
-  const Engine engine = Noting(threads);
+  const Engine engine =
+      Watched([&](const RunOptions& options) { threads.push_back(options.threads); });
   const TrainTest data = Data();
   const auto fitted = Fit(engine, Small(), data.train, data.test, {.threads = 3});
   ASSERT_TRUE(fitted.ok()) << fitted.status();
   EXPECT_TRUE(Evaluate(engine, Small(), fitted->parameters, data.test, 3).ok());
   EXPECT_TRUE(Predict(engine, Small(), fitted->parameters, data.test.inputs, 3).ok());
   EXPECT_THAT(threads, ElementsAre(1, 3, 3, 3));
+}
+
+TEST(Fit, ABatchOfMoreThanAllSamplesIsOneOfAll) {
+  const TrainTest data = Data();
+  Training training = Small();
+  training.batch = data.train.size();
+  const auto all = Fit(Interpret, training, data.train, data.test);
+  ASSERT_TRUE(all.ok()) << all.status();
+  training.batch = std::numeric_limits<int64_t>::max();
+  Counter batches(true);
+  for (const FitOptions& options : {FitOptions{}, FitOptions{.callbacks = {&batches}}}) {
+    const auto more = Fit(Interpret, training, data.train, data.test, options);
+    ASSERT_TRUE(more.ok()) << more.status();
+    ExpectSame(*all, *more);
+  }
+}
+
+// Whenever it is asked for, also between the beginning of an epoch and its first batch.
+TEST(Fit, AnEpochThatIsStoppedHasABatchAtLeast) {
+  const TrainTest data = Data();
+  for (int run = 1; run < 25; run++) {
+    std::atomic<bool> stop = false;
+    int runs = 0;
+    const Engine engine = Watched([&](const RunOptions&) {
+      if (++runs == run) stop = true;
+    });
+    Counter batches(true);
+    const auto fitted =
+        Fit(engine, Small(), data.train, data.test, {.callbacks = {&batches}, .stop = &stop});
+    ASSERT_TRUE(fitted.ok()) << fitted.status();
+    for (size_t i = 0; i < fitted->history.epochs(); i++) {
+      EXPECT_TRUE(std::isfinite(fitted->history["loss"][i])) << "stopped at run " << run;
+    }
+  }
 }
 
 TEST_P(FitOn, StopsEarlyAndPutsTheBestWeightsBack) {

@@ -138,6 +138,26 @@ TEST(Sweep, IsTheSameOnEachEngine) {
   }
 }
 
+// A state and a number of one name are two things.
+TEST(Sweep, AStateMayHaveTheNameOfANumber) {
+  const TrainTest data = Data();
+  Training training = Made({});
+  training.adjust = {{.name = "mine", .begin = [](AdjustScope& s) {
+                        const Value scale = s.State("scale", 1);
+                        s.SetRate(s.rate() * scale / s.Hyper("scale", 2.0));
+                        s.Set("scale", scale + 0.5);
+                      }}};
+  const absl::StatusOr<Fitted> single = Fit(Interpret, training, data.train, data.test);
+  ASSERT_TRUE(single.ok()) << single.status();
+  for (const int64_t lanes : {1, 2}) {
+    const absl::StatusOr<SweepResult> sweep =
+        Sweep(Interpret, training, {{"mine/scale", {2, 3}}}, data.train, data.test,
+              {.lanes = lanes, .keep_parameters = true});
+    ASSERT_TRUE(sweep.ok()) << sweep.status();
+    ExpectSame(sweep->runs[0], *single);
+  }
+}
+
 // Counts epochs, or batches too.
 struct Watcher : Callback {
   explicit Watcher(bool batches_in) : batches(batches_in) {}

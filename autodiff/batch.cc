@@ -28,7 +28,7 @@ absl::StatusOr<Batched> Batch(const Graph& graph, absl::Span<const std::string> 
     chosen[i] = true;
   }
   std::map<NodeId, LoopSpread> loops;
-  Spread(graph, chosen, loops);
+  DependsOnInstance(graph, chosen, loops);
 
   Tape tape;
   std::vector<Lanes> values;

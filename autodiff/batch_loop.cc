@@ -49,7 +49,7 @@ void SpreadLoop(const Node& node, const std::vector<bool>& operands, LoopSpread&
       inputs.push_back(operands[at.first + i] ||
                        (at.is_carried(i) && loop.carried[i - at.captures]));
     }
-    const std::vector<bool> depends = Spread(body, inputs, loop.inner);
+    const std::vector<bool> depends = DependsOnInstance(body, inputs, loop.inner);
     outputs.clear();
     for (NodeId id : body.outputs()) outputs.push_back(depends[static_cast<size_t>(id)]);
     if (a.stops && outputs.back() && !loop.masked) loop.masked = changed = true;
@@ -183,7 +183,7 @@ absl::Status LoopBatcher::MakeBody(LoopAttributes& made) {
       outputs.push_back(result.value);
       continue;
     }
-    Value next = Spread(body_, result, line_);
+    Value next = WithInstanceAxis(body_, result, line_);
     const bool is_carried = k < at_.carried;
     if (spread_.masked && !(is_carried && Stays(a_, at_, k))) {
       next = Choose(body_.active, next,
@@ -196,7 +196,7 @@ absl::Status LoopBatcher::MakeBody(LoopAttributes& made) {
     std::vector<Value> more;
     Value going;
     if (own_stop()) {
-      const Value stop = Spread(body_, results->back(), line_);
+      const Value stop = WithInstanceAxis(body_, results->back(), line_);
       going = And(running, Not(And(body_.active, stop)));
       more.push_back(going);
     }
@@ -240,13 +240,13 @@ absl::StatusOr<std::vector<Lanes>> LoopBatcher::Make() {
   const auto add = [&](size_t i) {
     const Lanes& operand = operands_[at_.first + i];
     const bool batched = at_.is_carried(i) ? spread_.carried[i - at_.captures] : operand.batched;
-    Value value = batched ? Spread(batching_, operand, line_) : operand.value;
+    Value value = batched ? WithInstanceAxis(batching_, operand, line_) : operand.value;
     // Slices are cut along the first axis.
     if (batched && at_.is_scanned(i)) value = MoveAxis(value, 0, 1, line_);
     values.push_back(std::move(value));
   };
   const auto constant = [&](const Array& array) {
-    return Spread(batching_, {Tape(batching_.tape).Constant(array), false}, line_);
+    return WithInstanceAxis(batching_, {Tape(batching_.tape).Constant(array), false}, line_);
   };
   for (size_t i = 0; i < at_.captures; i++) add(i);
   if (own_trips()) values.push_back(own);
@@ -296,8 +296,8 @@ absl::Status CheckTrips(const Graph& graph, const Node& loop, absl::Span<const L
 
 }  // namespace
 
-std::vector<bool> Spread(const Graph& graph, const std::vector<bool>& inputs,
-                         std::map<NodeId, LoopSpread>& loops) {
+std::vector<bool> DependsOnInstance(const Graph& graph, const std::vector<bool>& inputs,
+                                    std::map<NodeId, LoopSpread>& loops) {
   std::vector<bool> depends(graph.nodes().size(), false);
   for (size_t i = 0; i < inputs.size(); i++) {
     depends[static_cast<size_t>(graph.inputs()[i])] = inputs[i];

@@ -39,7 +39,7 @@ Value Repeated(const Batching& batching, const Value& x, const SourceLine& line)
 std::vector<Value> SpreadAll(const Batching& batching, absl::Span<const Lanes> operands,
                              const SourceLine& line) {
   std::vector<Value> values;
-  for (const Lanes& operand : operands) values.push_back(Spread(batching, operand, line));
+  for (const Lanes& operand : operands) values.push_back(WithInstanceAxis(batching, operand, line));
   return values;
 }
 
@@ -164,7 +164,7 @@ absl::StatusOr<Value> BatchCustom(const Batching& batching, const Node& node,
     inputs.push_back({Value(tape.state(), id), true});
   }
   std::map<NodeId, LoopSpread> loops;
-  Spread(single, std::vector<bool>(inputs.size(), true), loops);
+  DependsOnInstance(single, std::vector<bool>(inputs.size(), true), loops);
   const Batching inner{.tape = tape, .size = batching.size};
   const absl::StatusOr<std::vector<Lanes>> made = BatchNodes(inner, single, inputs, loops);
   if (!made.ok()) return made.status();
@@ -202,7 +202,7 @@ Value MoveAxis(const Value& x, int64_t from, int64_t to, const SourceLine& line)
   return MakeNode(kViewOp, {x}, std::move(view), line);
 }
 
-Value Spread(const Batching& batching, const Lanes& lanes, const SourceLine& line) {
+Value WithInstanceAxis(const Batching& batching, const Lanes& lanes, const SourceLine& line) {
   return lanes.batched ? lanes.value : Repeated(batching, lanes.value, line);
 }
 

@@ -33,8 +33,8 @@ struct LoopSpread {
 
 // For each node whether it depends on the instance, where the inputs do that say so. Fills `loops`;
 // what they say already holds at least (a fixpoint grows from there).
-std::vector<bool> Spread(const Graph& graph, const std::vector<bool>& inputs,
-                         std::map<NodeId, LoopSpread>& loops);
+std::vector<bool> DependsOnInstance(const Graph& graph, const std::vector<bool>& inputs,
+                                    std::map<NodeId, LoopSpread>& loops);
 
 // Where batched nodes are made.
 struct Batching {
@@ -46,7 +46,7 @@ struct Batching {
 };
 
 // With its leading axis, whether or not it has one yet.
-Value Spread(const Batching& batching, const Lanes& lanes, const SourceLine& line);
+Value WithInstanceAxis(const Batching& batching, const Lanes& lanes, const SourceLine& line);
 
 // The node's value. Not for inputs, loops and their parts. Errors of ops are on the tape.
 absl::StatusOr<Lanes> BatchNode(const Batching& batching, const Node& node,

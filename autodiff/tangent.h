@@ -16,7 +16,7 @@ namespace talweg {
 //   Value dy = Tangent(y, w, v);                      // d/de of y at w + e v, of the shape of y
 //   Value ddy = Tangent(dy, w, v);                    // the second derivative along v
 //
-// One direction costs about as much as the function itself, twice that through loops (one is run
+// One direction costs about as much again as the function, twice that through loops (one is run
 // again, with its tangents), and nothing is stored, however long loops are: it is the way for few
 // inputs and many results, as reverse mode (gradient.h) is for few results and many inputs. With u
 // of the shape of y, sum(u dy) = sum(v dw) for the dw that VectorJacobianProduct({y}, {u}, {w})

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "jit/loops/builder_fold.h"
-#include "jit/loops/sweep.h"
+#include "jit/loops/unused.h"
 
 namespace talweg::loops {
 namespace {
@@ -56,7 +56,7 @@ Program Builder::Take() && {
     if (buffer.home == Buffer::Home::kConstant) buffer.slot += program_.constant_slot();
     if (buffer.home == Buffer::Home::kDynamic) buffer.slot += program_.dynamic_slot();
   }
-  if (simplify_) Sweep(program_);
+  if (simplify_) DropUnused(program_);
   return std::move(program_);
 }
 

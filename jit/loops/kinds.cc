@@ -77,8 +77,8 @@ void Level::LowerScatterAdd(NodeId id) {
   const Register place = b_.CheckIndex(index, extent, SiteOf(ErrorSite::What::kIndex, id));
   // An index is clamped to what is there, if anything is.
   int64_t known = 0;
-  const bool is_known = b_.IsConstant(extent, &known);
-  if (!is_known || known == 0) {
+  const bool may_be_none = !b_.IsConstant(extent, &known) || known == 0;
+  if (may_be_none) {
     b_.OpenIf(b_.Binary(Opcode::kLess, b_.Index(0), extent));
     reader.Open();
   }
@@ -89,7 +89,7 @@ void Level::LowerScatterAdd(NodeId id) {
                point.at.end());
   const Register before = reader.LoadFrom(out, to);
   reader.Store(out, to, b_.Add(before, reader.Value(updates, point)));
-  if (!is_known || known == 0) {
+  if (may_be_none) {
     reader.Close();
     b_.CloseIf();
   }

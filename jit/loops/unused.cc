@@ -1,4 +1,4 @@
-#include "jit/loops/sweep.h"
+#include "jit/loops/unused.h"
 
 #include <cstddef>
 #include <utility>
@@ -9,11 +9,11 @@ namespace talweg::loops {
 namespace {
 
 // Goes backwards, so that what only dropped instructions used goes as well.
-class Sweeper {
+class Dropper {
  public:
-  explicit Sweeper(size_t registers) : used_(registers, 0) {}
+  explicit Dropper(size_t registers) : used_(registers, 0) {}
 
-  void Sweep(Block& block) {
+  void Drop(Block& block) {
     size_t kept = block.size();
     for (size_t i = block.size(); i-- > 0;) {
       if (!std::visit([this](auto& node) { return Keep(node); }, block[i].node)) continue;
@@ -35,7 +35,7 @@ class Sweeper {
   bool Keep(For& loop) {
     Use(loop.until);
     for (const For::Carried& carried : loop.carried) Use(carried.next);
-    Sweep(loop.body);
+    Drop(loop.body);
     if (loop.body.empty() && loop.carried.empty()) return false;
     for (const For::Carried& carried : loop.carried) Use(carried.start);
     Use(loop.begin.reg);
@@ -43,13 +43,13 @@ class Sweeper {
     return true;
   }
   bool Keep(If& branch) {
-    Sweep(branch.body);
+    Drop(branch.body);
     if (branch.body.empty()) return false;
     Use(branch.condition);
     return true;
   }
   bool Keep(Section& section) {
-    Sweep(section.body);
+    Drop(section.body);
     return !section.body.empty();
   }
 
@@ -111,8 +111,8 @@ class Renumberer {
 
 }  // namespace
 
-void Sweep(Program& program) {
-  Sweeper(program.registers.size()).Sweep(program.body);
+void DropUnused(Program& program) {
+  Dropper(program.registers.size()).Drop(program.body);
   Renumberer(program).Run();
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iostream>
 #include <memory>
 #include <numeric>
 #include <optional>
@@ -222,6 +223,12 @@ absl::StatusOr<Call> Updates(const Engine& engine, const Training& training, con
 absl::StatusOr<Call> UpdatesOfAnyNumber(const Engine& engine, const Training& training,
                                         const Dataset& samples, int64_t most) {
   return MakeUpdates(engine, training, samples, most, true);
+}
+
+int ExitCode(const absl::Status& status) {
+  if (status.ok()) return 0;
+  std::cerr << "error: " << status.message() << "\n";
+  return 1;
 }
 
 }  // namespace talweg::bench

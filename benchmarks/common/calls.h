@@ -46,6 +46,9 @@ absl::StatusOr<Call> Updates(const Engine& engine, const Training& training, con
 absl::StatusOr<Call> UpdatesOfAnyNumber(const Engine& engine, const Training& training,
                                         const Dataset& samples, int64_t most);
 
+// What a program's main() returns: 0, or 1 after a line on stderr that begins "error: ".
+int ExitCode(const absl::Status& status);
+
 }  // namespace talweg::bench
 
 #endif  // TALWEG_BENCHMARKS_COMMON_CALLS_H_

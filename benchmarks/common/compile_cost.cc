@@ -134,9 +134,7 @@ int CompileCostMain(int argc, char** argv, int processes, Problem problem) {
     const absl::StatusOr<CompileProblem> made = problem(argv[1]);
     status = made.ok() ? CompileOnce(*made, argv[2]) : made.status();
   }
-  if (status.ok()) return 0;
-  std::cerr << "error: " << status.message() << "\n";
-  return 1;
+  return ExitCode(status);
 }
 
 }  // namespace talweg::bench

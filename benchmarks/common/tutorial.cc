@@ -2,6 +2,8 @@
 
 #include <iostream>
 
+#include "benchmarks/common/calls.h"
+
 namespace talweg::bench {
 
 Training TutorialTraining(Rule rule) {
@@ -48,10 +50,7 @@ int Main(int argc, char** argv, absl::Status (*measure)(const TrainTest& data)) 
     return 1;
   }
   const absl::StatusOr<TrainTest> data = ReadTutorial(argv[1]);
-  const absl::Status status = data.ok() ? measure(*data) : data.status();
-  if (status.ok()) return 0;
-  std::cerr << "error: " << status.message() << "\n";
-  return 1;
+  return ExitCode(data.ok() ? measure(*data) : data.status());
 }
 
 }  // namespace talweg::bench

@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <iostream>
 #include <limits>
 #include <string>
 
@@ -66,8 +65,5 @@ int main(int argc, char** argv) {
     std::printf("absent threads_2_s one core only\n");
     return 0;
   }
-  const absl::Status status = Measure(quick);
-  if (status.ok()) return 0;
-  std::cerr << "error: " << status.message() << "\n";
-  return 1;
+  return talweg::bench::ExitCode(Measure(quick));
 }

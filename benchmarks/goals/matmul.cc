@@ -259,8 +259,5 @@ absl::Status MeasureAll(bool quick) {
 
 int main(int argc, char** argv) {
   const bool quick = argc > 1 && std::string(argv[1]) == "--quick";
-  const absl::Status status = MeasureAll(quick);
-  if (status.ok()) return 0;
-  std::cerr << "error: " << status.message() << "\n";
-  return 1;
+  return talweg::bench::ExitCode(MeasureAll(quick));
 }

@@ -43,8 +43,5 @@ int main(int argc, char** argv) {
   }
   std::cerr << "network " << number << " of seed " << seed << ": "
             << talweg::bench::Describe(network) << "\n";
-  const absl::Status status = Measure(network);
-  if (status.ok()) return 0;
-  std::cerr << "error: " << status.message() << "\n";
-  return 1;
+  return talweg::bench::ExitCode(Measure(network));
 }

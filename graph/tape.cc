@@ -8,6 +8,7 @@
 #include "graph/core_ops.h"
 
 namespace talweg {
+
 TapeState::TapeState(std::shared_ptr<TapeState> parent) : parent_(std::move(parent)) {
   if (parent_ != nullptr && parent_->has_line_) {
     line_ = parent_->line_;

@@ -9,6 +9,7 @@
 #include "ops/view.h"
 
 namespace talweg::passes {
+
 // ---- GraphBuilder -------------------------------------------------------------------------------
 
 GraphBuilder::GraphBuilder(size_t expected_nodes) {

@@ -1,6 +1,5 @@
 #include "autodiff/batch_rules.h"
 
-#include <algorithm>
 #include <memory>
 #include <string>
 #include <utility>
@@ -119,7 +118,7 @@ Value BatchRandom(const Batching& batching, const Node& node, absl::Span<const L
     return MakeNode(*node.op, {key, stream}, node.attributes, node.line);
   };
   // What is as long as a loop has trips can not leave another loop.
-  if (std::find(shape.begin(), shape.end(), kTrips) != shape.end() && batching.size > 0) {
+  if (Uses(shape, kTrips) && batching.size > 0) {
     std::vector<Value> drawn;
     for (int64_t k = 0; k < batching.size; k++) {
       const auto at = [&](const Value& x) {

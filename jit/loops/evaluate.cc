@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
-#include <new>
 #include <tuple>
 #include <utility>
 #include <variant>
@@ -11,6 +10,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "base/memory.h"
 #include "base/processor.h"
 #include "graph/functions.h"
 #include "jit/loops/evaluate_step.h"
@@ -19,9 +19,8 @@
 namespace talweg::loops {
 namespace {
 
-constexpr std::align_val_t kAlignment{64};
 struct Free {
-  void operator()(std::byte* memory) const { ::operator delete(memory, kAlignment); }
+  void operator()(std::byte* memory) const { FreeMemory(memory); }
 };
 
 // Turns a program into steps. Registers get their places as a stack does: what a block defines
@@ -304,9 +303,8 @@ Evaluator::Evaluator(const Program& program, bool wide, bool shuffle)
           Compiler(program, wide && HasWideVectors(), shuffle).Compile())) {}
 
 bool Evaluator::operator()(Context* context) const {
-  const std::unique_ptr<std::byte[], Free> registers(static_cast<std::byte*>(
-      ::operator new(static_cast<size_t>(std::max<int64_t>(code_->register_bytes, 64)), kAlignment,
-                     std::nothrow)));
+  const std::unique_ptr<std::byte[], Free> registers(
+      NewMemory(std::max<int64_t>(code_->register_bytes, 64)));
   if (registers == nullptr) {
     context->run->SetError(absl::ResourceExhaustedError(
         absl::StrCat("no memory for ", code_->register_bytes, " bytes of registers")));

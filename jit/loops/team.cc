@@ -5,12 +5,11 @@
 
 #include <algorithm>
 #include <chrono>
-#include <new>
+
+#include "base/memory.h"
 
 namespace talweg::loops {
 namespace {
-
-constexpr std::align_val_t kAlignment{64};
 
 // How long a helper looks out for the next loop before it sleeps: longer than what lies between two
 // large loops of a step, shorter than anybody notices.
@@ -37,11 +36,10 @@ std::unique_ptr<Team> Team::Make(int threads, int64_t block_bytes) {
   for (int i = 1; i < most; i++) {
     auto helper = std::make_unique<Helper>();
     helper->team = team.get();
-    helper->block = static_cast<std::byte*>(::operator new(
-        static_cast<size_t>(std::max<int64_t>(block_bytes, 64)), kAlignment, std::nothrow));
+    helper->block = NewMemory(std::max<int64_t>(block_bytes, 64));
     if (helper->block == nullptr) break;
     if (pthread_create(&helper->thread, nullptr, Work, helper.get()) != 0) {
-      ::operator delete(helper->block, kAlignment);
+      FreeMemory(helper->block);
       break;
     }
     team->helpers_.push_back(std::move(helper));
@@ -56,7 +54,7 @@ Team::~Team() {
   state_.notify_all();
   for (const auto& helper : helpers_) {
     if (is_here()) pthread_join(helper->thread, nullptr);
-    ::operator delete(helper->block, kAlignment);
+    FreeMemory(helper->block);
   }
 }
 

@@ -33,8 +33,12 @@ struct Formula {
 
 // What all graphs of a program share.
 struct Lowering {
-  Lowering(const Machine& machine, const LowerOptions& options, int32_t inputs, int32_t outputs)
-      : builder(inputs, outputs), machine(machine), options(options) {}
+  Lowering(const Graph& graph, const Machine& machine, const LowerOptions& options)
+      : builder(static_cast<int32_t>(graph.inputs().size()),
+                static_cast<int32_t>(graph.outputs().size())),
+        machine(machine),
+        options(options),
+        instances(FindInstances(graph, machine)) {}
 
   const Formula& FormulaOf(const Op& op, absl::Span<const DType> operands, DType result);
   int32_t RandomOf(const Op* op, DType dtype);
@@ -42,6 +46,7 @@ struct Lowering {
   Builder builder;
   const Machine machine;
   const LowerOptions options;
+  const int64_t instances;  // 0: none
   // By op, type of the result, types of the operands.
   absl::flat_hash_map<std::tuple<const Op*, DType, std::vector<DType>>, std::unique_ptr<Formula>>
       formulas;
@@ -78,7 +83,6 @@ class Level {
             fusion_.groups,
             [](const Fusion::Group& group) { return group.what == Fusion::Group::What::kLoop; })),
         row_major_(ReadUnderOtherShapes(graph)),
-        instances_(FindInstances(graph, lowering.machine)),
         tensors_(graph.nodes().size()),
         planned_(graph.nodes().size()),
         memory_site_(b_.AddSite({.what = ErrorSite::What::kMemory, .before = "", .after = ""})) {}
@@ -130,7 +134,8 @@ class Level {
   // Whether the first axis counts instances of something that run side by side, like the models of
   // a sweep, and is to lie innermost in memory.
   bool HasInstances(const Shape& shape) const {
-    return instances_ > 0 && shape.size() > 1 && shape[0] == Dim(instances_);
+    const int64_t instances = lowering_.instances;
+    return instances > 0 && shape.size() > 1 && shape[0] == Dim(instances);
   }
 
   // Extents: now, at most (-1: unbounded), and as a register.
@@ -189,7 +194,6 @@ class Level {
   const Fusion fusion_;
   const bool has_loop_;
   const std::vector<bool> row_major_;
-  const int64_t instances_;  // 0: none
   Symbol rows_, trips_;
   std::vector<std::optional<Tensor>> tensors_, planned_;
   absl::flat_hash_map<NodeId, Register> registers_;

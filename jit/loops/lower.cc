@@ -35,8 +35,7 @@ int64_t ElementsOf(const Shape& shape) {
 
 absl::StatusOr<Program> Lower(const Graph& graph, const Machine& machine,
                               const LowerOptions& options) {
-  Lowering lowering(machine, options, static_cast<int32_t>(graph.inputs().size()),
-                    static_cast<int32_t>(graph.outputs().size()));
+  Lowering lowering(graph, machine, options);
   Builder& b = lowering.builder;
   Level level(lowering, graph, 0);
   bool rows = false, trips = false;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_set.h"
+#include "absl/container/inlined_vector.h"
 #include "jit/loops/level.h"
 #include "jit/loops/reader.h"
 #include "jit/loops/tensor.h"
@@ -19,9 +20,14 @@ struct Schedule {
   int32_t lane_axis = -1;  // of the domain; -1: scalars
   int32_t lanes = 1;       // of a full vector
   int64_t vectors = 1;     // side by side along the lane axis
-  int32_t tile_axis = -1;  // another axis, of which
-  int64_t tile = 1;        // so many are worked on at once
-  bool turns = false;      // chains of a sum take turns, where they do not lie in the lanes
+  // Other axes, and how many points along each are worked on at once.
+  struct Tile {
+    int32_t axis = -1;
+    int64_t size = 1;
+    friend bool operator==(const Tile&, const Tile&) = default;
+  };
+  absl::InlinedVector<Tile, 2> tiles = {};
+  bool turns = false;  // chains of a sum take turns, where they do not lie in the lanes
   friend bool operator==(const Schedule&, const Schedule&) = default;
 };
 
@@ -62,8 +68,8 @@ class Nest {
   void PrepareLanes(const Schedule& schedule);
   bool IsDoneOnce() const;
   std::vector<Schedule> Candidates() const;  // nest_schedule.cc
-  // Tiles along the widest axis that does not lie in the lanes; returns its extent.
-  int64_t TileAxis(Schedule& schedule) const;
+  // Tiles along one axis or two that do not lie in the lanes, of `most` sums at most.
+  void ChooseTiles(int64_t most, bool along_one, Schedule& schedule) const;
   int64_t LikelyExtent(Dim dim) const { return level_.LikelyExtent(dim); }
   bool MayOverrun(int32_t axis) const;
 
@@ -71,7 +77,9 @@ class Nest {
   void EmitWith(const Schedule& schedule);
   Builder::Loop OpenDomain(Bound begin, Bound end, int64_t step);
   void LoopOver(const Schedule& schedule, size_t axis, Indices& at);
-  void LoopOverTile(const Schedule& schedule, Indices& at);
+  // Loops over the tiles' axes from this one on, around what is done at all points of a tile.
+  void LoopOverTiles(const Schedule& schedule, size_t tile, const std::vector<Indices>& at,
+                     bool clamped);
   void LoopOverLanes(const Schedule& schedule, const std::vector<Indices>& tiles, bool clamped);
   // Points are the vectors of a first piece of the lane axis, one for each of the tiles, then of
   // the next piece.

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "absl/algorithm/container.h"
 #include "jit/loops/nest.h"
 
 namespace talweg::loops {
@@ -36,11 +37,11 @@ Builder::Loop Nest::OpenDomain(Bound begin, Bound end, int64_t step) {
 }
 
 void Nest::LoopOver(const Schedule& schedule, size_t axis, Indices& at) {
-  if (axis == domain_.size()) return LoopOverTile(schedule, at);
+  if (axis == domain_.size()) return LoopOverTiles(schedule, 0, {at}, false);
   const auto number = static_cast<int32_t>(axis);
-  if (number == schedule.lane_axis || number == schedule.tile_axis) {
-    return LoopOver(schedule, axis + 1, at);
-  }
+  const bool in_tile = absl::c_any_of(
+      schedule.tiles, [&](const Schedule::Tile& tile) { return tile.axis == number; });
+  if (number == schedule.lane_axis || in_tile) return LoopOver(schedule, axis + 1, at);
   const Builder::Loop loop = OpenDomain({.value = 0}, level_.ExtentOf(domain_[axis]), 1);
   reader_->Open();
   at[axis] = {loop.variable};
@@ -49,45 +50,39 @@ void Nest::LoopOver(const Schedule& schedule, size_t axis, Indices& at) {
   b_.CloseFor();
 }
 
-void Nest::LoopOverTile(const Schedule& schedule, Indices& at) {
-  if (schedule.tile_axis < 0) return LoopOverLanes(schedule, {at}, false);
-  const auto axis = static_cast<size_t>(schedule.tile_axis);
+void Nest::LoopOverTiles(const Schedule& schedule, size_t tile, const std::vector<Indices>& at,
+                         bool clamped) {
+  if (tile == schedule.tiles.size()) return LoopOverLanes(schedule, at, clamped);
+  const int64_t size = schedule.tiles[tile].size;
+  const auto axis = static_cast<size_t>(schedule.tiles[tile].axis);
   const Bound extent = level_.ExtentOf(domain_[axis]);
-  const auto tiles = [&](Register first, int64_t count, bool clamp) {
+  const bool clamp =
+      extent.reg != kNone && size > 1 && !MayOverrun(static_cast<int32_t>(axis));
+  // At `count` points from `first` on.
+  const auto inside = [&](Register first, int64_t count) {
+    reader_->Open();
     std::vector<Indices> all;
     const Register last = clamp ? b_.Plus(extent.reg, -1) : kNone;
     for (int64_t i = 0; i < count; i++) {
-      Indices here = at;
       Register index = b_.Plus(first, i);
       // The last row again, where there are no more: it is computed twice, to the same bits.
       if (clamp && i > 0) index = b_.Binary(Opcode::kMin, index, last);
-      here[axis] = {index};
-      all.push_back(std::move(here));
+      for (const Indices& outer : at) {
+        all.push_back(outer);
+        all.back()[axis] = {index};
+      }
     }
-    return all;
+    LoopOverTiles(schedule, tile + 1, all, clamped || clamp);
+    reader_->Close();
   };
-  if (extent.reg != kNone) {
-    const bool clamp = schedule.tile > 1 && !MayOverrun(schedule.tile_axis);
-    const Builder::Loop loop = OpenDomain({.value = 0}, extent, schedule.tile);
-    reader_->Open();
-    LoopOverLanes(schedule, tiles(loop.variable, schedule.tile, clamp), clamp);
-    reader_->Close();
-    b_.CloseFor();
-    return;
-  }
-  const int64_t whole = extent.value / schedule.tile * schedule.tile;
-  if (whole > 0) {
-    const Builder::Loop loop = OpenDomain({.value = 0}, {.value = whole}, schedule.tile);
-    reader_->Open();
-    LoopOverLanes(schedule, tiles(loop.variable, schedule.tile, false), false);
-    reader_->Close();
+  // What is left of a known extent is a smaller tile.
+  const int64_t whole = extent.reg == kNone ? extent.value / size * size : 0;
+  if (extent.reg != kNone || whole > 0) {
+    const Bound end = extent.reg == kNone ? Bound{.value = whole} : extent;
+    inside(OpenDomain({.value = 0}, end, size).variable, size);
     b_.CloseFor();
   }
-  if (whole < extent.value) {
-    reader_->Open();
-    LoopOverLanes(schedule, tiles(b_.Index(whole), extent.value - whole, false), false);
-    reader_->Close();
-  }
+  if (whole < extent.value) inside(b_.Index(whole), extent.value - whole);
 }
 
 void Nest::LoopOverLanes(const Schedule& schedule, const std::vector<Indices>& tiles,

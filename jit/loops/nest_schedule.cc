@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <bit>
+#include <limits>
+#include <vector>
 
 #include "absl/algorithm/container.h"
 #include "jit/loops/nest.h"
@@ -19,6 +21,9 @@ constexpr int32_t kMostSums = 8;
 // What is done once for so few elements is done one by one.
 constexpr int64_t kFewElements = 4096;
 constexpr size_t kMostCandidates = 4;
+// So many sums at once do not wait for each other; a load takes so much of a multiplication's time.
+constexpr double kBusySums = 8;
+constexpr double kLoad = 0.6;
 
 }  // namespace
 
@@ -33,15 +38,57 @@ bool Nest::IsDoneOnce() const {
   return elements <= kFewElements;
 }
 
-int64_t Nest::TileAxis(Schedule& schedule) const {
-  int64_t most = 1;
-  for (size_t axis = 0; axis < domain_.size(); axis++) {
-    const int64_t extent = LikelyExtent(domain_[axis]);
-    if (static_cast<int32_t>(axis) == schedule.lane_axis || extent <= most) continue;
-    most = extent;
-    schedule.tile_axis = static_cast<int32_t>(axis);
+// The kept axes of a contraction share loads: a tile of them reads each operand once for all that
+// it is multiplied with. Those of its batch only keep sums from waiting for each other.
+void Nest::ChooseTiles(int64_t most, bool along_one, Schedule& schedule) const {
+  struct Axis {
+    int32_t number;
+    int64_t extent;
+    bool shares, is_static;
+    // Loads for each multiplication.
+    double Loads(int64_t tile) const {
+      if (!shares) return 0;
+      return static_cast<double>((extent + tile - 1) / tile) / static_cast<double>(extent);
+    }
+    // Rows past the last one are there up to a multiple of a power of two.
+    int64_t AtMost(int64_t tile) const {
+      tile = std::clamp<int64_t>(tile, 1, std::min(extent, kMostTile));
+      return is_static ? tile : static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(tile)));
+    }
+  };
+  std::vector<Axis> axes;
+  for (size_t a = 0; a < domain_.size(); a++) {
+    const auto number = static_cast<int32_t>(a);
+    const int64_t extent = LikelyExtent(domain_[a]);
+    if (number == schedule.lane_axis || extent < 2) continue;
+    const bool in_batch = absl::c_any_of(order_, [&](NodeId id) {
+      const Node& node = level_.node(id);
+      return node.kind() == Kind::kContract &&
+             AxisIn(node.type().shape, number) <
+                 static_cast<int32_t>(node.As<ContractAttributes>().lhs_batch.size());
+    });
+    axes.push_back({number, extent, !in_batch, domain_[a].is_static()});
   }
-  return most;
+  if (axes.empty()) return;
+  absl::c_stable_sort(axes, [](const Axis& a, const Axis& b) {
+    return a.shares != b.shares ? a.shares : a.extent > b.extent;
+  });
+  if (along_one || axes.size() == 1) {
+    schedule.tiles = {{axes[0].number, axes[0].AtMost(most)}};
+    return;
+  }
+  double least = std::numeric_limits<double>::infinity();
+  for (int64_t second = 1; second <= std::min(most, kMostTile); second++) {
+    if (axes[1].AtMost(second) != second) continue;
+    const int64_t first = axes[0].AtMost(most / second);
+    const auto sums = static_cast<double>(first * second * schedule.vectors);
+    const double cost = std::max(1.0, kBusySums / sums) *
+                        (1 + kLoad * (axes[0].Loads(first) + axes[1].Loads(second)));
+    if (cost >= least) continue;
+    least = cost;
+    // What the second one reads stays in registers while the first one's passes by.
+    schedule.tiles = {{axes[1].number, second}, {axes[0].number, first}};
+  }
 }
 
 std::vector<Schedule> Nest::Candidates() const {
@@ -94,20 +141,16 @@ std::vector<Schedule> Nest::Candidates() const {
       // Accumulators for half of the registers or more, so that the sums do not wait for each
       // other.
       if (known) schedule.vectors = std::min(vectors, kMostVectors);
-      const int64_t most = TileAxis(schedule);
       const int64_t registers = std::max<int64_t>(1, lanes * element / machine.vector_bytes);
-      const int64_t sums = terms < kShortSum ? kFewSums : machine.vector_registers * 3 / 4;
-      if (schedule.tile_axis >= 0) {
-        schedule.tile = std::clamp<int64_t>(sums / (schedule.vectors * registers), 1,
-                                            std::min<int64_t>(most, kMostTile));
-        // Rows past the last one are there up to a multiple of a power of two.
-        if (!domain_[static_cast<size_t>(schedule.tile_axis)].is_static()) {
-          schedule.tile =
-              static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(schedule.tile)));
-        }
-      }
-    } else if (known && vectors <= (sums_in_order ? kMostVectors : 2)) {
-      schedule.vectors = vectors;
+      // Results of short sums go to memory as fast as that takes them, in the order in which they
+      // lie there.
+      const bool is_short = terms < kShortSum;
+      const int64_t few = domain_.size() > 2 ? 2 * kFewSums : kFewSums;
+      const int64_t sums = is_short ? few : machine.vector_registers * 3 / 4;
+      ChooseTiles(sums / (schedule.vectors * registers), is_short, schedule);
+    } else {
+      if (known && vectors <= (sums_in_order ? kMostVectors : 2)) schedule.vectors = vectors;
+      if (sums_in_order && schedule.vectors == 1) ChooseTiles(kFewSums, true, schedule);
     }
     candidates.push_back(schedule);
     // Copies for schedules that are not chosen must not be allocated while the program runs.
@@ -117,9 +160,7 @@ std::vector<Schedule> Nest::Candidates() const {
       schedule.lanes = full;
       schedule.vectors = 1;
       schedule.turns = true;
-      const int64_t most = TileAxis(schedule);
-      schedule.tile =
-          std::clamp<int64_t>(machine.vector_registers / 4, 1, std::min(most, kMostTile));
+      ChooseTiles(machine.vector_registers * 3 / 8, false, schedule);
       candidates.push_back(schedule);
     }
     if (candidates.size() >= kMostCandidates) break;
@@ -131,8 +172,7 @@ std::vector<Schedule> Nest::Candidates() const {
     Schedule scalar;
     for (size_t axis = 0; axis < domain_.size(); axis++) {
       if (domain_[axis].is_static() && domain_[axis].value() <= kFewSums) {
-        scalar.tile_axis = static_cast<int32_t>(axis);
-        scalar.tile = domain_[axis].value();
+        scalar.tiles = {{static_cast<int32_t>(axis), domain_[axis].value()}};
       }
     }
     candidates.push_back(scalar);

@@ -279,13 +279,19 @@ absl::Status RunLanes(const SweepGroup& group, absl::Span<const FitKit* const> k
 }
 
 // The gain of lanes is that an update has its fixed cost once for all models, and that an element
-// of each of them fills vectors that a thin network leaves empty.
-int64_t ChooseLanes(const Graph& fit) {
-  constexpr double kLittleWork = 6000;
+// of each of them fills vectors that a thin network leaves empty: full vectors, where it is not so
+// thin. Models of one seed also read the same samples; others draw and gather their own.
+int64_t ChooseLanes(const Graph& fit, bool own_samples, int64_t most) {
+  constexpr double kLittleWork = 6000, kWork = 26000, kWorkOfOwn = 15000;
   constexpr int64_t kLanes = 16;  // float32 lanes of the widest vectors; two of narrower ones
+  constexpr int64_t kVector = 8;
   Work work;
   AddWork(fit, 1, 1, work);
-  return work.trips > 0 && work.products <= kLittleWork * work.trips ? kLanes : 1;
+  if (work.trips <= 0) return 1;
+  const double products = work.products / work.trips;
+  if (most >= kLanes) return products <= (own_samples ? kWorkOfOwn : kWork) ? kLanes : 1;
+  if (products > kLittleWork) return 1;
+  return most > kVector ? kVector : std::max<int64_t>(most, 1);
 }
 
 }  // namespace talweg

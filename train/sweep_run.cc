@@ -200,12 +200,10 @@ absl::Status Sweeper::ChooseSizes() {
   const bool watched = options_.callbacks != nullptr;
   for (SweepGroup& group : groups_) {
     const auto runs = static_cast<int64_t>(group.runs.size());
-    group.lanes = options_.lanes > 0 ? options_.lanes : ChooseLanes(group.fit->graph);
-    // Rather a thread for each call than a call for all; and whole vectors, where there are some.
-    if (options_.lanes == 0) group.lanes = std::min(group.lanes, runs / threads_);
-    constexpr int64_t kVector = 8;
-    if (options_.lanes == 0 && group.lanes > kVector) group.lanes -= group.lanes % kVector;
-    group.lanes = std::max<int64_t>(std::min(group.lanes, runs), 1);
+    // Rather a thread for each call than a call for all.
+    group.lanes = options_.lanes > 0 ? std::min(options_.lanes, std::max<int64_t>(runs, 1))
+                                     : ChooseLanes(group.fit->graph, group.varied.contains("seed"),
+                                                   runs / threads_);
     // Models that end early would wait for the last one.
     const bool ends =
         kits_[result_.runs[group.runs[0]].training].plan.stops || group.varied.contains("epochs");

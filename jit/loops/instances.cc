@@ -8,61 +8,84 @@ namespace {
 
 // A run-time extent, which is not known yet.
 constexpr double kTypical = 64;
-// So much less work has to be left.
+// So much less work has to be left where copies into the layout are not many updates' affair, or
+// where values do not stay in the second cache.
 constexpr double kLess = 0.95;
 
-double Extent(Dim dim) {
-  return dim.is_static() ? static_cast<double>(std::max<int64_t>(dim.value(), 1)) : kTypical;
-}
+class Counter {
+ public:
+  explicit Counter(const Machine& machine) : machine_(machine) {}
 
-// How many vectors an element takes where this axis lies in their lanes: a share of one, and more
-// where the last vector is not full.
-double VectorsAnElement(Dim dim, double lanes) {
-  return std::ceil(Extent(dim) / lanes) / Extent(dim);
-}
+  // `rows`: as many as there are at most.
+  void Add(const Graph& graph, double rows, bool in_loop) {
+    for (const Node& node : graph.nodes()) {
+      if (instances_ == 0) return;
+      if (node.kind() == Kind::kLoop) {
+        const auto& loop = node.As<LoopAttributes>();
+        Add(*loop.body, loop.binds_rows ? static_cast<double>(loop.rows_limit) : rows, true);
+      } else if (node.kind() == Kind::kContract) {
+        AddContraction(graph, node, rows, in_loop);
+      }
+    }
+  }
 
-struct Count {
-  int64_t instances = -1;  // -1: no contraction was seen; 0: they are of nothing in common
+  int64_t Instances() const {
+    const bool stays = !outside_ && largest_ <= static_cast<double>(machine_.l2_bytes) / 2;
+    const bool pays = stays ? with_ <= without_ : with_ < kLess * without_;
+    return instances_ > 0 && pays ? instances_ : 0;
+  }
+
+ private:
+  static double Extent(Dim dim, double rows) {
+    if (dim.is_static()) return static_cast<double>(std::max<int64_t>(dim.value(), 1));
+    return dim == kRows ? rows : kTypical;
+  }
+
+  void AddContraction(const Graph& graph, const Node& node, double rows, bool in_loop) {
+    const auto& contract = node.As<ContractAttributes>();
+    const Shape& shape = node.type().shape;
+    const bool has_axis = contract.lhs_batch.size() == 1 && contract.lhs_batch[0] == 0 &&
+                          contract.rhs_batch[0] == 0 && shape[0].is_static() &&
+                          shape[0].value() > 1;
+    if (!has_axis || (instances_ >= 0 && shape[0] != Dim(instances_))) {
+      instances_ = 0;
+      return;
+    }
+    instances_ = shape[0].value();
+    outside_ = outside_ || !in_loop;
+    // How many vectors an element takes where an axis lies in their lanes: a share of one, and more
+    // where the last vector is not full.
+    const auto lanes = static_cast<double>(machine_.Lanes(node.type().dtype));
+    const auto vectors = [&](Dim dim) {
+      const double extent = Extent(dim, rows);
+      return std::ceil(extent / lanes) / extent;
+    };
+    double products = 1, best = 1;
+    for (const Dim dim : shape) products *= Extent(dim, rows);
+    for (size_t axis = 1; axis < shape.size(); axis++) best = std::min(best, vectors(shape[axis]));
+    largest_ = std::max(largest_, products * static_cast<double>(SizeOf(node.type().dtype)));
+    const Shape& lhs = graph.node(node.operands[0]).type().shape;
+    for (const int64_t axis : contract.lhs_sum) {
+      products *= Extent(lhs[static_cast<size_t>(axis)], rows);
+    }
+    with_ += products * vectors(shape[0]);
+    without_ += products * best;
+  }
+
+  const Machine& machine_;
+  int64_t instances_ = -1;  // -1: no contraction was seen; 0: they are of nothing in common
   // Vectors of multiply-adds, with the instances in the lanes and with each one's best other axis.
-  double with = 0, without = 0;
+  double with_ = 0, without_ = 0;
+  double largest_ = 0;    // bytes of a result
+  bool outside_ = false;  // whether there are some outside of loops
 };
-
-void AddContraction(const Graph& graph, const Node& node, const Machine& machine, Count& count) {
-  const auto& contract = node.As<ContractAttributes>();
-  const Shape& shape = node.type().shape;
-  const bool has_axis = contract.lhs_batch.size() == 1 && contract.lhs_batch[0] == 0 &&
-                        contract.rhs_batch[0] == 0 && shape[0].is_static() && shape[0].value() > 1;
-  if (!has_axis || (count.instances >= 0 && shape[0] != Dim(count.instances))) {
-    count.instances = 0;
-    return;
-  }
-  count.instances = shape[0].value();
-  const auto lanes = static_cast<double>(machine.Lanes(node.type().dtype));
-  double products = 1, best = 1;
-  for (const Dim dim : shape) products *= Extent(dim);
-  for (size_t axis = 1; axis < shape.size(); axis++) {
-    best = std::min(best, VectorsAnElement(shape[axis], lanes));
-  }
-  const Shape& lhs = graph.node(node.operands[0]).type().shape;
-  for (const int64_t axis : contract.lhs_sum) products *= Extent(lhs[static_cast<size_t>(axis)]);
-  count.with += products * VectorsAnElement(shape[0], lanes);
-  count.without += products * best;
-}
-
-void AddGraph(const Graph& graph, const Machine& machine, Count& count) {
-  for (const Node& node : graph.nodes()) {
-    if (count.instances == 0) return;
-    if (node.kind() == Kind::kLoop) AddGraph(*node.As<LoopAttributes>().body, machine, count);
-    if (node.kind() == Kind::kContract) AddContraction(graph, node, machine, count);
-  }
-}
 
 }  // namespace
 
 int64_t FindInstances(const Graph& graph, const Machine& machine) {
-  Count count;
-  AddGraph(graph, machine, count);
-  return count.instances > 0 && count.with < kLess * count.without ? count.instances : 0;
+  Counter counter(machine);
+  counter.Add(graph, kTypical, false);
+  return counter.Instances();
 }
 
 }  // namespace talweg::loops

@@ -15,8 +15,9 @@ namespace talweg::loops {
 // empty.
 //
 // It is so where all contractions, those of the loops inside too, have that axis in common, and all
-// together take fewer vectors. (Of attention's batches, say, they do not: heads are wide.) A layout
-// changes no bits.
+// together take fewer vectors. (Of attention's batches, say, they do not: heads are wide.) Inside
+// of loops as many vectors will do, if the values stay in the second cache: no lane is shuffled
+// then. A layout changes no bits.
 int64_t FindInstances(const Graph& graph, const Machine& machine);
 
 }  // namespace talweg::loops

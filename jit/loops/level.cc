@@ -178,12 +178,13 @@ Tensor Level::NewTensor(const Type& type, const std::string& name, std::vector<i
   Register reg = kNone;
   bool dynamic = false, rounded = false;
   int32_t wide_axes = 0;
-  const bool has_rows = absl::c_count_if(type.shape, [](Dim d) { return d != Dim(1); }) > 1;
+  auto axes_left = absl::c_count_if(type.shape, [](Dim d) { return d != Dim(1); });
   for (size_t i = order.size(); i-- > 0;) {
     const auto axis = static_cast<size_t>(order[i]);
     const Dim dim = type.shape[axis];
     if (dim == Dim(1)) continue;
     tensor.strides[axis] = {factor, reg};
+    axes_left--;
     if (wide_axes++ == 0) tensor.padded_axis = order[i];
     const int64_t bound = BoundOf(dim);
     if (bound >= 0) {
@@ -195,15 +196,17 @@ Tensor Level::NewTensor(const Type& type, const std::string& name, std::vector<i
         extent = whole;
         rounded = true;
       }
-      const int64_t far = lowering_.options.block > 0 ? 32 : Machine::kSetsBytes;
-      const int64_t bytes = extent * SizeOf(type.dtype);
-      if (wide_axes == 1 && !exact && has_rows && bytes % far == 0) {
-        extent += Machine::kLineBytes / SizeOf(type.dtype);
-        rounded = true;
-      }
       elements = Product(elements, extent);
       if (dim.is_static() || !exact) {
         factor = Product(factor, extent);
+        // Rows, and rows of rows, that would share few sets of the caches are moved apart.
+        const int64_t far = lowering_.options.block > 0 ? 32 : Machine::kSetsBytes;
+        const int64_t size = SizeOf(type.dtype);
+        if (!exact && axes_left > 0 && reg == kNone && factor * size % far == 0) {
+          factor += Machine::kLineBytes / size;
+          elements = factor;
+          rounded = true;
+        }
         continue;
       }
     }

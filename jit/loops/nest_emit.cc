@@ -56,8 +56,7 @@ void Nest::LoopOverTiles(const Schedule& schedule, size_t tile, const std::vecto
   const int64_t size = schedule.tiles[tile].size;
   const auto axis = static_cast<size_t>(schedule.tiles[tile].axis);
   const Bound extent = level_.ExtentOf(domain_[axis]);
-  const bool clamp =
-      extent.reg != kNone && size > 1 && !MayOverrun(static_cast<int32_t>(axis));
+  const bool clamp = extent.reg != kNone && size > 1 && !MayOverrun(static_cast<int32_t>(axis));
   // At `count` points from `first` on.
   const auto inside = [&](Register first, int64_t count) {
     reader_->Open();

@@ -39,7 +39,8 @@ bool Nest::IsDoneOnce() const {
 }
 
 // The kept axes of a contraction share loads: a tile of them reads each operand once for all that
-// it is multiplied with. Those of its batch only keep sums from waiting for each other.
+// it is multiplied with. Those of its batch only keep sums from waiting for each other. Along one
+// axis: the one along which results lie close together.
 void Nest::ChooseTiles(int64_t most, bool along_one, Schedule& schedule) const {
   struct Axis {
     int32_t number;
@@ -70,8 +71,16 @@ void Nest::ChooseTiles(int64_t most, bool along_one, Schedule& schedule) const {
     axes.push_back({number, extent, !in_batch, domain_[a].is_static()});
   }
   if (axes.empty()) return;
-  absl::c_stable_sort(axes, [](const Axis& a, const Axis& b) {
-    return a.shares != b.shares ? a.shares : a.extent > b.extent;
+  // How far it is from one element of what is written to the next one of an axis.
+  const auto step = [&](int32_t axis) {
+    if (flat_ || writes_.empty()) return int64_t{1};
+    const Tensor& to = writes_[0].to;
+    const Stride stride = to.strides[static_cast<size_t>(AxisIn(to.shape, axis))];
+    return stride.reg == kNone ? stride.factor : std::numeric_limits<int64_t>::max();
+  };
+  absl::c_stable_sort(axes, [&](const Axis& a, const Axis& b) {
+    if (a.shares != b.shares) return a.shares;
+    return along_one ? step(a.number) < step(b.number) : a.extent > b.extent;
   });
   if (along_one || axes.size() == 1) {
     schedule.tiles = {{axes[0].number, axes[0].AtMost(most)}};

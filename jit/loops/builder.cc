@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <numeric>
 #include <utility>
 
 #include "jit/loops/builder_fold.h"
@@ -105,14 +106,39 @@ int32_t Builder::AddRandom(const Op* op, DType dtype) {
 Register Builder::NewRegister(RegisterType type) {
   program_.registers.push_back(type);
   facts_.emplace_back();
+  divisors_.push_back(1);
   return static_cast<Register>(program_.registers.size()) - 1;
 }
 
 Register Builder::Emit(Instruction instruction, RegisterType type) {
   instruction.result = NewRegister(type);
   const Register result = instruction.result;
+  if (type == RegisterType{kInt64, 1}) {
+    divisors_[static_cast<size_t>(result)] = DivisorOf(instruction);
+  }
   Append(open_.back().block, std::move(instruction));
   return result;
+}
+
+int64_t Builder::DivisorOf(const Instruction& instruction) const {
+  constexpr int64_t kMost = 1 << 30;
+  if (instruction.code != Code::kScalar) return 1;
+  const auto of = [&](size_t arg) { return Divisor(instruction.args[arg]); };
+  switch (instruction.opcode) {
+    case Opcode::kConstant: {
+      const auto value = static_cast<int64_t>(instruction.immediate);
+      return value > -kMost && value < kMost ? std::abs(value) : 1;
+    }
+    case Opcode::kAdd:
+    case Opcode::kSub:
+    case Opcode::kMin:
+    case Opcode::kMax:
+      return std::gcd(of(0), of(1));
+    case Opcode::kMul:
+      return of(0) * of(1) <= kMost ? of(0) * of(1) : of(0);
+    default:
+      return 1;
+  }
 }
 
 void Builder::EmitEffect(Instruction instruction) {
@@ -436,6 +462,8 @@ Builder::Loop Builder::OpenFor(Bound begin, Bound end, int64_t step,
   closing.starts.assign(starts.begin(), starts.end());
   For& made = Push(Open::Kind::kFor).loop;
   made.variable = loop.variable = NewRegister({kInt64, 1});
+  const int64_t divisor = begin.reg == kNone ? begin.value : Divisor(begin.reg);
+  divisors_[static_cast<size_t>(loop.variable)] = std::gcd(divisor, step);
   made.begin = begin;
   made.end = end;
   made.step = step;

@@ -63,6 +63,8 @@ class Builder {
   // Whether a register is a constant, and which int64 (the bits of the element, if it is of another
   // type).
   bool IsConstant(Register r, int64_t* value = nullptr) const;
+  // A number that an int64 is known to be a multiple of; 0: of any.
+  int64_t Divisor(Register r) const { return divisors_[static_cast<size_t>(r)]; }
 
   // Declarations; the result is a number in the program's list.
   int32_t AddBuffer(Buffer buffer);  // inputs, outputs and the arena; slots are the caller's
@@ -236,6 +238,7 @@ class Builder {
   Register NewRegister(RegisterType type);
   Register Emit(Instruction instruction, RegisterType type);
   Register Numbered(Instruction instruction, RegisterType type);
+  int64_t DivisorOf(const Instruction& instruction) const;
   void EmitEffect(Instruction instruction);
   Register Symbol(uint64_t which);
   const Fact& fact(Register r) const { return facts_[static_cast<size_t>(r)]; }
@@ -254,7 +257,8 @@ class Builder {
 
   Program program_;
   const bool simplify_;
-  std::vector<Fact> facts_;  // of each register
+  std::vector<Fact> facts_;        // of each register
+  std::vector<int64_t> divisors_;  // of each register
   std::vector<Open> open_;
   std::vector<Closing> closes_;
   int32_t section_depth_ = 0;  // of the innermost section in open_

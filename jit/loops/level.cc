@@ -236,6 +236,31 @@ Tensor Level::NewTensor(const Type& type, const std::string& name, std::vector<i
   return tensor;
 }
 
+Tensor Level::NewPanels(const Type& type, const std::string& name, int32_t axis, int64_t panel) {
+  Tensor tensor{.buffer = -1, .dtype = type.dtype, .shape = type.shape, .strides = {}};
+  tensor.strides.resize(type.shape.size());
+  tensor.internal = true;
+  tensor.padded_axis = axis;
+  int64_t rows = 1;
+  for (size_t other = 0; other < type.shape.size(); other++) {
+    if (static_cast<int32_t>(other) == axis || type.shape[other] == Dim(1)) continue;
+    tensor.strides[other] = {panel};
+    rows = type.shape[other].value();
+  }
+  // A line more, so that equal places of two panels do not share a set of the caches.
+  const int64_t step = Product(rows, panel) + Machine::kLineBytes / SizeOf(type.dtype);
+  const int64_t columns = type.shape[static_cast<size_t>(axis)].value();
+  tensor.strides[static_cast<size_t>(axis)] = {1, kNone, panel, step};
+  tensor.buffer = b_.AddBuffer({.name = name,
+                                .dtype = type.dtype,
+                                .home = Buffer::Home::kArena,
+                                .slot = -1,
+                                .offset = 0,
+                                .elements = Product(RoundUp(columns, panel) / panel, step) +
+                                            kSlackBytes / SizeOf(type.dtype)});
+  return tensor;
+}
+
 std::vector<bool> Level::ReadUnderOtherShapes(const Graph& graph) {
   std::vector<bool> read(graph.nodes().size(), false);
   for (const Node& node : graph.nodes()) {
@@ -352,11 +377,14 @@ std::optional<Tensor> Level::AsTensor(NodeId id) const {
     if (!StaysInside(map, view.shape, in->shape[axis])) return std::nullopt;
     out.internal = out.internal && HasRoundedRows(map, view.shape, in->shape[axis]);
     const Stride stride = in->strides[axis];
+    if (stride.panel > 0 && (map.terms.size() != 1 || map.offset != 0 || map.terms[0].step != 1)) {
+      return std::nullopt;
+    }
     if (stride.reg != kNone && (map.offset != 0 || map.terms.size() > 1)) return std::nullopt;
     out.offset += map.offset * stride.factor;
     for (const AxisMap::Term& term : map.terms) {
       Stride& there = out.strides[static_cast<size_t>(term.axis)];
-      if (stride.reg != kNone || there.reg != kNone) {
+      if (stride.reg != kNone || stride.panel > 0 || there.reg != kNone || there.panel > 0) {
         if (there != Stride() || term.step != 1) return std::nullopt;
         there = stride;
       } else {

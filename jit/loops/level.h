@@ -150,6 +150,8 @@ class Level {
   // `exact`: rows lie as close to each other as the run-time extents allow.
   Tensor NewTensor(const Type& type, const std::string& name, std::vector<int32_t> order = {},
                    bool exact = false);
+  // A matrix whose `axis` is cut into panels of so many elements.
+  Tensor NewPanels(const Type& type, const std::string& name, int32_t axis, int64_t panel);
   // The same over a buffer that exists: row-major.
   Tensor RowMajor(const Type& type, int32_t buffer);
   // Whether somebody reads it under another shape, which is easy where its elements lie row-major

@@ -10,6 +10,7 @@
 #include "graph/engine.h"
 #include "graph/verify.h"
 #include "jit/loops/level.h"
+#include "jit/loops/macro.h"
 #include "jit/loops/nest.h"
 
 namespace talweg::loops {
@@ -93,8 +94,12 @@ class LoopLowering {
       body.SetTensor(inside, outer_.Materialize(Operand(i)));
     }
     for (size_t i = 0; i < scanned(); i++) {
-      scanned_.push_back(outer_.Materialize(Operand(captures() + carried() + i)));
+      const NodeId all = Operand(captures() + carried() + i);
+      const Tensor tensor = outer_.Materialize(all);
+      // Slices of an axis that is cut into panels would not lie at even distances.
+      scanned_.push_back(tensor.strides[0].panel > 0 ? outer_.CopyOf(all, {}) : tensor);
     }
+    const std::vector<Panels> panels = FindPanels(body);
     // All starts are found before the first home is written, since a start may be a home.
     std::vector<Tensor> starts;
     for (size_t k = 0; k < carried(); k++) {
@@ -111,9 +116,13 @@ class LoopLowering {
       std::optional<Tensor> home;
       if (part >= 0) home = outer_.PlannedFor(part);
       const bool row_major = body.WantsRowMajor(inside);
+      const std::string name = absl::StrCat("carried", k, "_", id_);
       Tensor best =
-          outer_.NewTensor(inside_type(k), absl::StrCat("carried", k, "_", id_),
-                           row_major ? body.OrderFor(inside) : std::vector<int32_t>(), row_major);
+          panels[k].axis >= 0
+              ? outer_.NewPanels(inside_type(k), name, panels[k].axis, panels[k].width)
+              : outer_.NewTensor(inside_type(k), name,
+                                 row_major ? body.OrderFor(inside) : std::vector<int32_t>(),
+                                 row_major);
       // The caller's memory is row-major; what would rather lie otherwise is copied at the end.
       if (!home.has_value() || (!home->internal && home->strides != best.strides)) {
         home = std::move(best);
@@ -135,6 +144,31 @@ class LoopLowering {
       stacked_.push_back(*all);
     }
     if (loop_.binds_rows) rows_ = outer_.Materialize(node_.operands[1]);
+  }
+
+  // Which carried values are cut into panels: weights that a contraction reads as they lie then,
+  // and others of their type that none reads, like an optimizer's numbers beside its weights.
+  std::vector<Panels> FindPanels(Level& body) const {
+    const int64_t rows = loop_.binds_rows ? loop_.rows_limit : outer_.LikelyExtent(kRows);
+    std::vector<Panels> panels(carried());
+    for (size_t k = 0; k < carried(); k++) {
+      const Shape& shape = inside_type(k).shape;
+      const NodeId inside = Input(captures() + k);
+      if (Stays(k) || body.WantsRowMajor(inside) || shape.size() != 2) continue;
+      if (!IsStatic(shape) || shape[0].value() < 2 || shape[1].value() < 2) continue;
+      panels[k] = PanelsOf(body, graph_, inside, rows);
+    }
+    for (size_t k = 0; k < carried(); k++) {
+      if (panels[k].axis >= 0 || panels[k].is_contracted || Stays(k)) continue;
+      if (body.WantsRowMajor(Input(captures() + k))) continue;
+      for (size_t other = 0; other < carried() && panels[k].axis < 0; other++) {
+        if (panels[other].is_contracted && inside_type(other) == inside_type(k)) {
+          panels[k].axis = panels[other].axis;
+          panels[k].width = panels[other].width;
+        }
+      }
+    }
+    return panels;
   }
 
   void BindRows(Level& body, Register trip) {

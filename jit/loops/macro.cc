@@ -169,6 +169,7 @@ class Macro {
       const Register first = b_.Add(column_, j);
       const Bound count = AtMost(b_, ColumnExtent(), first, plan_.width());
       columns_.Pack({.first = first, .term = term, .count = count, .terms = term_count_}, at_);
+      if (columns_.is_direct()) columns_from_ = columns_.Begin(at_, first, term);
       const auto tile = [&](Register i) { Tile(i, j, term); };
       if (plan_.split == MacroPlan::Split::kRows) {
         return LoopTogether(row_count_, plan_.height, CostOf(plan_.height, plan_.width()), tile);
@@ -295,7 +296,7 @@ class Macro {
     const auto add = [&](const Tensor& tensor) {
       if (DomainOf(tensor.shape) != domain_) return;
       const auto axis = static_cast<size_t>(AxisIn(tensor.shape, plan_.column_axis));
-      if (tensor.strides[axis] != Stride{1}) return;
+      if (!tensor.strides[axis].is_close()) return;
       for (const Tensor& other : touched_) {
         if (other.buffer == tensor.buffer && other.offset == tensor.offset) return;
       }
@@ -378,10 +379,11 @@ class Macro {
     // Term `first` + `more`.
     const auto step = [&](Register first, int64_t more, Registers& to) {
       const Packed &x = columns_.packed(), &y = rows_.packed();
-      const Register from = b_.Times(b_.Plus(first, more), plan_.width());
+      Register from = b_.Times(b_.Plus(first, more), columns_.term_step());
+      if (columns_.is_direct()) from = b_.Add(from, columns_from_);
       Registers column;
       for (int64_t v = 0; v < plan_.vectors; v++) {
-        column.push_back(b_.Load(x.buffer, from, lanes, {.offset = v * lanes}));
+        column.push_back(b_.Load(x.buffer, from, lanes, {.offset = columns_.offset() + v * lanes}));
       }
       // Where the term begins, and how far it is from one row to the next.
       const Register line = b_.Plus(first, more / y.lines * y.lines);
@@ -479,6 +481,7 @@ class Macro {
   Register pieces_ = kNone, pieces_of_part_ = kNone;
   // Where the loops are: the block's first column and row; counts from there on.
   Register column_ = kNone, row_ = kNone;
+  Register columns_from_ = kNone;  // of the panel, where the operand is read as it lies
   Bound column_count_, row_count_, term_count_;
   // Whether there were terms before this block, and whether there are none behind it.
   Register goes_on_ = kNone, is_last_ = kNone;

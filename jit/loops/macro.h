@@ -68,9 +68,22 @@ std::optional<MacroPlan> PlanMacro(Level& level, const Shape& domain,
                                    absl::Span<const NodeId> members,
                                    absl::Span<const Target> writes);
 
+// Whether a matrix that a loop carries as its body's input `value` should be cut into panels, so
+// that a contraction in blocks, whose columns it has, reads them as they lie. `rows`: as many as
+// there are at most.
+struct Panels {
+  int32_t axis = -1;  // -1: no
+  int64_t width = 0;
+  bool is_contracted = false;  // whether any contraction reads it
+};
+Panels PanelsOf(Level& level, const Graph& body, NodeId value, int64_t rows);
+
 // Emits the loops into the open section.
 void EmitMacro(Level& level, const MacroPlan& plan, const Shape& domain,
                absl::Span<const NodeId> members, absl::Span<const Target> writes, Reader& reader);
+
+// The stride that an operand's memory has along this axis of the contraction's result.
+Stride StrideAt(const Node& node, const Tensor& tensor, size_t operand, int32_t axis);
 
 // What is left of an extent from `at` on, a multiple of `block`; but not more than that.
 Bound AtMost(Builder& b, Bound extent, Register at, int64_t block);
@@ -109,6 +122,15 @@ class Packer {
   Register PiecesOf(Bound terms);
   void Fetch(const Block& block, const Indices& at, Register piece);
   const Packed& packed() const { return packed_; }
+  // Whether nothing need be packed: the operand is cut into panels as the kernel reads them. Then
+  // the terms from `term` on of the columns from `first` on begin there, and `term_step` is between
+  // them.
+  bool is_direct() const { return is_direct_; }
+  Register Begin(const Indices& at, Register first, Register term) {
+    return reader_.Place(*tensor_, At(at, {first}, {term}, 1));
+  }
+  int64_t term_step() const { return term_step_; }
+  int64_t offset() const { return is_direct_ ? tensor_->offset : 0; }
   // How many terms each sum has.
   Register AllTerms();
   // Elements from one tile to the next.
@@ -145,7 +167,11 @@ class Packer {
   const int64_t tile_;  // rows or columns of a tile
   int64_t padded_terms_ = 0, tile_step_ = 0;
   Bound extent_;                  // of the axis
+  int64_t line_piece_ = 0;        // terms of a row that are fetched at once
   bool terms_are_close_ = false;  // in memory
+  bool terms_in_panels_ = false;
+  bool is_direct_ = false;
+  int64_t term_step_ = 0;         // from one term to the next, where the kernel reads them
   Shape result_, shape_;          // of the contraction and the operand
   std::optional<Tensor> tensor_;  // the operand, where it lies in memory
   std::vector<Dim> summed_;

@@ -30,7 +30,9 @@ Packer::Packer(Level& level, Reader& reader, const MacroPlan& plan, const Shape&
       axis_(is_columns_ ? plan.column_axis : plan.row_axis),
       tile_(is_columns_ ? plan.width() : plan.height),
       padded_terms_(RoundUp(plan.terms, plan.lanes)),
-      extent_(level.ExtentOf(domain[static_cast<size_t>(axis_)])) {
+      extent_(level.ExtentOf(domain[static_cast<size_t>(axis_)])),
+      line_piece_(kLinesOfPiece * Machine::kLineBytes /
+                  SizeOf(level.node(plan.contract).type().dtype)) {
   const Node& node = level.node(plan.contract);
   const auto& contract = node.As<ContractAttributes>();
   const NodeId id = node.operands[operand];
@@ -48,12 +50,27 @@ Packer::Packer(Level& level, Reader& reader, const MacroPlan& plan, const Shape&
   tensor_ = level.AsTensor(id);
   if (count == 1) {
     if (tensor_.has_value()) {
-      terms_are_close_ = tensor_->strides[static_cast<size_t>(along)] == Stride{1};
+      const Stride& stride = tensor_->strides[static_cast<size_t>(along)];
+      terms_are_close_ = stride.is_close();
+      terms_in_panels_ = stride.panel > 0;
+      if (terms_in_panels_) line_piece_ = std::min(line_piece_, stride.panel);
     } else {
       terms_are_close_ = true;
       for (size_t a = static_cast<size_t>(along) + 1; a < shape_.size(); a++) {
         terms_are_close_ = terms_are_close_ && shape_[a] == Dim(1);
       }
+    }
+  }
+  term_step_ = tile_;
+  if (is_columns_ && count == 1 && tensor_.has_value()) {
+    const Stride& terms = tensor_->strides[static_cast<size_t>(along)];
+    const Stride& columns = StrideAt(node, *tensor_, operand, AxisIn(result_, axis_));
+    is_direct_ =
+        columns.panel > 0 && columns.panel % tile_ == 0 && terms.reg == kNone && terms.panel == 0;
+    if (is_direct_) {
+      term_step_ = terms.factor;
+      packed_.buffer = tensor_->buffer;
+      return;
     }
   }
   // Elements of rows are read one by one: they need not be turned.
@@ -144,6 +161,7 @@ Register Packer::Clamped(Register place) {
 }
 
 void Packer::Pack(const Block& block, const Indices& at) {
+  if (is_direct_) return;
   if (packed_.lines != 1) return PackRows(block, at);
   if (terms_are_close_) return PackTransposed(block, at);
   PackTiles(block, at);
@@ -170,8 +188,7 @@ void Packer::PackTogether(const Block& block, const Indices& at) {
 Register Packer::PiecesOf(Bound terms) {
   const Register all = InRegister(b_, terms);
   if (!terms_are_close_) return all;
-  const int64_t piece = kLinesOfPiece * Machine::kLineBytes / SizeOf(tensor_->dtype);
-  return b_.Times(b_.Quotient(b_.Plus(all, piece - 1), piece), tile_);
+  return b_.Times(b_.Quotient(b_.Plus(all, line_piece_ - 1), line_piece_), tile_);
 }
 
 void Packer::Fetch(const Block& block, const Indices& at, Register piece) {
@@ -179,7 +196,7 @@ void Packer::Fetch(const Block& block, const Indices& at, Register piece) {
   Register place = block.first, term = b_.Add(block.term, piece);
   int64_t elements = tile_;
   if (terms_are_close_) {
-    elements = kLinesOfPiece * line;
+    elements = line_piece_;
     const Register pieces =
         b_.Quotient(b_.Plus(InRegister(b_, block.terms), elements - 1), elements);
     const Register number = b_.Binary(Opcode::kDiv, piece, pieces);
@@ -261,10 +278,16 @@ void Packer::PackTransposed(const Block& block, const Indices& at) {
   const Register base = From(block, b_.Times(b_.Quotient(t, tile_), tile_step()));
   const Register first = b_.Add(block.first, t);
   const Bound rest = AtMost(b_, extent_, first, tile_);
-  const Register x = b_.OpenFor({.value = 0}, rest, lanes).variable;
-  reader_.Open();
-  const Register k = b_.OpenFor({.value = 0}, block.terms, lanes).variable;
-  reader_.Open();
+  // Rows are read from their beginnings to their ends; in panels, the rows of a tile lie side by
+  // side.
+  Register x = kNone, k = kNone;
+  const auto loop = [&](Register& variable, Bound end) {
+    variable = b_.OpenFor({.value = 0}, end, lanes).variable;
+    reader_.Open();
+  };
+  if (terms_in_panels_) loop(k, block.terms);
+  loop(x, rest);
+  if (!terms_in_panels_) loop(k, block.terms);
   const Register term = b_.Add(block.term, k);
   const Register count = b_.Sub(AllTerms(), term);
   const Register active = TermsAreWhole() ? kNone : b_.Below(count, lanes);

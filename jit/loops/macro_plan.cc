@@ -11,6 +11,8 @@ namespace {
 
 // Fewer rows, columns or terms than this are no case for packing.
 constexpr double kLeast = 32;
+// Than this, where the columns' operand is so large that it is read from memory.
+constexpr double kLeastOfLarge = 8;
 // More terms than this at once save nothing any more.
 constexpr int64_t kMostTerms = 2048;
 
@@ -40,42 +42,34 @@ Axes AxesOf(const Level& level, const Node& node) {
   return axes;
 }
 
-// The stride that an operand's memory has along this axis of the result.
-Stride StrideAt(const Node& node, const Tensor& tensor, size_t operand, int32_t axis) {
-  const auto& contract = node.As<ContractAttributes>();
-  // Indices that only tell which axis they are of.
-  Indices result(node.type().shape.size()), sum(contract.lhs_sum.size());
-  result[static_cast<size_t>(axis)].lane = 1;
-  const Indices at = OperandIndices(contract, operand, tensor.shape.size(), result, sum);
-  for (size_t i = 0; i < at.size(); i++) {
-    if (at[i].lane == 1) return tensor.strides[i];
-  }
-  return {};
-}
-
 // Whether packing repays: what is read again and again does not fit into the second cache, or would
 // be copied anyway. `only_sums`: nothing follows them; else blocks pay earlier, for they do the
 // rest of the group beside other sums, and write it out once and not for each register.
 bool Pays(const Machine& machine, double rows, double columns, double terms, int64_t size,
           bool turned, bool only_sums) {
-  if (std::min(rows, terms) < kLeast) return false;
   const auto lanes = static_cast<double>(machine.vector_bytes / size);
+  const double l2 = static_cast<double>(machine.l2_bytes) / static_cast<double>(size);
+  // What does not fit there is read from memory once and no more.
+  const bool is_large = terms * columns > l2;
+  if (terms < kLeast || rows < (is_large ? kLeastOfLarge : kLeast)) return false;
   if (2 * columns < lanes) return false;
   // Thin results have no better tile, and else would be stored element by element.
   if (columns < 2 * lanes) return rows * terms >= kLeast * kLeast * kLeast;
-  if (turned) return std::min({rows, columns, terms}) >= 2 * kLeast;
+  if (turned) return is_large || std::min({rows, columns, terms}) >= 2 * kLeast;
   const double all = rows * terms + terms * columns + rows * columns;
-  const double l2 = static_cast<double>(machine.l2_bytes) / static_cast<double>(size);
   if (!only_sums) return all > l2 / 2;
   // All columns are read for each few rows; rows and results pass by.
   return terms * columns > 3 * l2 / 4 || all > 5 * l2 / 2;
 }
 
-// The tile: among those that fill the registers, the one that wastes least at the edges.
-void ChooseTile(const Machine& machine, int64_t rows, int64_t columns, bool small,
+// The tile: among those that fill the registers, the one that wastes least at the edges. `panel`:
+// its width is to divide that, if it is not 0.
+void ChooseTile(const Machine& machine, int64_t rows, int64_t columns, int64_t panel, bool small,
                 MacroPlan& plan) {
+  if (panel % plan.lanes != 0) panel = 0;
   double least = std::numeric_limits<double>::infinity();
   for (int64_t vectors = 1; vectors <= 4; vectors++) {
+    if (panel % (vectors * plan.lanes) != 0) continue;
     // A register for each vector of columns and one for an element of the rows.
     const int64_t most = (machine.vector_registers - vectors - 1) / vectors;
     for (int64_t height = 1; height <= std::min<int64_t>(most, 14); height++) {
@@ -134,6 +128,65 @@ void ChooseSplit(Level& level, const Shape& domain, int64_t rows, int64_t column
 
 }  // namespace
 
+Stride StrideAt(const Node& node, const Tensor& tensor, size_t operand, int32_t axis) {
+  const auto& contract = node.As<ContractAttributes>();
+  // Indices that only tell which axis they are of.
+  Indices result(node.type().shape.size()), sum(contract.lhs_sum.size());
+  result[static_cast<size_t>(axis)].lane = 1;
+  const Indices at = OperandIndices(contract, operand, tensor.shape.size(), result, sum);
+  for (size_t i = 0; i < at.size(); i++) {
+    if (at[i].lane == 1) return tensor.strides[i];
+  }
+  return {};
+}
+
+Panels PanelsOf(Level& level, const Graph& body, NodeId value, int64_t rows) {
+  const Machine& machine = level.lowering().machine;
+  const int64_t forced = level.lowering().options.block;
+  Panels panels;
+  if (forced == 0 && machine.vector_bytes < 32) return panels;
+  const auto extent = [&](Dim dim) { return dim == kRows ? rows : level.LikelyExtent(dim); };
+  for (const Node& node : body.nodes()) {
+    for (size_t i = 0; i < node.operands.size(); i++) {
+      if (node.operands[i] != value) continue;
+      if (node.kind() == Kind::kLoop) {
+        const auto& loop = node.As<LoopAttributes>();
+        const size_t first = loop.binds_rows ? 2 : 1;
+        if (i < first || i - first >= static_cast<size_t>(loop.captures + loop.carried)) continue;
+        const Panels inside = PanelsOf(level, *loop.body, loop.body->inputs()[1 + i - first],
+                                       loop.binds_rows ? loop.rows_limit : rows);
+        panels.is_contracted = panels.is_contracted || inside.is_contracted;
+        if (panels.axis < 0 && inside.axis >= 0) panels = inside;
+      }
+      if (node.kind() != Kind::kContract) continue;
+      panels.is_contracted = true;
+      const auto& contract = node.As<ContractAttributes>();
+      const DType dtype = node.type().dtype;
+      const bool fits = i == 1 && contract.order == Order() && IsFloat(dtype) &&
+                        contract.rhs_batch.empty() && contract.rhs_sum.size() == 1;
+      if (panels.axis >= 0 || !fits) continue;
+      const Shape& shape = body.node(value).type().shape;
+      const auto summed = static_cast<size_t>(contract.rhs_sum[0]);
+      const int64_t terms = extent(shape[summed]), columns = extent(shape[1 - summed]);
+      int64_t all = 1;
+      for (Dim dim : node.type().shape) all = std::min(all * extent(dim), int64_t{1} << 40);
+      const int64_t count = all / std::max<int64_t>(columns, 1);
+      const auto number = [](int64_t n) { return static_cast<double>(n); };
+      if (forced == 0 && !Pays(machine, number(count), number(columns), number(terms),
+                               SizeOf(dtype), /*turned=*/false, /*only_sums=*/false)) {
+        continue;
+      }
+      MacroPlan plan;
+      plan.lanes = static_cast<int32_t>(machine.Lanes(dtype));
+      // Two vectors suit contractions of any number of rows.
+      ChooseTile(machine, count, columns, 2 * plan.lanes, forced > 0, plan);
+      panels.axis = static_cast<int32_t>(1 - summed);
+      panels.width = plan.width();
+    }
+  }
+  return panels;
+}
+
 std::optional<MacroPlan> PlanMacro(Level& level, const Shape& domain,
                                    absl::Span<const NodeId> members,
                                    absl::Span<const Target> writes) {
@@ -158,6 +211,8 @@ std::optional<MacroPlan> PlanMacro(Level& level, const Shape& domain,
   // The lanes go where what is stored lies close together.
   const Axes axes = AxesOf(level, node);
   const auto extent = [&](size_t axis) { return level.LikelyExtent(domain[axis]); };
+  const int64_t lanes = machine.Lanes(dtype);
+  plan.lanes = static_cast<int32_t>(lanes);
   int64_t most_stores = 0;
   for (size_t axis = 0; axis < domain.size(); axis++) {
     if (axes.side[axis] < 0) continue;
@@ -167,8 +222,8 @@ std::optional<MacroPlan> PlanMacro(Level& level, const Shape& domain,
       if (write.id < 0) return std::nullopt;
       const int32_t there = AxisIn(write.to.shape, static_cast<int32_t>(axis));
       const Stride& stride = write.to.strides[static_cast<size_t>(there)];
-      known = known && stride.reg == kNone;
-      stores += stride == Stride{1} ? 1 : 0;
+      known = known && stride.reg == kNone && stride.panel % lanes == 0;
+      stores += stride.is_close() ? 1 : 0;
     }
     if (!known || stores <= most_stores) continue;
     most_stores = stores;
@@ -193,19 +248,25 @@ std::optional<MacroPlan> PlanMacro(Level& level, const Shape& domain,
   }
   if (terms < 1) return std::nullopt;
   const int64_t size = SizeOf(dtype);
-  plan.lanes = static_cast<int32_t>(machine.Lanes(dtype));
+  Stride stride = {1};  // of the columns where they are read
+  if (const auto tensor = level.AsTensor(node.operands[plan.column_operand]); tensor.has_value()) {
+    stride =
+        StrideAt(node, *tensor, plan.column_operand, AxisIn(node.type().shape, plan.column_axis));
+  }
   if (forced == 0) {
-    const auto tensor = level.AsTensor(node.operands[plan.column_operand]);
-    const int32_t there = AxisIn(node.type().shape, plan.column_axis);
-    const bool turned =
-        tensor.has_value() && StrideAt(node, *tensor, plan.column_operand, there) != Stride{1};
     const auto number = [](int64_t n) { return static_cast<double>(n); };
-    if (!Pays(machine, number(rows), number(columns), number(terms), size, turned,
+    if (!Pays(machine, number(rows), number(columns), number(terms), size, !stride.is_close(),
               plan.only_sums)) {
       return std::nullopt;
     }
   }
-  ChooseTile(machine, rows, columns, forced > 0, plan);
+  int64_t panel = stride.panel;
+  for (const Target& write : writes) {
+    if (panel > 0) break;
+    const int32_t there = AxisIn(write.to.shape, plan.column_axis);
+    panel = write.to.strides[static_cast<size_t>(there)].panel;
+  }
+  ChooseTile(machine, rows, columns, panel, forced > 0, plan);
 
   // A block's terms: a tile's columns take half of the second cache, and its rows pass by. Sums
   // that stay in registers from the first term to the last are worth more than columns in the

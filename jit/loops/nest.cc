@@ -24,7 +24,7 @@ void Nest::Flatten() {
       shape = &tensor.shape;
       int64_t reach = 1, size = 1;
       for (size_t axis = 0; axis < tensor.shape.size(); axis++) {
-        if (tensor.strides[axis].reg != kNone) return false;
+        if (tensor.strides[axis].reg != kNone || tensor.strides[axis].panel > 0) return false;
         const int64_t extent = tensor.shape[axis].value();
         size *= extent;
         reach += (extent - 1) * tensor.strides[axis].factor;
@@ -114,7 +114,7 @@ std::vector<Tensor> Nest::FlatTerms(NodeId id) {
         } else if (stride != expected) {
           return std::nullopt;
         }
-        if (stride.reg != kNone) return std::nullopt;
+        if (stride.reg != kNone || stride.panel > 0) return std::nullopt;
         const Bound extent = level_.ExtentOf(shape[axis]);
         if (extent.reg == kNone) {
           expected = {stride.factor * extent.value};
@@ -178,7 +178,7 @@ void Nest::PrepareLanes(const Schedule& schedule) {
       }
       const auto lane = static_cast<int32_t>(kept[rest]);
       const auto tensor = level_.AsTensor(node.operands[k]);
-      if (!tensor.has_value() || tensor->strides[static_cast<size_t>(lane)] == Stride{1}) break;
+      if (!tensor.has_value() || tensor->strides[static_cast<size_t>(lane)].is_close()) break;
       // How often each element is read.
       const Shape& other = ShapeOf(node.operands[1 - k]);
       int64_t reuse = 1;

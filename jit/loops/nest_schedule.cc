@@ -140,7 +140,8 @@ std::vector<Schedule> Nest::Candidates() const {
     // Lanes are stored at distances that are known.
     const bool even = absl::c_all_of(writes_, [&](const Target& target) {
       const auto at = static_cast<size_t>(AxisIn(target.to.shape, static_cast<int32_t>(axis)));
-      return flat_ || target.to.strides[at].reg == kNone;
+      const Stride& stride = target.to.strides[at];
+      return flat_ || (stride.reg == kNone && stride.panel % full == 0);
     });
     if (!even) continue;
     Schedule schedule{.lane_axis = static_cast<int32_t>(axis), .lanes = lanes};

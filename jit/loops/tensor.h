@@ -48,10 +48,19 @@ struct Point {
   bool flat = false;
 };
 
-// factor, times the value of a register where there is one.
+// How far it is from one element of an axis to the next: factor, times the value of a register
+// where there is one.
+//
+// An axis may be cut into panels of so many elements, each of which has all of the other axes
+// before the next one begins `panel_step` further: columns as a kernel for large contractions reads
+// them.
 struct Stride {
   int64_t factor = 0;
   Register reg = kNone;
+  int64_t panel = 0, panel_step = 0;  // 0: none
+
+  // Whether a vector's lanes lie side by side, if they do not lie in two panels.
+  bool is_close() const { return factor == 1 && reg == kNone; }
   friend bool operator==(const Stride&, const Stride&) = default;
 };
 

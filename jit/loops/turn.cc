@@ -10,11 +10,12 @@
 namespace talweg::loops {
 namespace {
 
-// The axis whose elements lie side by side; -1: none, or not at distances that are known.
-int32_t InnermostAxis(const Tensor& tensor) {
+// The axis whose elements lie side by side, at least in pieces of so many; -1: none, or not at
+// distances that are known.
+int32_t InnermostAxis(const Tensor& tensor, int64_t lanes) {
   int32_t innermost = -1;
   for (size_t axis = 0; axis < tensor.strides.size(); axis++) {
-    if (tensor.strides[axis].reg != kNone) return -1;
+    if (tensor.strides[axis].reg != kNone || tensor.strides[axis].panel % lanes != 0) return -1;
     if (tensor.strides[axis].factor == 1) innermost = static_cast<int32_t>(axis);
   }
   return innermost;
@@ -46,20 +47,32 @@ bool CopyTurned(Level& level, NodeId id, const Tensor& to) {
   const std::optional<Tensor> from = level.AsTensor(id);
   if (!from.has_value() || level.runs_once()) return false;
   const Shape& shape = level.node(id).type().shape;
-  const int32_t read = InnermostAxis(*from), written = InnermostAxis(to);
   const int64_t lanes = level.lowering().machine.Lanes(from->dtype);
+  const int32_t read = InnermostAxis(*from, lanes), written = InnermostAxis(to, lanes);
   if (!IsStatic(shape) || read < 0 || written < 0 || read == written) return false;
   if (from->dtype != to.dtype || lanes < 4 || SizeOf(from->dtype) < 4) return false;
   const auto extent = [&](int32_t axis) { return shape[static_cast<size_t>(axis)].value(); };
   if (std::min(extent(read), extent(written)) < lanes) return false;
   if (absl::c_linear_search(shape, Dim(0))) return false;
+  // A last square that is moved back to end where the axis does would lie in two panels.
+  const auto has_squares = [&](const Tensor& tensor, int32_t axis) {
+    return tensor.strides[static_cast<size_t>(axis)].panel == 0 || extent(axis) % lanes == 0;
+  };
+  if (!has_squares(*from, read) || !has_squares(to, written)) return false;
 
   Builder& b = level.b();
   std::vector<Register> at(shape.size(), kNone);
   const auto place = [&](const Tensor& tensor) {
     Register sum = tensor.base == kNone ? b.Index(0) : tensor.base;
     for (size_t axis = 0; axis < shape.size(); axis++) {
-      sum = b.Add(sum, b.Times(at[axis], tensor.strides[axis].factor));
+      const Stride& stride = tensor.strides[axis];
+      if (stride.panel == 0) {
+        sum = b.Add(sum, b.Times(at[axis], stride.factor));
+        continue;
+      }
+      const Register panel = b.Quotient(at[axis], stride.panel);
+      const Register in_panel = b.Sub(at[axis], b.Times(panel, stride.panel));
+      sum = b.Add(sum, b.Add(b.Times(panel, stride.panel_step), in_panel));
     }
     return sum;
   };

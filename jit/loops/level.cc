@@ -205,7 +205,7 @@ Tensor Level::NewTensor(const Type& type, const std::string& name, std::vector<i
         if (!exact && axes_left > 0 && reg == kNone && factor * size % far == 0) {
           factor += Machine::kLineBytes / size;
           elements = factor;
-          rounded = true;
+          rounded = rounded || wide_axes == 1;
         }
         continue;
       }

@@ -55,5 +55,23 @@ TEST(Rows, GiveTheSameBits) {
   }
 }
 
+// Planes that are parted have rows that lie side by side: no vector may be written past a row's
+// end.
+TEST(Rows, OfPartedPlanesAreNotOverrun) {
+  for (const DType dtype : {kFloat32, kFloat64}) {
+    for (const Shape& shape :
+         {Shape{7, 16, 11}, Shape{3, 128, 12}, Shape{3, 64, 8}, Shape{2, 3, 512}}) {
+      Tape t;
+      const Value x = t.Input("x", dtype, shape);
+      const LoopResult loop = Loop(t, {.trips = 3, .carried = {x}}, [](LoopBody& body) -> LoopStep {
+        return {.carried = {Cos(body.carried[0])}};
+      });
+      const Graph graph = *t.Finish({loop.carried[0], Sum(loop.carried[0], {1})});
+      const auto ran = RunOnEngines(AllEngines(), graph, RandomInputs(graph, 7, 1));
+      EXPECT_TRUE(ran.ok()) << ran.status();
+    }
+  }
+}
+
 }  // namespace
 }  // namespace talweg

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <limits>
+#include <tuple>
 #include <vector>
 
 #include "absl/algorithm/container.h"
@@ -78,10 +79,10 @@ void Nest::ChooseTiles(int64_t most, bool along_one, Schedule& schedule) const {
     const Stride stride = to.strides[static_cast<size_t>(AxisIn(to.shape, axis))];
     return stride.reg == kNone ? stride.factor : std::numeric_limits<int64_t>::max();
   };
-  absl::c_stable_sort(axes, [&](const Axis& a, const Axis& b) {
-    if (a.shares != b.shares) return a.shares;
-    return along_one ? step(a.number) < step(b.number) : a.extent > b.extent;
-  });
+  const auto rank = [&](const Axis& axis) {
+    return std::tuple(!axis.shares, along_one ? step(axis.number) : -axis.extent, axis.number);
+  };
+  absl::c_sort(axes, [&](const Axis& a, const Axis& b) { return rank(a) < rank(b); });
   if (along_one || axes.size() == 1) {
     schedule.tiles = {{axes[0].number, axes[0].AtMost(most)}};
     return;

@@ -41,6 +41,13 @@ template <ScalarLike S>
 S Exp(const S& x) {
   return internal::FormulaOrCall(x, [](const auto& a) { return float32::Exp(a); }, Function::kExp);
 }
+// The same for x <= 0.
+template <ScalarLike S>
+S ExpOfNotPositive(const S& x) {
+  constexpr auto kRange = float32::Range::kNotPositive;
+  return internal::FormulaOrCall(
+      x, [](const auto& a) { return float32::Exp<kRange>(a); }, Function::kExp);
+}
 template <ScalarLike S>
 S Log(const S& x) {
   return internal::FormulaOrCall(x, [](const auto& a) { return float32::Log(a); }, Function::kLog);
@@ -81,13 +88,13 @@ S Pow(const S& x, const S& y) {
 // lost where it is small.
 template <ScalarLike S>
 S Sigmoid(const S& x) {
-  const S e = Exp(-Abs(x));
+  const S e = ExpOfNotPositive(-Abs(x));
   return Select(Less(x, 0.0), e, Like(x, 1.0)) / (1.0 + e);
 }
 // log(1 + e^x) = max(x, 0) + log(1 + e^-|x|)
 template <ScalarLike S>
 S Softplus(const S& x) {
-  return Max(x, Like(x, 0.0)) + Log1p(Exp(-Abs(x)));
+  return Max(x, Like(x, 0.0)) + Log1p(ExpOfNotPositive(-Abs(x)));
 }
 // -1, 0 or 1; 0 for both zeros, NaN for NaN.
 template <ScalarLike S>

@@ -30,20 +30,22 @@ namespace talweg::float32 {
 //
 // A NaN gives a NaN; odd functions keep the sign of zero.
 
-// x = k ln 2 + r with k = round(x / ln 2), |r| <= ln 2 / 2: k and e^r - 1 = r + r^2 q(r).
+// x = k ln 2 + r with k = round(x / ln 2), |r| <= ln 2 / 2: e^r - 1 = r + r^2 q(r), and k where a
+// float has its exponent.
 template <typename S, typename I>
 struct ReducedExp {
-  I k;
+  I exponent;
   S less_one;
 };
+inline constexpr int kMantissaBits = 23, kBias = 127;
 
 template <ScalarLike S>
 auto ReduceExp(const S& x) {
   // Adding 1.5 * 2^23 leaves no bits for a fraction: the sum is rounded to an integer, which stands
-  // in the low bits.
+  // in the low bits. Shifted to the exponent, only they are left.
   const S shifted = Fma(x, Like(x, 0x1.715476p+0), Like(x, 0x1.8p+23));
   const S n = shifted - 0x1.8p+23;
-  const auto k = BitcastToInt(shifted) - 0x4b400000;
+  const auto exponent = ShiftLeft(BitcastToInt(shifted), kMantissaBits);
   // ln 2 in two parts; the first product is exact in the fma.
   S r = Fma(n, Like(x, -0x1.62e430p-1), x);
   r = Fma(n, Like(x, 0x1.05c610p-29), r);
@@ -53,21 +55,34 @@ auto ReduceExp(const S& x) {
   q = Fma(q, r, Like(x, 0x1.55548cp-3));
   q = Fma(q, r, Like(x, 0x1.fffffcp-2));
   const S less_one = Fma(r * r, q, r);
-  return ReducedExp<S, decltype(k + 0)>{k, less_one};
+  return ReducedExp<S, decltype(exponent + 0)>{exponent, less_one};
 }
 
-// e^x = 2^k e^r
-template <ScalarLike S>
+// What is known of an argument.
+enum class Range { kAll, kNotPositive, kNotNegative };
+
+// e^x = 2^k e^r; the same bits with less work where the sign of x is known.
+template <Range range = Range::kAll, ScalarLike S>
 S Exp(const S& x) {
-  // Beyond these, e^x is inf or rounds to 0; within, k fits the bits of an exponent, halved.
-  S c = Select(Greater(x, 89.0), Like(x, 89.0), x);
-  c = Select(Less(c, -104.0), Like(x, -104.0), c);
-  const auto [k, less_one] = ReduceExp(c);
-  // 2^k in two factors, so that denormal results are rounded once and the largest do not overflow.
-  const auto half = ShiftRight(k, 1);
-  const S first = BitcastToFloat(ShiftLeft(half + 127, 23));
-  const S second = BitcastToFloat(ShiftLeft(k - half + 127, 23));
-  return (less_one + 1.0) * first * second;
+  // Beyond these, e^x is inf or rounds to 0.
+  S c = x;
+  if constexpr (range != Range::kNotPositive) c = Select(Greater(c, 89.0), Like(x, 89.0), c);
+  if constexpr (range != Range::kNotNegative) c = Select(Less(c, -104.0), Like(x, -104.0), c);
+  const auto [exponent, less_one] = ReduceExp(c);
+  const S y = less_one + 1.0;
+  // 2^k in two factors, 2^(k + 32) 2^-32 or 2^(k - 32) 2^32: denormal results are rounded once, and
+  // the largest do not overflow.
+  constexpr int32_t kMore = (kBias + 32) << kMantissaBits, kLess = (kBias - 32) << kMantissaBits;
+  if constexpr (range == Range::kNotPositive) {
+    return y * BitcastToFloat(exponent + kMore) * 0x1p-32;
+  } else if constexpr (range == Range::kNotNegative) {
+    return y * BitcastToFloat(exponent + kLess) * 0x1p+32;
+  } else {
+    const auto negative = Less(c, 0.0);
+    const auto to = Select(negative, Like(exponent, kMore), Like(exponent, kLess));
+    const S back = Select(negative, Like(x, 0x1p-32), Like(x, 0x1p+32));
+    return y * BitcastToFloat(exponent + to) * back;
+  }
 }
 
 // e^x - 1 = 2 (2^(k-1) (e^r - 1) + (2^(k-1) - 1/2)), halved because 2^128 is no float.
@@ -76,8 +91,8 @@ S Expm1(const S& x) {
   // e^-18 - 1 rounds to -1.
   S c = Select(Greater(x, 89.0), Like(x, 89.0), x);
   c = Select(Less(c, -18.0), Like(x, -18.0), c);
-  const auto [k, less_one] = ReduceExp(c);
-  const S scale = BitcastToFloat(ShiftLeft(k + 126, 23));
+  const auto [exponent, less_one] = ReduceExp(c);
+  const S scale = BitcastToFloat(exponent + ((kBias - 1) << kMantissaBits));
   const S half = Fma(scale, less_one, scale - 0.5);
   // Below, e^x - 1 rounds to x, whose sign of zero and whose denormal bits would be lost.
   return Select(Less(Abs(x), 0x1p-25), x, half + half);
@@ -142,7 +157,7 @@ S Tanh(const S& x) {
   p = Fma(p, z, Like(x, 0x1.110ceep-3));
   p = Fma(p, z, Like(x, -0x1.55554ap-2));
   const S small = Fma(a, z * p, a);
-  const S large = 1.0 - 2.0 / (float32::Exp(a + a) + 1.0);
+  const S large = 1.0 - 2.0 / (float32::Exp<Range::kNotNegative>(a + a) + 1.0);
   return WithSignOf(x, Select(Less(a, 0.55), small, large));
 }
 
@@ -168,7 +183,7 @@ S Erf(const S& x) {
   q = Fma(q, b, Like(x, 0x1.46baf0p-1));
   q = Fma(q, b, Like(x, 0x1.2088eap+0));
   q = Fma(q, b, Like(x, 0x1.661d4ep-12));
-  const S large = 1.0 - float32::Exp(-q);
+  const S large = 1.0 - float32::Exp<Range::kNotPositive>(-q);
   return WithSignOf(x, Select(Less(a, 1.0), small, large));
 }
 

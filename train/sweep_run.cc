@@ -200,17 +200,17 @@ absl::Status Sweeper::ChooseSizes() {
   const bool watched = options_.callbacks != nullptr;
   for (SweepGroup& group : groups_) {
     const auto runs = static_cast<int64_t>(group.runs.size());
+    const Shuffle shuffle = trainings_[result_.runs[group.runs[0]].training].shuffle;
+    const bool own_samples = group.varied.contains("seed") && shuffle != Shuffle::kNone;
     // Rather a thread for each call than a call for all.
     group.lanes = options_.lanes > 0 ? std::min(options_.lanes, std::max<int64_t>(runs, 1))
-                                     : ChooseLanes(group.fit->graph, group.varied.contains("seed"),
-                                                   runs / threads_);
+                                     : ChooseLanes(group.fit->graph, own_samples, runs / threads_);
     // Models that end early would wait for the last one.
     const bool ends =
         kits_[result_.runs[group.runs[0]].training].plan.stops || group.varied.contains("epochs");
     if (options_.lanes == 0 && ends) group.lanes = 1;
     // NumPy's orders have one number of epochs.
-    const bool numpy = trainings_[result_.runs[group.runs[0]].training].shuffle == Shuffle::kNumPy;
-    const bool uneven = numpy && group.varied.contains("epochs");
+    const bool uneven = shuffle == Shuffle::kNumPy && group.varied.contains("epochs");
     if (watched || group.varied.empty() || uneven) group.lanes = 1;
   }
   int64_t limit = options_.memory_limit;

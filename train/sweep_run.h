@@ -70,8 +70,8 @@ absl::Status RunLanes(const SweepGroup& group, absl::Span<const FitKit* const> k
 int64_t WorkingBytes(const Graph& fit, int64_t epochs);
 
 // How many models, `most` of them at most, should go through one call of a fit: several where an
-// update is so little work that most of its time is not arithmetic. `own_samples`: each of them
-// takes the samples in an order of its own.
+// update is so little work that they stay in the caches. `own_samples`: each of them takes the
+// samples in an order of its own.
 int64_t ChooseLanes(const Graph& fit, bool own_samples, int64_t most);
 
 }  // namespace talweg

@@ -10,14 +10,14 @@
 #include "jit/loops/unused.h"
 
 namespace talweg::loops {
-namespace {
 
-// Unbalanced blocks are a mistake in Talweg itself, never of a user.
 void Require(bool holds, const char* what) {
   if (holds) return;
   std::fprintf(stderr, "talweg: loop IR: %s\n", what);
   std::abort();
 }
+
+namespace {
 
 template <typename T>
 void Append(Block& block, T&& node) {
@@ -127,7 +127,8 @@ int64_t Builder::DivisorOf(const Instruction& instruction) const {
   switch (instruction.opcode) {
     case Opcode::kConstant: {
       const auto value = static_cast<int64_t>(instruction.immediate);
-      return value > -kMost && value < kMost ? std::abs(value) : 1;
+      // Of large ones, the lowest bit.
+      return value > -kMost && value < kMost ? std::abs(value) : std::min(value & -value, kMost);
     }
     case Opcode::kAdd:
     case Opcode::kSub:

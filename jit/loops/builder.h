@@ -19,6 +19,9 @@ namespace talweg::loops {
 
 using Registers = absl::InlinedVector<Register, 16>;
 
+// A mistake in Talweg itself, never of a user: unbalanced blocks, say. Ends the process.
+void Require(bool holds, const char* what);
+
 // Writes a program, one instruction after another, into the innermost open block.
 //
 //   Builder b(1, 1);

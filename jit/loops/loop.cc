@@ -3,7 +3,10 @@
 // the next one.
 
 #include <algorithm>
+#include <map>
+#include <tuple>
 #include <utility>
+#include <vector>
 
 #include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
@@ -147,26 +150,35 @@ class LoopLowering {
   }
 
   // Which carried values are cut into panels: weights that a contraction reads as they lie then,
-  // and others of their type that none reads, like an optimizer's numbers beside its weights.
+  // and others of their type that none reads, like an optimizer's numbers beside its weights, if
+  // all weights of this type are alike.
   std::vector<Panels> FindPanels(Level& body) const {
     const int64_t rows = loop_.binds_rows ? loop_.rows_limit : outer_.LikelyExtent(kRows);
-    std::vector<Panels> panels(carried());
-    for (size_t k = 0; k < carried(); k++) {
+    const std::vector<Panels> all = PanelsOf(body, graph_, rows);
+    std::vector<Panels> panels;
+    std::map<std::tuple<DType, int64_t, int64_t>, Panels> weights;
+    const auto key = [&](size_t k) {
+      const auto& [dtype, shape] = inside_type(k);
+      return std::tuple(dtype, shape[0].value(), shape[1].value());
+    };
+    const auto is_matrix = [&](size_t k) {
       const Shape& shape = inside_type(k).shape;
-      const NodeId inside = Input(captures() + k);
-      if (Stays(k) || body.WantsRowMajor(inside) || shape.size() != 2) continue;
-      if (!IsStatic(shape) || shape[0].value() < 2 || shape[1].value() < 2) continue;
-      panels[k] = PanelsOf(body, graph_, inside, rows);
+      return shape.size() == 2 && IsStatic(shape) && shape[0].value() > 1 && shape[1].value() > 1;
+    };
+    for (size_t k = 0; k < carried(); k++) {
+      const Panels& here = panels.emplace_back(all[1 + captures() + k]);
+      if (!here.is_contracted || !is_matrix(k)) continue;
+      Panels& same = weights.try_emplace(key(k), here).first->second;
+      if (here.axis != same.axis || here.width != same.width) same.axis = -1;
     }
     for (size_t k = 0; k < carried(); k++) {
-      if (panels[k].axis >= 0 || panels[k].is_contracted || Stays(k)) continue;
-      if (body.WantsRowMajor(Input(captures() + k))) continue;
-      for (size_t other = 0; other < carried() && panels[k].axis < 0; other++) {
-        if (panels[other].is_contracted && inside_type(other) == inside_type(k)) {
-          panels[k].axis = panels[other].axis;
-          panels[k].width = panels[other].width;
-        }
+      Panels& here = panels[k];
+      if (is_matrix(k) && !here.is_contracted) {
+        const auto it = weights.find(key(k));
+        if (it != weights.end())
+          std::tie(here.axis, here.width) = std::pair(it->second.axis, it->second.width);
       }
+      if (!is_matrix(k) || Stays(k) || here.is_reshaped) here.axis = -1;
     }
     return panels;
   }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "absl/types/span.h"
 #include "jit/loops/level.h"
@@ -68,15 +69,17 @@ std::optional<MacroPlan> PlanMacro(Level& level, const Shape& domain,
                                    absl::Span<const NodeId> members,
                                    absl::Span<const Target> writes);
 
-// Whether a matrix that a loop carries as its body's input `value` should be cut into panels, so
-// that a contraction in blocks, whose columns it has, reads them as they lie. `rows`: as many as
-// there are at most.
+// Whether a matrix should be cut into panels, so that a contraction in blocks, whose columns it
+// has, reads them as they lie.
 struct Panels {
   int32_t axis = -1;  // -1: no
   int64_t width = 0;
-  bool is_contracted = false;  // whether any contraction reads it
+  // Whether a contraction reads it, and whether it is read under another shape, in loops inside
+  // too; reading through views does not count.
+  bool is_contracted = false, is_reshaped = false;
 };
-Panels PanelsOf(Level& level, const Graph& body, NodeId value, int64_t rows);
+// Of each input of a loop's body. `rows`: as many as there are at most.
+std::vector<Panels> PanelsOf(Level& level, const Graph& body, int64_t rows);
 
 // Emits the loops into the open section.
 void EmitMacro(Level& level, const MacroPlan& plan, const Shape& domain,

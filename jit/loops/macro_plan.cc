@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <limits>
+#include <tuple>
+#include <utility>
+#include <vector>
 
 #include "absl/algorithm/container.h"
 #include "jit/loops/macro.h"
@@ -126,6 +129,36 @@ void ChooseSplit(Level& level, const Shape& domain, int64_t rows, int64_t column
   if (plan.split != Split::kOuter) plan.outer_axis = -1;
 }
 
+// The panels that a contraction would like its second operand, a matrix of this shape, to have.
+void FindPanels(Level& level, const Node& node, const Shape& shape, int64_t rows, Panels& panels) {
+  const Machine& machine = level.lowering().machine;
+  const int64_t forced = level.lowering().options.block;
+  const auto& contract = node.As<ContractAttributes>();
+  const DType dtype = node.type().dtype;
+  if (forced == 0 && machine.vector_bytes < 32) return;
+  if (contract.order != Order() || !IsFloat(dtype) || !contract.rhs_batch.empty()) return;
+  if (shape.size() != 2 || contract.rhs_sum.size() != 1 || !IsStatic(shape)) return;
+  const auto summed = static_cast<size_t>(contract.rhs_sum[0]);
+  const int64_t terms = shape[summed].value(), columns = shape[1 - summed].value();
+  // The result's last axis is the columns'; of the others, blocks are made of the widest.
+  int64_t most = 1;
+  for (size_t axis = 0; axis + 1 < node.type().shape.size(); axis++) {
+    const Dim dim = node.type().shape[axis];
+    most = std::max(most, dim == kRows ? rows : level.LikelyExtent(dim));
+  }
+  const auto number = [](int64_t n) { return static_cast<double>(n); };
+  if (forced == 0 && !Pays(machine, number(most), number(columns), number(terms), SizeOf(dtype),
+                           /*turned=*/false, /*only_sums=*/false)) {
+    return;
+  }
+  MacroPlan plan;
+  plan.lanes = static_cast<int32_t>(machine.Lanes(dtype));
+  // Two vectors suit contractions of any number of rows; sums of many chains read so many terms.
+  ChooseTile(machine, most, columns, 2 * plan.lanes, forced > 0, plan);
+  panels.axis = static_cast<int32_t>(1 - summed);
+  panels.width = std::max<int64_t>(plan.width(), kManyChains);
+}
+
 }  // namespace
 
 Stride StrideAt(const Node& node, const Tensor& tensor, size_t operand, int32_t axis) {
@@ -140,48 +173,37 @@ Stride StrideAt(const Node& node, const Tensor& tensor, size_t operand, int32_t 
   return {};
 }
 
-Panels PanelsOf(Level& level, const Graph& body, NodeId value, int64_t rows) {
-  const Machine& machine = level.lowering().machine;
-  const int64_t forced = level.lowering().options.block;
-  Panels panels;
-  if (forced == 0 && machine.vector_bytes < 32) return panels;
-  const auto extent = [&](Dim dim) { return dim == kRows ? rows : level.LikelyExtent(dim); };
+std::vector<Panels> PanelsOf(Level& level, const Graph& body, int64_t rows) {
+  std::vector<Panels> panels(body.inputs().size());
+  std::vector<int32_t> input(body.nodes().size(), -1);
+  for (size_t i = 0; i < panels.size(); i++) {
+    input[static_cast<size_t>(body.inputs()[i])] = static_cast<int32_t>(i);
+  }
   for (const Node& node : body.nodes()) {
+    std::vector<Panels> inside;
+    size_t first = 0, last = 0;
+    if (node.kind() == Kind::kLoop) {
+      const auto& loop = node.As<LoopAttributes>();
+      inside = PanelsOf(level, *loop.body, loop.binds_rows ? loop.rows_limit : rows);
+      first = loop.binds_rows ? 2 : 1;
+      last = first + static_cast<size_t>(loop.captures + loop.carried);
+    }
     for (size_t i = 0; i < node.operands.size(); i++) {
-      if (node.operands[i] != value) continue;
-      if (node.kind() == Kind::kLoop) {
-        const auto& loop = node.As<LoopAttributes>();
-        const size_t first = loop.binds_rows ? 2 : 1;
-        if (i < first || i - first >= static_cast<size_t>(loop.captures + loop.carried)) continue;
-        const Panels inside = PanelsOf(level, *loop.body, loop.body->inputs()[1 + i - first],
-                                       loop.binds_rows ? loop.rows_limit : rows);
-        panels.is_contracted = panels.is_contracted || inside.is_contracted;
-        if (panels.axis < 0 && inside.axis >= 0) panels = inside;
+      const NodeId id = node.operands[i];
+      if (input[static_cast<size_t>(id)] < 0) continue;
+      Panels& here = panels[static_cast<size_t>(input[static_cast<size_t>(id)])];
+      const Shape& shape = body.node(id).type().shape;
+      if (node.kind() == Kind::kLoop && i >= first && i < last) {
+        const Panels& there = inside[1 + i - first];
+        here.is_contracted |= there.is_contracted;
+        here.is_reshaped |= there.is_reshaped;
+        if (here.axis < 0) std::tie(here.axis, here.width) = std::pair(there.axis, there.width);
+      } else if (node.kind() == Kind::kReshape) {
+        here.is_reshaped |= DomainOf(node.type().shape) != DomainOf(shape);
+      } else if (node.kind() == Kind::kContract) {
+        here.is_contracted = true;
+        if (here.axis < 0 && i == 1) FindPanels(level, node, shape, rows, here);
       }
-      if (node.kind() != Kind::kContract) continue;
-      panels.is_contracted = true;
-      const auto& contract = node.As<ContractAttributes>();
-      const DType dtype = node.type().dtype;
-      const bool fits = i == 1 && contract.order == Order() && IsFloat(dtype) &&
-                        contract.rhs_batch.empty() && contract.rhs_sum.size() == 1;
-      if (panels.axis >= 0 || !fits) continue;
-      const Shape& shape = body.node(value).type().shape;
-      const auto summed = static_cast<size_t>(contract.rhs_sum[0]);
-      const int64_t terms = extent(shape[summed]), columns = extent(shape[1 - summed]);
-      int64_t all = 1;
-      for (Dim dim : node.type().shape) all = std::min(all * extent(dim), int64_t{1} << 40);
-      const int64_t count = all / std::max<int64_t>(columns, 1);
-      const auto number = [](int64_t n) { return static_cast<double>(n); };
-      if (forced == 0 && !Pays(machine, number(count), number(columns), number(terms),
-                               SizeOf(dtype), /*turned=*/false, /*only_sums=*/false)) {
-        continue;
-      }
-      MacroPlan plan;
-      plan.lanes = static_cast<int32_t>(machine.Lanes(dtype));
-      // Two vectors suit contractions of any number of rows.
-      ChooseTile(machine, count, columns, 2 * plan.lanes, forced > 0, plan);
-      panels.axis = static_cast<int32_t>(1 - summed);
-      panels.width = plan.width();
     }
   }
   return panels;

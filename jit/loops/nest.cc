@@ -77,8 +77,13 @@ void Nest::PrepareTerms(bool in_turn) {
         const auto& sum =
             k == 0 ? node.As<ContractAttributes>().lhs_sum : node.As<ContractAttributes>().rhs_sum;
         const auto tensor = level_.AsTensor(node.operands[k]);
-        far = far || sum.size() != 1 || !tensor.has_value() ||
-              tensor->strides[static_cast<size_t>(sum[0])] != Stride{1};
+        if (far || sum.size() != 1 || !tensor.has_value()) {
+          far = true;
+          continue;
+        }
+        // Panels hold whole vectors of terms.
+        const Stride& stride = tensor->strides[static_cast<size_t>(sum[0])];
+        far = !stride.is_close() || stride.panel % order.chains != 0;
       }
     }
     if (axes.size() != 1 || far) terms_.push_back({id, FlatTerms(id)});
@@ -210,7 +215,10 @@ bool Nest::MayOverrun(int32_t axis) const {
   }
   for (const Target& target : writes_) {
     if (target.id >= 0 && !members_.contains(target.id)) rest.push_back(target.id);
-    if (!target.to.internal) return false;
+    // Without gaps, something else lies behind the rows that there are now.
+    const bool exact =
+        absl::c_any_of(target.to.strides, [](const Stride& s) { return s.reg != kNone; });
+    if (!target.to.internal || exact) return false;
   }
   while (!rest.empty()) {
     const NodeId id = rest.back();

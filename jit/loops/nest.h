@@ -68,7 +68,7 @@ class Nest {
   void PrepareLanes(const Schedule& schedule);
   bool IsDoneOnce() const;
   std::vector<Schedule> Candidates() const;  // nest_schedule.cc
-  // Tiles along one axis or two that do not lie in the lanes, of `most` sums at most.
+  // Tiles along one axis or two that do not lie in the lanes, of `most` points at most.
   void ChooseTiles(int64_t most, bool along_one, Schedule& schedule) const;
   int64_t LikelyExtent(Dim dim) const { return level_.LikelyExtent(dim); }
   bool MayOverrun(int32_t axis) const;
@@ -76,6 +76,7 @@ class Nest {
   // Emission: nest_emit.cc.
   void EmitWith(const Schedule& schedule);
   Builder::Loop OpenDomain(Bound begin, Bound end, int64_t step);
+  void LoopOverPanels(const Schedule& schedule, Indices& at);
   void LoopOver(const Schedule& schedule, size_t axis, Indices& at);
   // Loops over the tiles' axes from this one on, around what is done at all points of a tile.
   void LoopOverTiles(const Schedule& schedule, size_t tile, const std::vector<Indices>& at,
@@ -99,6 +100,9 @@ class Nest {
   std::vector<std::pair<NodeId, std::vector<Tensor>>> terms_;
   std::vector<std::pair<NodeId, Tensor>> copies_, from_;
   Reader* reader_ = nullptr;
+  // Where the lane axis begins, and how far it goes: all of it or a panel.
+  Register first_lane_ = kNone;
+  Bound lane_extent_;
   // The variables of the loops over the domain.
   absl::flat_hash_set<Register> over_domain_;
 };

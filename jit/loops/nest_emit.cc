@@ -24,7 +24,7 @@ void Nest::EmitWith(const Schedule& schedule) {
   reader_ = &reader;
   b_.OpenSection(label_, IsDoneOnce());
   Indices at(domain_.size());
-  LoopOver(schedule, 0, at);
+  LoopOverPanels(schedule, at);
   b_.CloseSection();
   reader_ = nullptr;
 }
@@ -34,6 +34,29 @@ Builder::Loop Nest::OpenDomain(Bound begin, Bound end, int64_t step) {
   const Builder::Loop loop = b_.OpenFor(begin, end, step);
   over_domain_.insert(loop.variable);
   return loop;
+}
+
+// Where what is written is cut into panels along the lane axis, one panel after the other: so that
+// it is written as it lies.
+void Nest::LoopOverPanels(const Schedule& schedule, Indices& at) {
+  first_lane_ = b_.Index(0);
+  if (schedule.lane_axis < 0) return LoopOver(schedule, 0, at);
+  const Dim dim = domain_[static_cast<size_t>(schedule.lane_axis)];
+  lane_extent_ = level_.ExtentOf(dim);
+  int64_t panel = 0;
+  if (!flat_ && !writes_.empty()) {
+    const Tensor& to = writes_[0].to;
+    panel = to.strides[static_cast<size_t>(AxisIn(to.shape, schedule.lane_axis))].panel;
+  }
+  if (panel == 0 || !dim.is_static() || dim.value() % panel != 0) {
+    return LoopOver(schedule, 0, at);
+  }
+  first_lane_ = OpenDomain({.value = 0}, lane_extent_, panel).variable;
+  lane_extent_ = {.value = panel};
+  reader_->Open();
+  LoopOver(schedule, 0, at);
+  reader_->Close();
+  b_.CloseFor();
 }
 
 void Nest::LoopOver(const Schedule& schedule, size_t axis, Indices& at) {
@@ -89,6 +112,7 @@ void Nest::LoopOverLanes(const Schedule& schedule, const std::vector<Indices>& t
   std::vector<Point> points;
   // A vector of each tile from `first` on.
   const auto add = [&](Register first, int32_t lanes, Register count) {
+    first = b_.Add(first_lane_, first);
     const Register active = count == kNone ? kNone : b_.Below(count, lanes);
     for (const Indices& tile : tiles) {
       Point point{.at = tile, .lanes = lanes, .active = active, .flat = false};
@@ -105,8 +129,7 @@ void Nest::LoopOverLanes(const Schedule& schedule, const std::vector<Indices>& t
     for (const Indices& tile : tiles) points.push_back({.at = tile});
     return Body(points, tiles.size(), clamped);
   }
-  const auto axis = static_cast<size_t>(schedule.lane_axis);
-  const Bound extent = level_.ExtentOf(domain_[axis]);
+  const Bound extent = lane_extent_;
   if (extent.reg != kNone) {
     const Builder::Loop loop = OpenDomain({.value = 0}, extent, schedule.lanes);
     reader_->Open();

@@ -152,8 +152,8 @@ void Reader::AddGuard(Point& point, Register condition) {
 // ---- Memory
 
 // The place of an index along an axis that is cut into panels. Lanes lie side by side if they begin
-// at a multiple of their number, which panels hold whole; what is stored does.
-Index Reader::InPanels(const Stride& stride, const Index& index, int32_t lanes, bool is_store) {
+// at a multiple of their number, which panels hold whole.
+Index Reader::InPanels(const Stride& stride, const Index& index, int32_t lanes) {
   const auto place = [&](Register at) {
     const Register panel = b_.Quotient(at, stride.panel);
     const Register begin = b_.Times(panel, stride.panel_step);
@@ -162,20 +162,18 @@ Index Reader::InPanels(const Stride& stride, const Index& index, int32_t lanes, 
   };
   if (index.uniform()) return {place(index.at)};
   const bool is_whole = b_.Divisor(index.at) % lanes == 0 && stride.panel % lanes == 0;
-  if (index.each == kNone && index.lane == 1 && (is_whole || is_store)) {
-    return {place(index.at), 1, kNone};
-  }
+  if (index.each == kNone && index.lane == 1 && is_whole) return {place(index.at), 1, kNone};
   return {b_.Index(0), 0, place(AllLanes(index, lanes))};
 }
 
-Index Reader::Flat(const Tensor& tensor, const Point& point, bool is_store) {
+Index Reader::Flat(const Tensor& tensor, const Point& point) {
   Index flat{tensor.base == kNone ? b_.Index(0) : tensor.base};
   if (point.flat) return Add(flat, point.at[0]);
   for (size_t axis = 0; axis < tensor.strides.size(); axis++) {
     const Stride& stride = tensor.strides[axis];
     if (stride == Stride()) continue;
     if (stride.panel > 0) {
-      flat = Add(flat, InPanels(stride, point.at[axis], point.lanes, is_store));
+      flat = Add(flat, InPanels(stride, point.at[axis], point.lanes));
       continue;
     }
     Index part = Times(point.at[axis], stride.factor);
@@ -214,7 +212,8 @@ Register Reader::Load(const Tensor& tensor, const Point& point) {
 }
 
 void Reader::Store(const Tensor& tensor, const Point& point, Register value) {
-  const Index flat = Flat(tensor, point, /*is_store=*/true);
+  const Index flat = Flat(tensor, point);
+  Require(flat.each == kNone, "a vector is to be stored in pieces");
   if (flat.uniform()) {
     b_.Store(tensor.buffer, flat.at, value, {.offset = tensor.offset});
     return;

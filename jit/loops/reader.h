@@ -69,8 +69,8 @@ class Reader {
 
   Register Compute(NodeId id, const Point& point);
   Register Load(const Tensor& tensor, const Point& point);
-  Index Flat(const Tensor& tensor, const Point& point, bool is_store = false);
-  Index InPanels(const Stride& stride, const Index& index, int32_t lanes, bool is_store);
+  Index Flat(const Tensor& tensor, const Point& point);
+  Index InPanels(const Stride& stride, const Index& index, int32_t lanes);
   Register ComputeMap(NodeId id, const Point& point);
   Register ComputeView(NodeId id, const Point& point);
   Register ComputeReshape(NodeId id, const Point& point);

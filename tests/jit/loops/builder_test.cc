@@ -89,6 +89,27 @@ TEST(Builder, EqualInstructionsAreOne) {
   EXPECT_EQ(b.Add(b.Rows(), b.Trips()), b.Add(b.Trips(), b.Rows()));
 }
 
+TEST(Builder, KnowsWhatIndicesAreMultiplesOf) {
+  Fixture f;
+  Builder& b = f.b;
+  EXPECT_EQ(b.Divisor(b.Index(0)), 0);
+  EXPECT_EQ(b.Divisor(b.Index(48)), 48);
+  EXPECT_EQ(b.Divisor(b.Index(-48)), 48);
+  EXPECT_EQ(b.Divisor(b.Index(int64_t{3} << 40)), 1 << 30);
+  EXPECT_EQ(b.Divisor(b.Rows()), 1);
+  EXPECT_EQ(b.Divisor(b.Times(b.Rows(), 48)), 48);
+  EXPECT_EQ(b.Divisor(b.Plus(b.Times(b.Rows(), 48), 32)), 16);
+  EXPECT_EQ(b.Divisor(b.Binary(Opcode::kMin, b.Times(b.Rows(), 12), b.Times(b.Trips(), 18))), 6);
+  EXPECT_EQ(b.Divisor(b.Quotient(b.Times(b.Rows(), 48), 16)), 1);
+  const Register i = b.OpenFor({.value = 24}, {.reg = b.Rows()}, 16).variable;
+  EXPECT_EQ(b.Divisor(i), 8);
+  EXPECT_EQ(b.Divisor(b.Plus(i, 3)), 1);
+  const Register j = b.OpenFor({.reg = b.Times(i, 4)}, {.reg = b.Rows()}, 64).variable;
+  EXPECT_EQ(b.Divisor(j), 32);
+  b.CloseFor();
+  b.CloseFor();
+}
+
 TEST(Builder, LoadsOfWhatIsWrittenStay) {
   Fixture f;
   const int32_t scratch = f.Arena("scratch", kFloat32, 8);

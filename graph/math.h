@@ -44,9 +44,9 @@ S Exp(const S& x) {
 // The same for x <= 0.
 template <ScalarLike S>
 S ExpOfNotPositive(const S& x) {
-  constexpr auto kRange = float32::Range::kNotPositive;
   return internal::FormulaOrCall(
-      x, [](const auto& a) { return float32::Exp<kRange>(a); }, Function::kExp);
+      x, [](const auto& a) { return float32::Exp<float32::Range::kNotPositive>(a); },
+      Function::kExp);
 }
 template <ScalarLike S>
 S Log(const S& x) {

@@ -14,7 +14,7 @@ namespace {
 
 // Fewer rows, columns or terms than this are no case for packing.
 constexpr double kLeast = 32;
-// Than this, where the columns' operand is so large that it is read from memory.
+// Than this, where the columns' operand lies in panels and is so large that it is read from memory.
 constexpr double kLeastOfLarge = 8;
 // More terms than this at once save nothing any more.
 constexpr int64_t kMostTerms = 2048;
@@ -49,11 +49,12 @@ Axes AxesOf(const Level& level, const Node& node) {
 // be copied anyway. `only_sums`: nothing follows them; else blocks pay earlier, for they do the
 // rest of the group beside other sums, and write it out once and not for each register.
 bool Pays(const Machine& machine, double rows, double columns, double terms, int64_t size,
-          bool turned, bool only_sums) {
+          bool turned, bool only_sums, bool in_panels) {
   const auto lanes = static_cast<double>(machine.vector_bytes / size);
   const double l2 = static_cast<double>(machine.l2_bytes) / static_cast<double>(size);
-  // What does not fit there is read from memory once and no more.
-  const bool is_large = terms * columns > l2;
+  // What does not fit there is read from memory once and no more; where it lies in panels, it is
+  // read as it lies, or turned with its rows side by side.
+  const bool is_large = in_panels && terms * columns > l2;
   if (terms < kLeast || rows < (is_large ? kLeastOfLarge : kLeast)) return false;
   if (2 * columns < lanes) return false;
   // Thin results have no better tile, and else would be stored element by element.
@@ -148,7 +149,7 @@ void FindPanels(Level& level, const Node& node, const Shape& shape, int64_t rows
   }
   const auto number = [](int64_t n) { return static_cast<double>(n); };
   if (forced == 0 && !Pays(machine, number(most), number(columns), number(terms), SizeOf(dtype),
-                           /*turned=*/false, /*only_sums=*/false)) {
+                           /*turned=*/false, /*only_sums=*/false, /*in_panels=*/true)) {
     return;
   }
   MacroPlan plan;
@@ -271,14 +272,16 @@ std::optional<MacroPlan> PlanMacro(Level& level, const Shape& domain,
   if (terms < 1) return std::nullopt;
   const int64_t size = SizeOf(dtype);
   Stride stride = {1};  // of the columns where they are read
+  bool in_panels = false;
   if (const auto tensor = level.AsTensor(node.operands[plan.column_operand]); tensor.has_value()) {
     stride =
         StrideAt(node, *tensor, plan.column_operand, AxisIn(node.type().shape, plan.column_axis));
+    in_panels = absl::c_any_of(tensor->strides, [](const Stride& s) { return s.panel > 0; });
   }
   if (forced == 0) {
     const auto number = [](int64_t n) { return static_cast<double>(n); };
     if (!Pays(machine, number(rows), number(columns), number(terms), size, !stride.is_close(),
-              plan.only_sums)) {
+              plan.only_sums, in_panels)) {
       return std::nullopt;
     }
   }

@@ -94,8 +94,9 @@ struct SweepOptions {
   int threads = 0;
   // How many models go through one call of the engine side by side (autodiff/batch.h). They share
   // what an update costs besides its arithmetic, and fill the vectors that a thin network leaves
-  // empty; wider ones leave the cache and are slower. 0: chosen by the multiply-adds of an update;
-  // 1 where runs may end early, since each waits for the last of them.
+  // empty; wider ones leave the cache and are slower. 0: chosen by the multiply-adds of an update
+  // and the number of updates, which have to be worth a function of many models; 1 where runs may
+  // end early, since each waits for the last of them.
   int64_t lanes = 0;
   // The bytes that the sweep may take. 0: half of the machine's memory. Where threads and lanes are
   // not given, there will be fewer of them rather than more memory.

@@ -280,14 +280,20 @@ absl::Status RunLanes(const SweepGroup& group, absl::Span<const FitKit* const> k
 
 // The gain of lanes is that an update has its fixed cost once for all models, and that an element
 // of each of them fills vectors that a thin network leaves empty: full vectors, where it is not so
-// thin. Models of one seed also read the same samples; others draw and gather their own.
-int64_t ChooseLanes(const Graph& fit, bool own_samples, int64_t most) {
+// thin. Models of one seed also read the same samples; others draw and gather their own. What is
+// gained has to be more than it takes to compile a function of many models: some 25 ms, and an
+// update of each gains a tenth of a microsecond.
+int64_t ChooseLanes(const SweepGroup& group, bool own_samples, int threads) {
+  constexpr double kTripsThatRepay = 250e3;
   constexpr double kLittleWork = 6000, kWork = 26000, kWorkOfOwn = 15000;
   constexpr int64_t kLanes = 16;  // float32 lanes of the widest vectors; two of narrower ones
   constexpr int64_t kVector = 8;
   Work work;
-  AddWork(fit, 1, 1, work);
-  if (work.trips <= 0) return 1;
+  AddWork(group.fit->graph, 1, 1, work);  // of an epoch
+  const auto runs = static_cast<int64_t>(group.runs.size());
+  const double epochs = static_cast<double>(runs) * static_cast<double>(group.epochs);
+  if (work.trips * epochs < kTripsThatRepay) return 1;
+  const int64_t most = runs / threads;
   const double products = work.products / work.trips;
   if (most >= kLanes) return products <= (own_samples ? kWorkOfOwn : kWork) ? kLanes : 1;
   if (products > kLittleWork) return 1;

@@ -202,9 +202,8 @@ absl::Status Sweeper::ChooseSizes() {
     const auto runs = static_cast<int64_t>(group.runs.size());
     const Shuffle shuffle = trainings_[result_.runs[group.runs[0]].training].shuffle;
     const bool own_samples = group.varied.contains("seed") && shuffle != Shuffle::kNone;
-    // Rather a thread for each call than a call for all.
     group.lanes = options_.lanes > 0 ? std::min(options_.lanes, std::max<int64_t>(runs, 1))
-                                     : ChooseLanes(group.fit->graph, own_samples, runs / threads_);
+                                     : ChooseLanes(group, own_samples, threads_);
     // Models that end early would wait for the last one.
     const bool ends =
         kits_[result_.runs[group.runs[0]].training].plan.stops || group.varied.contains("epochs");

@@ -69,10 +69,10 @@ absl::Status RunLanes(const SweepGroup& group, absl::Span<const FitKit* const> k
 // At most so many bytes does one model take while it is fitted.
 int64_t WorkingBytes(const Graph& fit, int64_t epochs);
 
-// How many models, `most` of them at most, should go through one call of a fit: several where an
-// update is so little work that they stay in the caches. `own_samples`: each of them takes the
-// samples in an order of its own.
-int64_t ChooseLanes(const Graph& fit, bool own_samples, int64_t most);
+// How many models should go through one call of a group's fit: several where an update is so little
+// work that they stay in the caches, and there are many, and no fewer calls than threads.
+// `own_samples`: each of them takes the samples in an order of its own.
+int64_t ChooseLanes(const SweepGroup& group, bool own_samples, int threads);
 
 }  // namespace talweg
 

@@ -327,7 +327,8 @@ TEST(Sweep, StopsWhenAsked) {
   }
 }
 
-// Little work goes in lanes without being asked to; more of it, or what may end early, does not.
+// Little work goes in lanes without being asked to, if there is much of it; more of it at once, or
+// what may end early, does not.
 TEST(Sweep, ChoosesLanesByTheWork) {
   const TrainTest data = Data();
   std::mutex mutex;
@@ -358,8 +359,12 @@ TEST(Sweep, ChoosesLanesByTheWork) {
   };
   Training free = Made({});
   free.adjust = {};
+  EXPECT_THAT(types(0, free, {.threads = 2}), ElementsAre("int64[]"));  // it is over at once
+  free.epochs = 3000;
+  EXPECT_THAT(types(0, free, {.threads = 1}), ElementsAre("int64[16]"));
   EXPECT_THAT(types(0, free, {.threads = 2}), ElementsAre("int64[8]"));
   EXPECT_THAT(types(0, free, {.threads = 4}), ElementsAre("int64[4]"));
+  free.epochs = 300;
   EXPECT_THAT(types(50, free, {.threads = 2}), ElementsAre("int64[]"));
   EXPECT_THAT(types(50, free, {.threads = 2, .lanes = 5}), ElementsAre("int64[5]"));
   EXPECT_THAT(types(0, Made({}), {.threads = 2}), ElementsAre("int64[]"));

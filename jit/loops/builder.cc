@@ -1,6 +1,7 @@
 #include "jit/loops/builder.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstdio>
 #include <cstdlib>
 #include <numeric>
@@ -127,8 +128,8 @@ int64_t Builder::DivisorOf(const Instruction& instruction) const {
   switch (instruction.opcode) {
     case Opcode::kConstant: {
       const auto value = static_cast<int64_t>(instruction.immediate);
-      // Of large ones, the lowest bit.
-      return value > -kMost && value < kMost ? std::abs(value) : std::min(value & -value, kMost);
+      if (value > -kMost && value < kMost) return std::abs(value);
+      return int64_t{1} << std::min(std::countr_zero(instruction.immediate), 30);  // the lowest bit
     }
     case Opcode::kAdd:
     case Opcode::kSub:

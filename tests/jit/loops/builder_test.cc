@@ -96,6 +96,7 @@ TEST(Builder, KnowsWhatIndicesAreMultiplesOf) {
   EXPECT_EQ(b.Divisor(b.Index(48)), 48);
   EXPECT_EQ(b.Divisor(b.Index(-48)), 48);
   EXPECT_EQ(b.Divisor(b.Index(int64_t{3} << 40)), 1 << 30);
+  EXPECT_EQ(b.Divisor(b.Index(std::numeric_limits<int64_t>::min())), 1 << 30);
   EXPECT_EQ(b.Divisor(b.Rows()), 1);
   EXPECT_EQ(b.Divisor(b.Times(b.Rows(), 48)), 48);
   EXPECT_EQ(b.Divisor(b.Plus(b.Times(b.Rows(), 48), 32)), 16);

@@ -18,6 +18,10 @@ namespace talweg {
 std::byte* NewMemory(int64_t bytes);
 // Null is nothing to free.
 void FreeMemory(std::byte* memory);
+// The same for a std::unique_ptr.
+struct MemoryDeleter {
+  void operator()(std::byte* memory) const { FreeMemory(memory); }
+};
 
 }  // namespace talweg
 

@@ -19,10 +19,6 @@
 namespace talweg::loops {
 namespace {
 
-struct Free {
-  void operator()(std::byte* memory) const { FreeMemory(memory); }
-};
-
 // Turns a program into steps. Registers get their places as a stack does: what a block defines
 // makes room when the block ends. Constants lie before all others, and are never computed.
 class Compiler {
@@ -303,7 +299,7 @@ Evaluator::Evaluator(const Program& program, bool wide, bool shuffle)
           Compiler(program, wide && HasWideVectors(), shuffle).Compile())) {}
 
 bool Evaluator::operator()(Context* context) const {
-  const std::unique_ptr<std::byte[], Free> registers(
+  const std::unique_ptr<std::byte[], MemoryDeleter> registers(
       NewMemory(std::max<int64_t>(code_->register_bytes, 64)));
   if (registers == nullptr) {
     context->run->SetError(absl::ResourceExhaustedError(

@@ -169,7 +169,7 @@ class Macro {
       const Register first = b_.Add(column_, j);
       const Bound count = AtMost(b_, ColumnExtent(), first, plan_.width());
       columns_.Pack({.first = first, .term = term, .count = count, .terms = term_count_}, at_);
-      if (columns_.is_direct()) columns_from_ = columns_.Begin(at_, first, term);
+      columns_from_ = columns_.Begin(at_, first, term);
       const auto tile = [&](Register i) { Tile(i, j, term); };
       if (plan_.split == MacroPlan::Split::kRows) {
         return LoopTogether(row_count_, plan_.height, CostOf(plan_.height, plan_.width()), tile);
@@ -295,8 +295,7 @@ class Macro {
   void FindTouched(absl::Span<const NodeId> members) {
     const auto add = [&](const Tensor& tensor) {
       if (DomainOf(tensor.shape) != domain_) return;
-      const auto axis = static_cast<size_t>(AxisIn(tensor.shape, plan_.column_axis));
-      if (!tensor.strides[axis].is_close()) return;
+      if (!StrideIn(tensor, plan_.column_axis).is_close()) return;
       for (const Tensor& other : touched_) {
         if (other.buffer == tensor.buffer && other.offset == tensor.offset) return;
       }
@@ -379,8 +378,8 @@ class Macro {
     // Term `first` + `more`.
     const auto step = [&](Register first, int64_t more, Registers& to) {
       const Packed &x = columns_.packed(), &y = rows_.packed();
-      Register from = b_.Times(b_.Plus(first, more), columns_.term_step());
-      if (columns_.is_direct()) from = b_.Add(from, columns_from_);
+      const Register from =
+          b_.Add(columns_from_, b_.Times(b_.Plus(first, more), columns_.term_step()));
       Registers column;
       for (int64_t v = 0; v < plan_.vectors; v++) {
         column.push_back(b_.Load(x.buffer, from, lanes, {.offset = columns_.offset() + v * lanes}));
@@ -481,7 +480,7 @@ class Macro {
   Register pieces_ = kNone, pieces_of_part_ = kNone;
   // Where the loops are: the block's first column and row; counts from there on.
   Register column_ = kNone, row_ = kNone;
-  Register columns_from_ = kNone;  // of the panel, where the operand is read as it lies
+  Register columns_from_ = kNone;  // where the kernel reads the panel's columns
   Bound column_count_, row_count_, term_count_;
   // Whether there were terms before this block, and whether there are none behind it.
   Register goes_on_ = kNone, is_last_ = kNone;

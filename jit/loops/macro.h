@@ -125,12 +125,10 @@ class Packer {
   Register PiecesOf(Bound terms);
   void Fetch(const Block& block, const Indices& at, Register piece);
   const Packed& packed() const { return packed_; }
-  // Whether nothing need be packed: the operand is cut into panels as the kernel reads them. Then
-  // the terms from `term` on of the columns from `first` on begin there, and `term_step` is between
-  // them.
-  bool is_direct() const { return is_direct_; }
+  // Where a kernel reads columns from `first` on at the terms from `term` on, with `term_step`
+  // between two terms: in what was packed, or, cut into panels, in the operand itself.
   Register Begin(const Indices& at, Register first, Register term) {
-    return reader_.Place(*tensor_, At(at, {first}, {term}, 1));
+    return is_direct_ ? reader_.Place(*tensor_, At(at, {first}, {term}, 1)) : b_.Index(0);
   }
   int64_t term_step() const { return term_step_; }
   int64_t offset() const { return is_direct_ ? tensor_->offset : 0; }

@@ -131,7 +131,8 @@ void ChooseSplit(Level& level, const Shape& domain, int64_t rows, int64_t column
 }
 
 // The panels that a contraction would like its second operand, a matrix of this shape, to have.
-void FindPanels(Level& level, const Node& node, const Shape& shape, int64_t rows, Panels& panels) {
+void AskForPanels(Level& level, const Node& node, const Shape& shape, int64_t rows,
+                  Panels& panels) {
   const Machine& machine = level.lowering().machine;
   const int64_t forced = level.lowering().options.block;
   const auto& contract = node.As<ContractAttributes>();
@@ -203,7 +204,7 @@ std::vector<Panels> PanelsOf(Level& level, const Graph& body, int64_t rows) {
         here.is_reshaped |= DomainOf(node.type().shape) != DomainOf(shape);
       } else if (node.kind() == Kind::kContract) {
         here.is_contracted = true;
-        if (here.axis < 0 && i == 1) FindPanels(level, node, shape, rows, here);
+        if (here.axis < 0 && i == 1) AskForPanels(level, node, shape, rows, here);
       }
     }
   }
@@ -243,8 +244,7 @@ std::optional<MacroPlan> PlanMacro(Level& level, const Shape& domain,
     bool known = true;
     for (const Target& write : writes) {
       if (write.id < 0) return std::nullopt;
-      const int32_t there = AxisIn(write.to.shape, static_cast<int32_t>(axis));
-      const Stride& stride = write.to.strides[static_cast<size_t>(there)];
+      const Stride& stride = StrideIn(write.to, static_cast<int32_t>(axis));
       known = known && stride.reg == kNone && stride.panel % lanes == 0;
       stores += stride.is_close() ? 1 : 0;
     }
@@ -288,8 +288,7 @@ std::optional<MacroPlan> PlanMacro(Level& level, const Shape& domain,
   int64_t panel = stride.panel;
   for (const Target& write : writes) {
     if (panel > 0) break;
-    const int32_t there = AxisIn(write.to.shape, plan.column_axis);
-    panel = write.to.strides[static_cast<size_t>(there)].panel;
+    panel = StrideIn(write.to, plan.column_axis).panel;
   }
   ChooseTile(machine, rows, columns, panel, forced > 0, plan);
 

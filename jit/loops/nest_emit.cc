@@ -45,8 +45,7 @@ void Nest::LoopOverPanels(const Schedule& schedule, Indices& at) {
   lane_extent_ = level_.ExtentOf(dim);
   int64_t panel = 0;
   if (!flat_ && !writes_.empty()) {
-    const Tensor& to = writes_[0].to;
-    panel = to.strides[static_cast<size_t>(AxisIn(to.shape, schedule.lane_axis))].panel;
+    panel = StrideIn(writes_[0].to, schedule.lane_axis).panel;
   }
   if (panel == 0 || !dim.is_static() || dim.value() % panel != 0) {
     return LoopOver(schedule, 0, at);

@@ -75,8 +75,7 @@ void Nest::ChooseTiles(int64_t most, bool along_one, Schedule& schedule) const {
   // How far it is from one element of what is written to the next one of an axis.
   const auto step = [&](int32_t axis) {
     if (flat_ || writes_.empty()) return int64_t{1};
-    const Tensor& to = writes_[0].to;
-    const Stride stride = to.strides[static_cast<size_t>(AxisIn(to.shape, axis))];
+    const Stride& stride = StrideIn(writes_[0].to, axis);
     return stride.reg == kNone ? stride.factor : std::numeric_limits<int64_t>::max();
   };
   const auto rank = [&](const Axis& axis) {
@@ -140,8 +139,7 @@ std::vector<Schedule> Nest::Candidates() const {
     if (extent(axis) < 2) continue;
     // Lanes are stored at distances that are known.
     const bool even = absl::c_all_of(writes_, [&](const Target& target) {
-      const auto at = static_cast<size_t>(AxisIn(target.to.shape, static_cast<int32_t>(axis)));
-      const Stride& stride = target.to.strides[at];
+      const Stride& stride = StrideIn(target.to, static_cast<int32_t>(axis));
       return flat_ || (stride.reg == kNone && stride.panel % full == 0);
     });
     if (!even) continue;

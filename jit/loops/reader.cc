@@ -30,6 +30,17 @@ int32_t AxisIn(const Shape& shape, int32_t domain_axis) {
   return -1;
 }
 
+const Stride& StrideIn(const Tensor& tensor, int32_t domain_axis) {
+  return tensor.strides[static_cast<size_t>(AxisIn(tensor.shape, domain_axis))];
+}
+
+Register PlaceInPanels(Builder& b, const Stride& stride, Register index) {
+  const Register panel = b.Quotient(index, stride.panel);
+  const Register begin = b.Times(panel, stride.panel_step);
+  if (b.Divisor(index) % stride.panel == 0) return begin;
+  return b.Add(begin, b.Remainder(index, stride.panel));
+}
+
 Point PointIn(Builder& b, const Shape& shape, const Point& domain_point) {
   Point point = domain_point;
   point.at.clear();
@@ -154,12 +165,7 @@ void Reader::AddGuard(Point& point, Register condition) {
 // The place of an index along an axis that is cut into panels. Lanes lie side by side if they begin
 // at a multiple of their number, which panels hold whole.
 Index Reader::InPanels(const Stride& stride, const Index& index, int32_t lanes) {
-  const auto place = [&](Register at) {
-    const Register panel = b_.Quotient(at, stride.panel);
-    const Register begin = b_.Times(panel, stride.panel_step);
-    if (b_.Divisor(at) % stride.panel == 0) return begin;
-    return b_.Add(begin, b_.Sub(at, b_.Times(panel, stride.panel)));
-  };
+  const auto place = [&](Register at) { return PlaceInPanels(b_, stride, at); };
   if (index.uniform()) return {place(index.at)};
   const bool is_whole = b_.Divisor(index.at) % lanes == 0 && stride.panel % lanes == 0;
   if (index.each == kNone && index.lane == 1 && is_whole) return {place(index.at), 1, kNone};

@@ -16,6 +16,10 @@ using Indices = absl::InlinedVector<Index, 4>;
 
 // Which axis of a shape an axis of its domain (its axes without those of extent 1) is.
 int32_t AxisIn(const Shape& shape, int32_t domain_axis);
+// A tensor's stride along an axis of its domain.
+const Stride& StrideIn(const Tensor& tensor, int32_t domain_axis);
+// Where an index lies along an axis that is cut into panels.
+Register PlaceInPanels(Builder& b, const Stride& stride, Register index);
 // The point of a value of this shape where a point of its domain is.
 Point PointIn(Builder& b, const Shape& shape, const Point& domain_point);
 // Where a contraction reads its operand 0 or 1, of this rank, for an element of the result (whose

@@ -24,8 +24,6 @@ absl::Status OutputError(const Graph& graph, size_t k, absl::string_view what) {
 
 }  // namespace
 
-void Run::Free::operator()(std::byte* memory) const { FreeMemory(memory); }
-
 RunPool::~RunPool() {
   FreeMemory(kept_.load());
   delete team_.load();

@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "base/memory.h"
 #include "jit/loops/runtime.h"
 #include "jit/loops/team.h"
 
@@ -51,11 +52,8 @@ class Run {
   Team* team();
 
  private:
-  struct Free {
-    void operator()(std::byte* memory) const;
-  };
   struct Block {
-    std::unique_ptr<std::byte[], Free> memory;
+    std::unique_ptr<std::byte[], MemoryDeleter> memory;
     int64_t bytes = 0;
   };
   // The arena, and behind it this thread's own block. A little even for a program that needs none,

@@ -6,6 +6,7 @@
 
 #include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
+#include "jit/loops/reader.h"
 
 namespace talweg::loops {
 namespace {
@@ -66,13 +67,8 @@ bool CopyTurned(Level& level, NodeId id, const Tensor& to) {
     Register sum = tensor.base == kNone ? b.Index(0) : tensor.base;
     for (size_t axis = 0; axis < shape.size(); axis++) {
       const Stride& stride = tensor.strides[axis];
-      if (stride.panel == 0) {
-        sum = b.Add(sum, b.Times(at[axis], stride.factor));
-        continue;
-      }
-      const Register panel = b.Quotient(at[axis], stride.panel);
-      const Register in_panel = b.Sub(at[axis], b.Times(panel, stride.panel));
-      sum = b.Add(sum, b.Add(b.Times(panel, stride.panel_step), in_panel));
+      sum = b.Add(sum, stride.panel > 0 ? PlaceInPanels(b, stride, at[axis])
+                                        : b.Times(at[axis], stride.factor));
     }
     return sum;
   };

@@ -236,22 +236,6 @@ absl::StatusOr<Table> CsvParser::Parse() {
   return std::move(table_);
 }
 
-// Appends text as one field. `alone`: the only field of its line, which must not look empty.
-void AppendField(std::string& out, std::string_view text, bool alone) {
-  const bool quotes = text.find_first_of(",\"\r\n") != std::string_view::npos ||
-                      text.starts_with(kByteOrderMark) || (alone && text.empty());
-  if (!quotes) {
-    out += text;
-    return;
-  }
-  out += '"';
-  for (char c : text) {
-    if (c == '"') out += '"';
-    out += c;
-  }
-  out += '"';
-}
-
 absl::Status CheckWritable(const Table& table) {
   if (table.columns.empty()) return absl::InvalidArgumentError("csv: a table without columns");
   std::set<std::string_view> names;
@@ -321,13 +305,29 @@ absl::StatusOr<Table> ParseCsv(std::string_view text, const CsvOptions& options,
   return CsvParser(text, options, name).Parse();
 }
 
+void AppendCsvField(std::string& out, std::string_view text, char separator, bool alone) {
+  const bool quotes = text.find_first_of("\"\r\n") != std::string_view::npos ||
+                      text.find(separator) != std::string_view::npos ||
+                      text.starts_with(kByteOrderMark) || (alone && text.empty());
+  if (!quotes) {
+    out += text;
+    return;
+  }
+  out += '"';
+  for (char c : text) {
+    if (c == '"') out += '"';
+    out += c;
+  }
+  out += '"';
+}
+
 absl::StatusOr<std::string> FormatCsv(const Table& table) {
   if (absl::Status status = CheckWritable(table); !status.ok()) return status;
   const bool alone = table.columns.size() == 1;
   std::string out;
   for (size_t i = 0; i < table.columns.size(); i++) {
     if (i > 0) out += ',';
-    AppendField(out, table.columns[i].name, alone);
+    AppendCsvField(out, table.columns[i].name, ',', alone);
   }
   out += '\n';
   for (int64_t row = 0; row < table.rows(); row++) {
@@ -335,7 +335,7 @@ absl::StatusOr<std::string> FormatCsv(const Table& table) {
       if (i > 0) out += ',';
       const Table::Column& column = table.columns[i];
       if (IsText(column)) {
-        AppendField(out, std::get<1>(column.cells)[row], alone);
+        AppendCsvField(out, std::get<1>(column.cells)[row], ',', alone);
       } else {
         AppendNumber(out, std::get<0>(column.cells)[row]);
       }

@@ -68,6 +68,11 @@ absl::StatusOr<Table> ParseCsv(std::string_view text, const CsvOptions& options 
 // columns of unequal length, two of one name, text that is not UTF-8 or holds a NUL.
 absl::StatusOr<std::string> FormatCsv(const Table& table);
 
+// Appends text as one field of a line: in quotes where it holds a separator, a quote or a line's
+// end. `alone`: the only field of its line, which must not look empty.
+void AppendCsvField(std::string& out, std::string_view text, char separator = ',',
+                    bool alone = false);
+
 // Replaces the file at once, see WriteFile.
 absl::Status WriteCsv(const std::string& path, const Table& table, const FileSystem& system = {});
 

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_format.h"
 #include "base/text.h"
+#include "data/json.h"
 
 namespace talweg {
 namespace {
@@ -237,22 +238,6 @@ bool HeaderReader::end_object() {
   return true;
 }
 
-// JSON wants quotes, backslashes and control characters escaped; the rest stands as UTF-8.
-void AppendJson(std::string& out, std::string_view text) {
-  out += '"';
-  for (unsigned char c : text) {
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += static_cast<char>(c);
-    } else if (c < 0x20) {
-      out += absl::StrFormat("\\u%04x", c);
-    } else {
-      out += static_cast<char>(c);
-    }
-  }
-  out += '"';
-}
-
 }  // namespace
 
 absl::Status CheckTensorName(std::string_view name) {
@@ -307,19 +292,19 @@ std::string FormatHeader(const SafetensorsHeader& header) {
     if (out.back() != '{') out += ',';
   };
   if (!header.metadata.empty()) {
-    AppendJson(out, kMetadata);
+    AppendJsonText(out, kMetadata);
     out += ":{";
     for (const auto& [key, text] : header.metadata) {
       separate();
-      AppendJson(out, key);
+      AppendJsonText(out, key);
       out += ':';
-      AppendJson(out, text);
+      AppendJsonText(out, text);
     }
     out += '}';
   }
   for (const TensorEntry& tensor : header.tensors) {
     separate();
-    AppendJson(out, tensor.name);
+    AppendJsonText(out, tensor.name);
     out +=
         absl::StrFormat(":{\"dtype\":\"%s\",\"shape\":%s,\"data_offsets\":[%d,%d]}",
                         TypeNameOf(tensor.dtype), ToString(tensor.dims), tensor.begin, tensor.end);

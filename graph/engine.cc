@@ -78,6 +78,10 @@ absl::StatusOr<std::vector<Array>> Executable::Call(absl::Span<const Array> inpu
         Check(graph_->input_name(i), graph_->input_type(i), inputs[i], symbols);
     if (!status.ok()) return status;
   }
+  if (options.threads < 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("run: threads is ", options.threads, "; 0 stands for all there are"));
+  }
   return run_(inputs, symbols, options);
 }
 

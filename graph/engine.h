@@ -24,7 +24,7 @@ struct RunOptions {
   // Counts the finished trips of outermost loops.
   std::atomic<int64_t>* progress = nullptr;
   // How many threads may share the work of a large step, the caller's among them; the bits do not
-  // depend on it. 0 or less: as many as the machine lends; 1: the caller's only.
+  // depend on it. 0: as many as the machine lends; 1: the caller's only.
   int threads = 0;
 };
 
@@ -44,7 +44,8 @@ class Executable {
   Executable(std::shared_ptr<const Graph> graph, RunFunction run);
 
   // Inputs by name. Errors, each naming the input: one is missing, one is unknown, an element type
-  // or a shape does not fit, two inputs disagree on the number of rows or trips.
+  // or a shape does not fit, two inputs disagree on the number of rows or trips. Or threads below
+  // 0.
   absl::StatusOr<std::vector<Array>> Run(const NamedArrays& inputs,
                                          const RunOptions& options = {}) const;
   // Inputs in the order of graph().inputs(); checked in the same way.

@@ -53,6 +53,10 @@ void AdjustScope::Set(std::string_view name, Arg next, std::source_location wher
 }
 
 void AdjustScope::Stop(const Value& when) const {
+  if (when.tape() == nullptr) {
+    Fail("it stops on a value of no tape; that must be a bool scalar");
+    return;
+  }
   if (when.ok() && when.type() != Type{kBool, {}}) {
     Fail(absl::StrCat("it stops on ", ToString(when.type()), "; that must be a bool scalar"));
     return;
@@ -61,7 +65,14 @@ void AdjustScope::Stop(const Value& when) const {
   stop = stop.tape() == nullptr ? when : Or(stop, when);
 }
 
+bool AdjustScope::HasParameter(size_t i) const {
+  if (i < parameters().size()) return true;
+  Fail(absl::StrCat("there is no parameter ", i, "; there are ", parameters().size()));
+  return false;
+}
+
 void AdjustScope::SetParameter(size_t i, const Value& next) const {
+  if (!HasParameter(i)) return;
   NamedValue& parameter = adjustable_->parameters[i];
   if (next.ok() && next.type() != parameter.value.type()) {
     Fail(absl::StrCat("parameter ", parameter.name, " is ", ToString(parameter.value.type()),
@@ -72,11 +83,13 @@ void AdjustScope::SetParameter(size_t i, const Value& next) const {
 }
 
 Value AdjustScope::Snapshot(size_t i) const {
+  if (!HasParameter(i)) return Value(state_.tape().state(), -1);
   const NamedValue& parameter = adjustable_->parameters[i];
   return state_.Within("snapshot").Get(parameter.name, parameter.value.type());
 }
 
 void AdjustScope::SetSnapshot(size_t i, const Value& next) const {
+  if (!HasParameter(i)) return;
   state_.Within("snapshot").Set(adjustable_->parameters[i].name, next);
 }
 
@@ -136,6 +149,9 @@ absl::StatusOr<Adjustable> Adjust(AdjustEvent event, absl::Span<const Adjustment
         earlier == 0 ? adjustment.name : absl::StrCat(adjustment.name, "_", earlier);
     AdjustScope scope(moment, &adjusted, hypers.Within(name), state.Within(name));
     hook(scope);
+    if (event == AdjustEvent::kEpochBegin && adjusted.stop.tape() != nullptr) {
+      scope.Fail("it stops before an epoch; only `end` and `batch_end` can stop");
+    }
     if (!state.status().ok()) return state.status();
     // Hyper-parameters are on an outer tape, where an error is no error of the body.
     for (const Tape& tape : {state.tape(), hypers.tape()}) {

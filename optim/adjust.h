@@ -57,8 +57,8 @@ class AdjustScope {
   void Set(std::string_view name, Arg next,
            std::source_location where = std::source_location::current()) const;
 
-  // Ends the training where the bool scalar is true: at the end of this epoch, or of this batch's
-  // update.
+  // Ends the training where the bool scalar is true: after this epoch, or after this batch's
+  // update. Nothing can be ended before an epoch.
   void Stop(const Value& when) const;
 
   // The parameters, which may be replaced, and a state of the type of parameter i for each that is
@@ -72,6 +72,9 @@ class AdjustScope {
   void Fail(std::string_view what) const;
 
  private:
+  // Reports an index that is none.
+  bool HasParameter(size_t i) const;
+
   const Moment& moment_;
   Adjustable* adjustable_;
   HyperScope hypers_;
@@ -92,8 +95,8 @@ struct Adjustment {
 
   std::string name;
   Function begin = nullptr;  // before each epoch; there are no metrics yet
-  Function batch_end =
-      nullptr;             // after each update; the metrics are the batch's, "loss" among them
+  // After each update; the metrics are the batch's, "loss" among them.
+  Function batch_end = nullptr;
   Function end = nullptr;  // after each epoch
 };
 

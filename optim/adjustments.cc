@@ -29,6 +29,7 @@ std::optional<bool> GreaterIsBetter(const AdjustScope& s, const std::string& mod
 Adjustment LearningRateScheduler(RateFunction function) {
   return {.name = "LearningRateScheduler",
           .begin = [function = std::move(function)](AdjustScope& s) {
+            if (!function) return s.Fail("the function is empty");
             s.SetRate(function(Cast(s.epoch(), kFloat64), s.rate()));
           }};
 }

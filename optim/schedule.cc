@@ -90,6 +90,7 @@ Schedule::Schedule(Function function, Unit finest)
 
 Value Schedule::Rate(const ScheduleScope& scope) const {
   ScheduleScope s = scope;
+  if (!function_) return s.Fail("its function is empty");
   const Value rate = function_(s);
   if (rate.tape() == nullptr) return s.Fail("its function returned a value of no tape");
   if (!rate.ok()) return rate;

@@ -35,14 +35,19 @@ class Run {
   virtual int64_t samples() const = 0;
   virtual int64_t validation_samples() const = 0;
 
-  // The undecayed rate, after the adjustments that have run.
+  // The undecayed rate, as schedule and adjustments have it at this moment: before an epoch or
+  // batch that of the update to come, after one that of the last update, or what adjustments made
+  // of it since. (Adjustments that act before an epoch run after OnEpochBegin.)
   virtual double rate() const = 0;
   // In epoch events the row of the history; in batch events loss and metrics of the batch.
   virtual const std::vector<Measured>& logs() const = 0;
-  // The epochs so far.
+  // The epochs so far; those before an interruption, too.
   virtual const History& history() const = 0;
   // The present parameters, by name.
   virtual absl::StatusOr<NamedArrays> Parameters() const = 0;
+  // All that another training needs to go on from the end of the last epoch, to the same bits
+  // (FitOptions::state).
+  virtual absl::StatusOr<NamedArrays> State() const = 0;
 
   // Ends the training after this batch or epoch; everything that was reached is returned.
   virtual void Stop() const = 0;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <limits>
 #include <map>
@@ -14,6 +15,7 @@
 #include "absl/strings/str_join.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "data/csv.h"
 #include "data/safetensors.h"
 
 namespace talweg {
@@ -145,9 +147,26 @@ std::string Header(std::vector<std::string> columns, char separator) {
   std::string line = "epoch";
   for (const std::string& column : columns) {
     line += separator;
-    line += column;
+    AppendCsvField(line, column, separator);
   }
   return line;
+}
+
+// What is left of a log when a training goes on at `epoch`: whole lines of the epochs before. At
+// epoch 0 another training follows, and all stay.
+std::string BeforeEpoch(std::string_view log, int64_t epoch) {
+  std::string kept;
+  bool header = true;
+  while (!log.empty()) {
+    const size_t end = log.find('\n');
+    if (end == std::string_view::npos) break;
+    int64_t of = 0;
+    const auto [rest, error] = std::from_chars(log.data(), log.data() + end, of);
+    if (header || epoch == 0 || error != std::errc() || of < epoch) kept += log.substr(0, end + 1);
+    header = false;
+    log.remove_prefix(end + 1);
+  }
+  return kept;
 }
 
 }  // namespace
@@ -173,6 +192,10 @@ void CsvLogger::OnTrainBegin(const Run& run) {
                          ", this training ", Quoted(header, 200))));
       }
       writes_header = false;
+      const std::string kept = BeforeEpoch(*before, run.epoch());
+      if (kept != *before) {
+        if (absl::Status s = WriteFile(path_, std::string_view(kept)); !s.ok()) return run.Fail(s);
+      }
     }
   }
   file_.reset(std::fopen(path_.c_str(), options_.append ? "ab" : "wb"));
@@ -205,8 +228,12 @@ void CsvLogger::Write(const Run& run, const std::string& line) {
   file_.reset();
 }
 
+bool ModelCheckpoint::IsBetter(double value) const {
+  // NaN compares false both ways.
+  return options_.mode == "max" ? value > best_ : value < best_;
+}
+
 void ModelCheckpoint::OnTrainBegin(const Run& run) {
-  epochs_since_last_save_ = 0;
   if (options_.period < 1) {
     return run.Fail(absl::InvalidArgumentError(
         absl::StrCat("ModelCheckpoint: a period of ", options_.period, " epochs")));
@@ -229,6 +256,15 @@ void ModelCheckpoint::OnTrainBegin(const Run& run) {
   best_ =
       greater ? -std::numeric_limits<double>::infinity() : std::numeric_limits<double>::infinity();
   options_.mode = greater ? "max" : "min";
+  // A training that goes on has been looked at before.
+  const absl::Span<const double> before = run.history()[options_.monitor];
+  const auto epochs = static_cast<int64_t>(run.history().epochs());
+  epochs_since_last_save_ = epochs % options_.period;
+  for (int64_t epoch = options_.period - 1; epoch < epochs && options_.save_best_only;
+       epoch += options_.period) {
+    const double value = before[static_cast<size_t>(epoch)];
+    if (IsBetter(value)) best_ = value;
+  }
 }
 
 void ModelCheckpoint::OnEpochEnd(const Run& run) {
@@ -238,17 +274,17 @@ void ModelCheckpoint::OnEpochEnd(const Run& run) {
   for (const Measured& measured : run.logs()) values[measured.name] = measured.value;
   if (options_.save_best_only) {
     const double current = values.at(options_.monitor);
-    // NaN compares false both ways.
-    if (!(options_.mode == "max" ? current > best_ : current < best_)) return;
+    if (!IsBetter(current)) return;
     best_ = current;
   }
   const absl::StatusOr<std::string> path = ExpandPath(path_, values);
   if (!path.ok()) return run.Fail(path.status());
-  const absl::StatusOr<NamedArrays> parameters = run.Parameters();
-  if (!parameters.ok()) return run.Fail(parameters.status());
+  const absl::StatusOr<NamedArrays> arrays =
+      options_.save_weights_only ? run.Parameters() : run.State();
+  if (!arrays.ok()) return run.Fail(arrays.status());
   Metadata metadata;
   for (const auto& [name, value] : values) metadata[name] = FormatNumber(value);
-  if (absl::Status saved = SaveArrays(*path, *parameters, metadata); !saved.ok()) run.Fail(saved);
+  if (absl::Status saved = SaveArrays(*path, *arrays, metadata); !saved.ok()) run.Fail(saved);
 }
 
 }  // namespace talweg

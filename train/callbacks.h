@@ -66,7 +66,9 @@ class LambdaCallback final : public Callback {
 // back to the same float64. For a file that is never half written see History::WriteCsv.
 struct CsvLoggerOptions {
   char separator = ',';
-  // Whether an existing file is continued, which must then have the same columns.
+  // Whether an existing file is continued, which must then have the same columns. A line that was
+  // never finished goes; and where the training goes on from a state, so do lines of epochs that it
+  // repeats. (Before a checkpoint in the list of callbacks, a log then misses no epoch either.)
   bool append = false;
 };
 
@@ -93,13 +95,24 @@ class CsvLogger final : public Callback {
 // Saves the parameters at epochs' ends, as safetensors (data/safetensors.h) whose metadata has the
 // epoch and everything that it measured. Each file is the old one or the new one, never half.
 //
+// Or all that the training carries, history included, from which it goes on to the same bits after
+// whatever ended it:
+//
+//   ModelCheckpoint save("run.safetensors", {.save_weights_only = false});
+//   absl::StatusOr<SavedArrays> saved = LoadArrays("run.safetensors");
+//   FitOptions options{.callbacks = {&log, &save}};
+//   if (saved.ok()) options.state = saved->arrays;
+//
 // The path may name values, with Python's format after a colon: "{epoch:02d}", counted from 1 here
 // as in Keras, and any column of the history, "{val_loss:.2f}"; a value without a format is its
 // shortest decimals. "{{" and "}}" are braces.
 struct ModelCheckpointOptions {
   std::string monitor = "val_loss";
-  // Only where the monitor is better than at every save before; NaN never is.
+  // Only where the monitor is better than at every save before (in this training, whether it was
+  // interrupted or not); NaN never is.
   bool save_best_only = false;
+  // The parameters; else all of Run::State. (Keras's default is false.)
+  bool save_weights_only = true;
   // "min", "max", or "auto": max where the monitor's name contains "acc".
   std::string mode = "auto";
   // Epochs from one save, or look at the monitor, to the next.
@@ -116,6 +129,8 @@ class ModelCheckpoint final : public Callback {
   void OnEpochEnd(const Run& run) override;
 
  private:
+  bool IsBetter(double value) const;
+
   std::string path_;
   ModelCheckpointOptions options_;
   double best_ = 0;

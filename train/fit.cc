@@ -28,6 +28,7 @@ absl::StatusOr<Fitted> Fit(const Engine& engine, const Training& training, const
   if (std::count(options.callbacks.begin(), options.callbacks.end(), nullptr) > 0) {
     return absl::InvalidArgumentError("fit: one of the callbacks is null");
   }
+  if (absl::Status s = CheckEngine(engine, "fit"); !s.ok()) return s;
   // The bar comes first, as Keras's does.
   ProgressBar bar({.verbose = options.verbose});
   FitOptions shown = options;
@@ -43,6 +44,7 @@ absl::StatusOr<Fitted> Fit(const Engine& engine, const Training& training, const
 
 absl::StatusOr<Scores> Evaluate(const Engine& engine, const Training& training,
                                 const NamedArrays& parameters, const Dataset& data, int threads) {
+  if (absl::Status s = CheckEngine(engine, "evaluate"); !s.ok()) return s;
   const absl::StatusOr<Dataset> prepared = Prepare(data, training.dtype, "data");
   if (!prepared.ok()) return prepared.status();
   const DataTypes types = TypesOf(*prepared);
@@ -81,6 +83,7 @@ absl::StatusOr<Scores> Evaluate(const Engine& engine, const Training& training,
 
 absl::StatusOr<Array> Predict(const Engine& engine, const Training& training,
                               const NamedArrays& parameters, const Array& inputs, int threads) {
+  if (absl::Status s = CheckEngine(engine, "predict"); !s.ok()) return s;
   if (inputs.rank() == 0) return absl::InvalidArgumentError("inputs: a scalar has no rows");
   const absl::StatusOr<Array> cast =
       IsFloat(inputs.dtype()) ? inputs.Cast(training.dtype) : absl::StatusOr<Array>(inputs);
@@ -105,6 +108,7 @@ absl::StatusOr<Array> Predict(const Engine& engine, const Training& training,
 
 absl::StatusOr<NamedArrays> InitialParameters(const Engine& engine, const Training& training,
                                               const Dataset& data) {
+  if (absl::Status s = CheckEngine(engine, "initial parameters"); !s.ok()) return s;
   const absl::StatusOr<Dataset> prepared = Prepare(data, training.dtype, "data");
   if (!prepared.ok()) return prepared.status();
   const absl::StatusOr<TrainingPlan> plan = PlanEvaluation(training, TypesOf(*prepared));

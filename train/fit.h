@@ -19,8 +19,9 @@ namespace talweg {
 
 struct FitOptions {
   // Where to start: the parameters by name ("hidden/kernel"), in place of the initializers'; all of
-  // them or none. Or everything that a training carries, as Fitted::state returned it: then the
-  // training goes on from that epoch, to the same bits as if it had not been interrupted.
+  // them or none. Or everything that a training carries, as Fitted::state, Run::State or a file of
+  // ModelCheckpoint has it: then the training goes on from that epoch, to the same bits as if it
+  // had not been interrupted, and its history begins with the epochs before. Not both.
   NamedArrays parameters = {};
   NamedArrays state = {};
   // Watchers, in the order in which they are called.
@@ -32,7 +33,9 @@ struct FitOptions {
   // the same to the bit. 0: as many as the machine lends; 1: only the caller's.
   int threads = 0;
   // Another thread may set it; the training then ends after the present epoch (batch, where a
-  // callback wants batches) and returns what it has reached.
+  // callback wants batches) and returns what it has reached. A training that ended within an epoch
+  // goes on from that epoch's beginning: it has a row of the epoch's part, which Fitted::state has
+  // not.
   const std::atomic<bool>* stop = nullptr;
 };
 
@@ -40,7 +43,9 @@ struct FitOptions {
 struct Fitted {
   History history;
   NamedArrays parameters;  // by name
-  NamedArrays state;       // all that is carried, parameters included; see FitOptions::state
+  // All that is carried at the end of the last whole epoch, parameters and "history/loss", ...
+  // (float64 [epochs]) included; see FitOptions::state.
+  NamedArrays state;
   // Whether it ended before its last epoch: by an adjustment, a callback or FitOptions::stop.
   bool stopped = false;
 };
@@ -51,8 +56,9 @@ using Scores = std::map<std::string, double>;
 // Trains on `train` and evaluates `validation` (which may be empty) after each epoch. Inputs and
 // targets that are floats are cast to the training's element type.
 //
-// Errors: data that does not fit (no samples, unequal numbers of samples and targets, other shapes
-// in the validation data), and whatever model, loss, rule, adjustments and the engine report.
+// Errors: an empty engine, data that does not fit (no samples, unequal numbers of samples and
+// targets, other shapes in the validation data), and whatever model, loss, rule, adjustments and
+// the engine report.
 absl::StatusOr<Fitted> Fit(const Engine& engine, const Training& training, const Dataset& train,
                            const Dataset& validation = {}, const FitOptions& options = {});
 

@@ -1,9 +1,11 @@
 #include "train/fit_builder.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "absl/strings/str_cat.h"
 #include "autodiff/gradient.h"
+#include "base/text.h"
 #include "ops/elementwise.h"
 #include "ops/random.h"
 #include "ops/reduce.h"
@@ -34,12 +36,18 @@ FitBuilder::FitBuilder(const Training& training, const TrainingPlan& plan, const
       hypers_(tape),
       updates_per_epoch_(BatchesOf(samples, std::max<int64_t>(training.batch, 1))) {}
 
-// rate, or schedule(epoch, update) * rate_scale.
-Value FitBuilder::Rate(const Carried& carried, const Value& update) {
-  if (!training_.rate || training_.rate->constant()) return carried.rate;
+// What the schedule says; of no tape where there is none.
+Value FitBuilder::Scheduled(const Carried& carried, const Value& update) {
+  if (!training_.rate || training_.rate->constant()) return Value();
   const Value per_epoch = Tape(carried.epoch.tape()).Constant(Array(updates_per_epoch_));
   ScheduleScope scope(hypers_.Within("schedule"), carried.epoch, update, per_epoch);
-  return training_.rate->Rate(scope) * carried.rate;
+  return training_.rate->Rate(scope);
+}
+
+// rate, or schedule(epoch, update) * rate_scale.
+Value FitBuilder::Rate(const Carried& carried, const Value& update) {
+  const Value scheduled = Scheduled(carried, update);
+  return scheduled.tape() == nullptr ? carried.rate : scheduled * carried.rate;
 }
 
 std::vector<NamedValue> FitBuilder::Named(const std::vector<Value>& parameters) const {
@@ -51,11 +59,12 @@ std::vector<NamedValue> FitBuilder::Named(const std::vector<Value>& parameters) 
 }
 
 Carried FitBuilder::Adjusted(AdjustEvent event, const Carried& carried,
-                             const std::vector<NamedValue>& metrics, const Value& rate,
+                             const std::vector<NamedValue>& metrics, const Value& update,
                              const StateScope& state, Value* stop) {
   if (!Acts(event, training_.adjust)) return carried;
   Moment moment{.epoch = carried.epoch, .update = carried.update, .metrics = metrics};
   moment.updates_per_epoch = Tape(carried.epoch.tape()).Constant(Array(updates_per_epoch_));
+  const Value rate = Rate(carried, update);
   const absl::StatusOr<Adjustable> after = Adjust(
       event, training_.adjust, moment, {.rate = rate, .parameters = Named(carried.parameters)},
       hypers_.Within("adjust"), state);
@@ -65,10 +74,15 @@ Carried FitBuilder::Adjusted(AdjustEvent event, const Carried& carried,
   }
   state.Commit();
   Carried next = carried;
-  // With a schedule, what was asked for is kept as a factor on it.
-  const bool scaled = training_.rate && !training_.rate->constant();
-  if (!(after->rate == rate))
-    next.rate = scaled ? after->rate / (rate / carried.rate) : after->rate;
+  if (!(after->rate == rate)) {
+    // With a schedule, what was asked for is kept as a factor on it; of 0 every factor makes 0, so
+    // it stays.
+    const Value scheduled = Scheduled(carried, update);
+    next.rate = scheduled.tape() == nullptr
+                    ? after->rate
+                    : Select(Or(Equal(after->rate, rate), Equal(scheduled, 0)), carried.rate,
+                             after->rate / scheduled);
+  }
   for (size_t i = 0; i < next.parameters.size(); i++) {
     next.parameters[i] = after->parameters[i].value;
   }
@@ -77,12 +91,36 @@ Carried FitBuilder::Adjusted(AdjustEvent event, const Carried& carried,
 }
 
 Carried FitBuilder::Begin(const Carried& carried, const StateScope& adjust) {
-  return Adjusted(AdjustEvent::kEpochBegin, carried, {}, Rate(carried, carried.update), adjust,
-                  nullptr);
+  return Adjusted(AdjustEvent::kEpochBegin, carried, {}, carried.update, adjust, nullptr);
 }
 
-Value FitBuilder::PerSampleToSum(const Value& per_sample) {
-  return talweg::Cast(Sum(per_sample), kFloat64);
+Value FitBuilder::OfEachSample(std::string_view kind, std::string_view name,
+                               const Value& per_sample, const Value& inputs) {
+  if (!per_sample.ok() || !inputs.ok()) return per_sample;
+  if (per_sample.rank() > 0 && per_sample.dim(0) == inputs.dim(0)) return per_sample;
+  status_.Update(absl::InvalidArgumentError(absl::StrCat(
+      "training: ", AbslView(kind), " ", Quoted(name), " is ", ToString(per_sample.type()),
+      "; it must have a leading axis of the samples, ", ToString(WithLeading(inputs.dim(0), {})),
+      ": the mean over them is taken later")));
+  return per_sample;
+}
+
+// The sum over the samples of their means, float64.
+Value FitBuilder::SumOf(const Value& per_sample) {
+  const size_t rank = per_sample.ok() ? per_sample.rank() : 0;
+  std::vector<int64_t> rest(rank > 0 ? rank - 1 : 0);
+  std::iota(rest.begin(), rest.end(), 1);
+  return talweg::Cast(Sum(rest.empty() ? per_sample : Mean(per_sample, rest)), kFloat64);
+}
+
+std::vector<Value> FitBuilder::MetricSums(const Value& targets, const Value& outputs,
+                                          const Value& inputs) {
+  std::vector<Value> sums;
+  for (const Metric& metric : plan_.metrics) {
+    sums.push_back(
+        SumOf(OfEachSample("metric", metric.name, metric.per_sample(targets, outputs), inputs)));
+  }
+  return sums;
 }
 
 FitBuilder::Batch FitBuilder::Update(const Tape& tape, const Carried& carried, const Sums& sums,
@@ -92,7 +130,8 @@ FitBuilder::Batch FitBuilder::Update(const Tape& tape, const Carried& carried, c
   ScopeRoot root(tape, training_.dtype, Mode::kTrain, plan_.parameters, carried.parameters, key);
   Scope scope = root.scope();
   const Value outputs = training_.model(scope, inputs);
-  const Value loss = Mean(plan_.loss.per_sample(targets, outputs));
+  const Value loss =
+      Mean(OfEachSample("loss", plan_.loss.name, plan_.loss.per_sample(targets, outputs), inputs));
 
   // Parameters that the optimizer changes.
   std::vector<NamedValue> trained;
@@ -120,10 +159,10 @@ FitBuilder::Batch FitBuilder::Update(const Tape& tape, const Carried& carried, c
   const Value rows = Count(inputs, 0, kFloat64);
   batch.measured.push_back(talweg::Cast(loss, kFloat64));
   batch.sums[0] = sums[0] + batch.measured[0] * rows;
-  for (size_t i = 0; i < plan_.metrics.size(); i++) {
-    const Value sum = PerSampleToSum(plan_.metrics[i].per_sample(targets, outputs));
-    batch.measured.push_back(sum / rows);
-    batch.sums[1 + i] = sums[1 + i] + sum;
+  const std::vector<Value> metric_sums = MetricSums(targets, outputs, inputs);
+  for (size_t i = 0; i < metric_sums.size(); i++) {
+    batch.measured.push_back(metric_sums[i] / rows);
+    batch.sums[1 + i] = sums[1 + i] + metric_sums[i];
   }
   batch.sums.back() = sums.back() + rows;
 
@@ -131,8 +170,8 @@ FitBuilder::Batch FitBuilder::Update(const Tape& tape, const Carried& carried, c
     std::vector<NamedValue> metrics;
     const std::vector<std::string> names = MeasuredNames(plan_);
     for (size_t i = 0; i < names.size(); i++) metrics.push_back({names[i], batch.measured[i]});
-    batch.next = Adjusted(AdjustEvent::kBatchEnd, batch.next, metrics,
-                          Rate(batch.next, carried.update), adjust, &batch.stop);
+    batch.next =
+        Adjusted(AdjustEvent::kBatchEnd, batch.next, metrics, carried.update, adjust, &batch.stop);
   }
   return batch;
 }
@@ -147,10 +186,9 @@ Value FitBuilder::Predict(const Tape& tape, const std::vector<Value>& parameters
 Sums FitBuilder::Evaluate(const Tape& tape, const std::vector<Value>& parameters,
                           const Value& inputs, const Value& targets) {
   const Value outputs = Predict(tape, parameters, inputs);
-  Sums sums = {PerSampleToSum(plan_.loss.per_sample(targets, outputs))};
-  for (const Metric& metric : plan_.metrics) {
-    sums.push_back(PerSampleToSum(metric.per_sample(targets, outputs)));
-  }
+  Sums sums = {SumOf(
+      OfEachSample("loss", plan_.loss.name, plan_.loss.per_sample(targets, outputs), inputs))};
+  for (const Value& sum : MetricSums(targets, outputs, inputs)) sums.push_back(sum);
   sums.push_back(Count(inputs, 0, kFloat64));
   return sums;
 }
@@ -168,9 +206,9 @@ FitBuilder::Epoch FitBuilder::End(const Carried& carried, const Sums& train, con
           {absl::StrCat(sums == &validation ? "val_" : "", names[i]), epoch.row.back()});
     }
   }
-  const Value rate = Rate(carried, carried.update - 1);
-  epoch.row.push_back(rate);
-  epoch.next = Adjusted(AdjustEvent::kEpochEnd, carried, metrics, rate, adjust, &epoch.stop);
+  const Value last = carried.update - 1;
+  epoch.row.push_back(Rate(carried, last));
+  epoch.next = Adjusted(AdjustEvent::kEpochEnd, carried, metrics, last, adjust, &epoch.stop);
   epoch.next.epoch = carried.epoch + 1;
   return epoch;
 }

@@ -2,6 +2,7 @@
 #define TALWEG_TRAIN_FIT_BUILDER_H_
 
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -66,6 +67,9 @@ class FitBuilder {
   Epoch End(const Carried& carried, const Sums& train, const Sums& validation,
             const StateScope& adjust);
 
+  // The undecayed rate of an update.
+  Value Rate(const Carried& carried, const Value& update);
+
   // Zeros to start sums from.
   Sums NoSums(const Tape& tape) const;
 
@@ -73,10 +77,15 @@ class FitBuilder {
   absl::Status status() const { return status_; }
 
  private:
-  Value Rate(const Carried& carried, const Value& update);
-  Value PerSampleToSum(const Value& per_sample);
+  Value Scheduled(const Carried& carried, const Value& update);
+  // The loss or a metric of a batch, if it has one number or more for each of the inputs' samples;
+  // else that is the error.
+  Value OfEachSample(std::string_view kind, std::string_view name, const Value& per_sample,
+                     const Value& inputs);
+  static Value SumOf(const Value& per_sample);
+  std::vector<Value> MetricSums(const Value& targets, const Value& outputs, const Value& inputs);
   Carried Adjusted(AdjustEvent event, const Carried& carried,
-                   const std::vector<NamedValue>& metrics, const Value& rate,
+                   const std::vector<NamedValue>& metrics, const Value& update,
                    const StateScope& state, Value* stop);
   std::vector<NamedValue> Named(const std::vector<Value>& parameters) const;
 

@@ -188,10 +188,11 @@ EpochOfBatches TrainEpoch(FitBuilder& builder, const Training& training, const T
   append(carried.slots);
   append({carried.update});
   append(builder.NoSums(tape));
-  if (plan.stops_in_batch) {
+  if (plan.acts_in_batch) {
     append(carried.adjust);
-    append({carried.rate, Tape(tape).Constant(Array(false))});
+    append({carried.rate});
   }
+  if (plan.stops_in_batch) append({Tape(tape).Constant(Array(false))});
   const auto unpack = [&](const std::vector<Value>& values, Sums& sum_values) {
     auto next = values.begin();
     const auto take = [&](size_t count) {
@@ -204,7 +205,7 @@ EpochOfBatches TrainEpoch(FitBuilder& builder, const Training& training, const T
     here.slots = take(carried.slots.size());
     here.update = take(1)[0];
     sum_values = take(sums);
-    if (plan.stops_in_batch) {
+    if (plan.acts_in_batch) {
       here.adjust = take(carried.adjust.size());
       here.rate = take(1)[0];
     }
@@ -226,10 +227,13 @@ EpochOfBatches TrainEpoch(FitBuilder& builder, const Training& training, const T
     yield(batch.next.slots);
     yield({batch.next.update});
     yield(batch.sums);
-    if (plan.stops_in_batch) {
+    if (plan.acts_in_batch) {
       error.Update(TakeNext(adjust, batch.next.adjust));
       yield(batch.next.adjust);
-      yield({batch.next.rate, batch.stop});
+      yield({batch.next.rate});
+    }
+    if (plan.stops_in_batch) {
+      yield({batch.stop});
       step.stop = batch.stop;
     }
     return step;
@@ -323,85 +327,100 @@ absl::StatusOr<Graph> PredictGraph(const Training& training, const TrainingPlan&
   return tape.Finish({builder.Predict(tape, ParameterInputs(tape, plan), inputs)});
 }
 
+absl::StatusOr<Graph> RateGraph(const Training& training, const TrainingPlan& plan, int64_t n) {
+  Tape tape;
+  FitBuilder builder(training, plan, tape, n);
+  const Carried carried = StateInputs(tape, plan.state);
+  return tape.Finish({builder.Rate(carried, carried.update)});
+}
+
+namespace {
+
+Sums SumInputs(Tape& tape, const TrainingPlan& plan) {
+  Sums sums;
+  for (const std::string& name : MeasuredNames(plan)) {
+    sums.push_back(tape.Input(absl::StrCat("sum/", name), kFloat64, {}));
+  }
+  sums.push_back(tape.Input("sum/samples", kFloat64, {}));
+  return sums;
+}
+
+absl::StatusOr<Graph> BeginGraph(const Training& training, const TrainingPlan& plan, int64_t n) {
+  Tape tape;
+  tape.Input("seed", kInt64, {});
+  FitBuilder builder(training, plan, tape, n);
+  Carried carried = StateInputs(tape, plan.state);
+  const StateScope adjust = AdjustState(tape, plan, carried);
+  carried = builder.Begin(carried, adjust);
+  absl::Status status = builder.status();
+  status.Update(TakeNext(adjust, carried.adjust));
+  if (!status.ok()) return status;
+  return tape.Finish(Flat(carried));
+}
+
+absl::StatusOr<Graph> BatchGraph(const Training& training, const TrainingPlan& plan,
+                                 const DataTypes& data, int64_t n) {
+  Tape tape;
+  const Value inputs = tape.Input("inputs", data.input.dtype, WithLeading(kRows, data.input.shape));
+  const Value targets =
+      tape.Input("targets", data.target.dtype, WithLeading(kRows, data.target.shape));
+  const Value seed = tape.Input("seed", kInt64, {});
+  FitBuilder builder(training, plan, tape, n);
+  const Carried carried = StateInputs(tape, plan.state);
+  const StateScope slots = SlotScope(tape, plan, carried);
+  const StateScope adjust = AdjustState(tape, plan, carried);
+  FitBuilder::Batch batch =
+      builder.Update(tape, carried, SumInputs(tape, plan), inputs, targets, seed, slots, adjust);
+  absl::Status status = builder.status();
+  status.Update(TakeNext(slots, batch.next.slots));
+  status.Update(TakeNext(adjust, batch.next.adjust));
+  if (!status.ok()) return status;
+  std::vector<Value> outputs = Flat(batch.next);
+  outputs.insert(outputs.end(), batch.sums.begin(), batch.sums.end());
+  outputs.insert(outputs.end(), batch.measured.begin(), batch.measured.end());
+  outputs.push_back(batch.stop.tape() == nullptr ? tape.Constant(Array(false)) : batch.stop);
+  return tape.Finish(outputs);
+}
+
+absl::StatusOr<Graph> EndGraph(const Training& training, const TrainingPlan& plan,
+                               const DataTypes& data, int64_t n, int64_t m) {
+  Tape tape;
+  Value inputs, targets;
+  if (m > 0) {
+    inputs = tape.Input("validation/inputs", data.input.dtype, WithLeading(m, data.input.shape));
+    targets =
+        tape.Input("validation/targets", data.target.dtype, WithLeading(m, data.target.shape));
+  }
+  const Value stopped = tape.Input("stopped", kBool, {});
+  FitBuilder builder(training, plan, tape, n);
+  const Carried carried = StateInputs(tape, plan.state);
+  const Sums train = SumInputs(tape, plan);
+  const Sums validation =
+      m > 0 ? EvaluateAll(builder, tape, carried.parameters,
+                          InChunks(inputs, targets, training.evaluate_batch), stopped)
+            : Sums();
+  const StateScope adjust = AdjustState(tape, plan, carried);
+  FitBuilder::Epoch epoch = builder.End(carried, train, validation, adjust);
+  absl::Status status = builder.status();
+  status.Update(TakeNext(adjust, epoch.next.adjust));
+  if (!status.ok()) return status;
+  std::vector<Value> outputs = Flat(epoch.next);
+  outputs.insert(outputs.end(), epoch.row.begin(), epoch.row.end());
+  outputs.push_back(Either(stopped, epoch.stop));
+  return tape.Finish(outputs);
+}
+
+}  // namespace
+
 absl::StatusOr<FitPieces> FitInPieces(const Training& training, const TrainingPlan& plan,
                                       const DataTypes& data, int64_t n, int64_t m) {
-  FitPieces pieces;
-  {
-    Tape tape;
-    tape.Input("seed", kInt64, {});
-    FitBuilder builder(training, plan, tape, n);
-    Carried carried = StateInputs(tape, plan.state);
-    const StateScope adjust = AdjustState(tape, plan, carried);
-    carried = builder.Begin(carried, adjust);
-    absl::Status status = builder.status();
-    status.Update(TakeNext(adjust, carried.adjust));
-    if (!status.ok()) return status;
-    absl::StatusOr<Graph> graph = tape.Finish(Flat(carried));
-    if (!graph.ok()) return graph.status();
-    pieces.begin = *std::move(graph);
-  }
-  const auto sum_inputs = [&](Tape& tape) {
-    Sums sums;
-    for (const std::string& name : MeasuredNames(plan)) {
-      sums.push_back(tape.Input(absl::StrCat("sum/", name), kFloat64, {}));
-    }
-    sums.push_back(tape.Input("sum/samples", kFloat64, {}));
-    return sums;
-  };
-  {
-    Tape tape;
-    const Value inputs =
-        tape.Input("inputs", data.input.dtype, WithLeading(kRows, data.input.shape));
-    const Value targets =
-        tape.Input("targets", data.target.dtype, WithLeading(kRows, data.target.shape));
-    const Value seed = tape.Input("seed", kInt64, {});
-    FitBuilder builder(training, plan, tape, n);
-    const Carried carried = StateInputs(tape, plan.state);
-    const StateScope slots = SlotScope(tape, plan, carried);
-    const StateScope adjust = AdjustState(tape, plan, carried);
-    FitBuilder::Batch batch =
-        builder.Update(tape, carried, sum_inputs(tape), inputs, targets, seed, slots, adjust);
-    absl::Status status = builder.status();
-    status.Update(TakeNext(slots, batch.next.slots));
-    status.Update(TakeNext(adjust, batch.next.adjust));
-    if (!status.ok()) return status;
-    std::vector<Value> outputs = Flat(batch.next);
-    outputs.insert(outputs.end(), batch.sums.begin(), batch.sums.end());
-    outputs.insert(outputs.end(), batch.measured.begin(), batch.measured.end());
-    outputs.push_back(batch.stop.tape() == nullptr ? tape.Constant(Array(false)) : batch.stop);
-    absl::StatusOr<Graph> graph = tape.Finish(outputs);
-    if (!graph.ok()) return graph.status();
-    pieces.batch = *std::move(graph);
-  }
-  {
-    Tape tape;
-    Value inputs, targets;
-    if (m > 0) {
-      inputs = tape.Input("validation/inputs", data.input.dtype, WithLeading(m, data.input.shape));
-      targets =
-          tape.Input("validation/targets", data.target.dtype, WithLeading(m, data.target.shape));
-    }
-    const Value stopped = tape.Input("stopped", kBool, {});
-    FitBuilder builder(training, plan, tape, n);
-    const Carried carried = StateInputs(tape, plan.state);
-    const Sums train = sum_inputs(tape);
-    const Sums validation =
-        m > 0 ? EvaluateAll(builder, tape, carried.parameters,
-                            InChunks(inputs, targets, training.evaluate_batch), stopped)
-              : Sums();
-    const StateScope adjust = AdjustState(tape, plan, carried);
-    FitBuilder::Epoch epoch = builder.End(carried, train, validation, adjust);
-    absl::Status status = builder.status();
-    status.Update(TakeNext(adjust, epoch.next.adjust));
-    if (!status.ok()) return status;
-    std::vector<Value> outputs = Flat(epoch.next);
-    outputs.insert(outputs.end(), epoch.row.begin(), epoch.row.end());
-    outputs.push_back(Either(stopped, epoch.stop));
-    absl::StatusOr<Graph> graph = tape.Finish(outputs);
-    if (!graph.ok()) return graph.status();
-    pieces.end = *std::move(graph);
-  }
-  return pieces;
+  absl::StatusOr<Graph> begin = BeginGraph(training, plan, n);
+  if (!begin.ok()) return begin.status();
+  absl::StatusOr<Graph> batch = BatchGraph(training, plan, data, n);
+  if (!batch.ok()) return batch.status();
+  absl::StatusOr<Graph> end = EndGraph(training, plan, data, n, m);
+  if (!end.ok()) return end.status();
+  return FitPieces{*std::move(begin), *std::move(batch), *std::move(end)};
 }
 
 }  // namespace talweg

@@ -47,8 +47,9 @@ struct TrainingPlan {
   // Columns of the history: loss, metrics, the same with val_, lr.
   std::vector<std::string> columns;
   bool validates = false;
-  bool stops_in_batch = false;  // an adjustment acts at batch ends
-  bool stops = false;           // an adjustment may end the training
+  bool acts_in_batch = false;   // an adjustment acts at batch ends
+  bool stops_in_batch = false;  // ... and may end the training there
+  bool stops = false;           // an adjustment may end the training, there or at an epoch's end
 };
 
 // Errors: whatever model, loss, rule, schedule or adjustments have to say; hyper-parameters out of
@@ -92,6 +93,9 @@ absl::StatusOr<Graph> EvaluateGraph(const Training& training, const TrainingPlan
 // outputs [rows, ..] of `inputs` [rows, ..].
 absl::StatusOr<Graph> PredictGraph(const Training& training, const TrainingPlan& plan,
                                    const Type& input);
+
+// The undecayed rate of the update that comes next, float64; inputs: hyper-parameters, state/NAME.
+absl::StatusOr<Graph> RateGraph(const Training& training, const TrainingPlan& plan, int64_t n);
 
 // What a model declares for such inputs.
 absl::StatusOr<std::vector<ParameterSpec>> ParametersOf(const Training& training,

@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -11,16 +13,20 @@
 namespace talweg {
 namespace {
 
+absl::Status Invalid(std::string_view text) {
+  return absl::InvalidArgumentError(absl::StrCat("training: ", AbslView(text)));
+}
+
 // What the training names or brings along.
 absl::Status LookUp(const Training& training, Dim width, TrainingPlan& plan) {
   if (const Loss* loss = training.loss.thing()) {
     plan.loss = *loss;
   } else {
-    absl::StatusOr<Loss> named = LossByName(training.loss.name());
+    absl::StatusOr<Loss> named = LossByName(training.loss.name(), training.loss.where());
     if (!named.ok()) return named.status();
     plan.loss = *std::move(named);
   }
-  if (!plan.loss.per_sample) return absl::InvalidArgumentError("training: the loss is empty");
+  if (!plan.loss.per_sample) return Invalid("the loss is empty");
   if (const Rule* rule = training.rule.thing()) {
     plan.rule = *rule;
   } else {
@@ -28,36 +34,53 @@ absl::Status LookUp(const Training& training, Dim width, TrainingPlan& plan) {
     if (!named.ok()) return named.status();
     plan.rule = *std::move(named);
   }
+  if (!plan.rule.update) return Invalid("the rule is empty");
   for (const Choice<Metric>& choice : training.metrics) {
     if (const Metric* metric = choice.thing()) {
+      if (!metric->per_sample)
+        return Invalid(absl::StrCat("metric ", Quoted(metric->name), " is empty"));
       plan.metrics.push_back(*metric);
       continue;
     }
-    absl::StatusOr<Metric> named = MetricByName(choice.name(), plan.loss.name, width);
+    absl::StatusOr<Metric> named =
+        MetricByName(choice.name(), plan.loss.name, width, choice.where());
     if (!named.ok()) return named.status();
     plan.metrics.push_back(*std::move(named));
   }
-  std::vector<std::string> names = MeasuredNames(plan);
-  std::sort(names.begin(), names.end());
-  const auto twice = std::adjacent_find(names.begin(), names.end());
-  if (twice != names.end()) {
-    return absl::InvalidArgumentError(absl::StrCat("training: two metrics named '", *twice, "'"));
+  // Each is a column of the history, and so is what is added to them; files add "epoch".
+  std::set<std::string> names = {"loss", "val_loss", "lr", "epoch", "samples"};
+  for (const Metric& metric : plan.metrics) {
+    if (!names.insert(metric.name).second || !names.insert("val_" + metric.name).second) {
+      return Invalid(absl::StrCat("a metric can not be named ", Quoted(metric.name),
+                                  ", which is the name of something else"));
+    }
   }
   return absl::OkStatus();
+}
+
+// The number of a constant rate; 1 where a schedule makes it, which is the factor on it.
+absl::StatusOr<double> FirstRate(const Training& training, const Rule& rule) {
+  if (!training.rate) return rule.default_rate;
+  const std::optional<Hyper>& constant = training.rate->constant();
+  if (!constant) return 1;
+  if (!constant->is_number()) {
+    return Invalid("a rate that is a Value belongs to another tape; use a number or a schedule");
+  }
+  const Range range = Range::AtLeast(0);
+  if (range.Contains(constant->number())) return constant->number();
+  return Invalid(absl::StrCat("the rate is ", FormatNumber(constant->number()), "; it must be ",
+                              range.ToString()));
 }
 
 }  // namespace
 
 absl::StatusOr<TrainingPlan> PlanTraining(const Training& training, const DataTypes& data,
                                           bool validates) {
-  const auto invalid = [](std::string_view text) {
-    return absl::InvalidArgumentError(absl::StrCat("training: ", AbslView(text)));
-  };
-  if (!training.model) return invalid("there is no model");
-  if (training.batch < 1) return invalid(absl::StrCat("a batch of ", training.batch, " samples"));
-  if (training.epochs < 1) return invalid(absl::StrCat(training.epochs, " epochs"));
-  if (training.evaluate_batch < 1) return invalid("an evaluate_batch below 1");
-  if (!IsFloat(training.dtype)) return invalid("the element type is not a float");
+  if (!training.model) return Invalid("there is no model");
+  if (training.batch < 1) return Invalid(absl::StrCat("a batch of ", training.batch, " samples"));
+  if (training.epochs < 1) return Invalid(absl::StrCat(training.epochs, " epochs"));
+  if (training.evaluate_batch < 1) return Invalid("an evaluate_batch below 1");
+  if (!IsFloat(training.dtype)) return Invalid("the element type is not a float");
 
   TrainingPlan plan;
   plan.validates = validates;
@@ -71,7 +94,7 @@ absl::StatusOr<TrainingPlan> PlanTraining(const Training& training, const DataTy
   Scope scope = root.scope();
   const Value outputs = training.model(scope, inputs);
   if (!scratch.status().ok()) return scratch.status();
-  if (!outputs.ok()) return invalid("the model returns a value of no tape");
+  if (!outputs.ok()) return Invalid("the model returns a value of no tape");
   if (absl::Status s = LookUp(training, outputs.dim(-1), plan); !s.ok()) return s;
   plan.parameters = root.parameters();
   plan.layers = root.layers();
@@ -94,7 +117,8 @@ absl::StatusOr<TrainingPlan> PlanTraining(const Training& training, const DataTy
   carried = builder.Begin(carried, adjust);
   FitBuilder::Batch batch = builder.Update(scratch, carried, builder.NoSums(scratch), inputs,
                                            targets, seed, slots, adjust);
-  plan.stops_in_batch = Acts(AdjustEvent::kBatchEnd, training.adjust);
+  plan.acts_in_batch = Acts(AdjustEvent::kBatchEnd, training.adjust);
+  plan.stops_in_batch = batch.stop.tape() != nullptr;
   const Sums validation =
       validates ? builder.Evaluate(scratch, batch.next.parameters, inputs, targets) : Sums();
   const FitBuilder::Epoch epoch = builder.End(batch.next, batch.sums, validation, adjust);
@@ -110,17 +134,10 @@ absl::StatusOr<TrainingPlan> PlanTraining(const Training& training, const DataTy
   };
   plan.state.slots = declare(slots);
   plan.state.adjust = declare(adjust);
-  bool scaled = false;
-  double rate = plan.rule.default_rate;
-  if (training.rate) {
-    const auto& constant = training.rate->constant();
-    scaled = !constant;
-    if (constant && !constant->is_number()) {
-      return invalid("a rate that is a Value belongs to another tape; use a number or a schedule");
-    }
-    rate = constant ? constant->number() : 1;
-  }
-  plan.state.specs.push_back({scaled ? "rate_scale" : "rate", {kFloat64, {}}, rate});
+  const absl::StatusOr<double> rate = FirstRate(training, plan.rule);
+  if (!rate.ok()) return rate.status();
+  const bool scaled = training.rate && !training.rate->constant();
+  plan.state.specs.push_back({scaled ? "rate_scale" : "rate", {kFloat64, {}}, *rate});
   plan.state.specs.push_back({"epoch", {kInt64, {}}, 0});
   plan.state.specs.push_back({"update", {kInt64, {}}, 0});
   plan.hypers = builder.hypers().specs();
@@ -134,9 +151,10 @@ absl::StatusOr<TrainingPlan> PlanTraining(const Training& training, const DataTy
 
 absl::StatusOr<std::vector<ParameterSpec>> ParametersOf(const Training& training,
                                                         const Type& input) {
-  if (!training.model) return absl::InvalidArgumentError("training: there is no model");
+  if (!training.model) return Invalid("there is no model");
   Tape scratch;
-  ScopeRoot root(scratch, training.dtype, Mode::kEvaluate);
+  // As PlanTraining does: some of a model may be there in training only.
+  ScopeRoot root(scratch, training.dtype, Mode::kTrain);
   Scope scope = root.scope();
   training.model(scope, scratch.Input("inputs", input.dtype, WithLeading(kRows, input.shape)));
   if (!scratch.status().ok()) return scratch.status();

@@ -8,6 +8,8 @@
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "data/csv.h"
+#include "data/json.h"
 
 namespace talweg {
 
@@ -35,7 +37,10 @@ void History::Append(absl::Span<const double> row) {
 
 std::string History::ToCsv() const {
   std::string text = "epoch";
-  for (const std::string& column : columns_) absl::StrAppend(&text, ",", column);
+  for (const std::string& column : columns_) {
+    text += ',';
+    AppendCsvField(text, column);
+  }
   text += "\n";
   for (size_t epoch = 0; epoch < epochs(); epoch++) {
     absl::StrAppend(&text, epoch + 1);
@@ -51,7 +56,9 @@ std::string History::ToCsv() const {
 std::string History::ToJson() const {
   std::string text = "{";
   for (size_t i = 0; i < columns_.size(); i++) {
-    absl::StrAppend(&text, i == 0 ? "\n" : ",\n", "  \"", columns_[i], "\": [");
+    text += i == 0 ? "\n  " : ",\n  ";
+    AppendJsonText(text, columns_[i]);
+    text += ": [";
     for (size_t epoch = 0; epoch < values_[i].size(); epoch++) {
       if (epoch > 0) text += ", ";
       const double value = values_[i][epoch];

@@ -133,6 +133,7 @@ absl::StatusOr<Hypergradient> Hypergradient::Make(const Engine& engine, const Tr
                                                   const Dataset& train, const Dataset& validation,
                                                   const std::vector<std::string>& by,
                                                   const HypergradientOptions& options) {
+  if (absl::Status s = CheckEngine(engine, "hypergradient"); !s.ok()) return s;
   absl::StatusOr<Dataset> final = Prepare(validation, training.dtype, "validation data");
   if (!final.ok()) return final.status();
   // Adjustments may watch metrics and the loss on the validation data; nobody else does.

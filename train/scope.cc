@@ -50,6 +50,7 @@ Value Scope::Parameter(std::string_view name, Shape shape, const Initializer& in
   }
   if (!state_->declaring) return fail("was not declared when the model was called first");
   if (!IsStatic(type.shape)) return fail("has a run-time extent");
+  if (!initializer.make) return fail("has an empty initializer");
   state_->specs.push_back({path, type, initializer, trainable});
   state_->values.push_back(
       state_->tape.Input(absl::StrCat("parameter/", path), type.dtype, type.shape, where));

@@ -11,11 +11,19 @@
 namespace talweg {
 namespace {
 
+// In a state, the columns of the history.
+constexpr std::string_view kHistoryPrefix = "history/";
+
 Type WithoutLeading(const Array& array) {
   return {array.dtype(), Shape(array.dims().begin() + 1, array.dims().end())};
 }
 
 }  // namespace
+
+absl::Status CheckEngine(const Engine& engine, std::string_view what) {
+  if (engine) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(AbslView(what), ": the engine is empty"));
+}
 
 absl::StatusOr<Array> StartOf(const StateSpec& spec) {
   absl::StatusOr<Array> array = Array::Zeros(kFloat64, Resolve(spec.type.shape, {}));
@@ -96,7 +104,9 @@ absl::StatusOr<FitKit> MakeKit(const Training& training, const Dataset& train,
   if (!prepared.ok()) return prepared.status();
   kit.train = *std::move(prepared);
   kit.types = TypesOf(kit.train);
-  const bool validates = validation.size() > 0;
+  // The rest of a split may be empty; what is given by halves is a mistake.
+  const bool validates =
+      validation.size() > 0 || (validation.targets.rank() > 0 && validation.targets.dims()[0] > 0);
   if (validates) {
     prepared = Prepare(validation, training.dtype, "validation data");
     if (!prepared.ok()) return prepared.status();
@@ -127,6 +137,7 @@ absl::Status Session::Start(const FitKit& kit, const NamedArrays& numbers) {
   plan_ = kit.plan;
   fit_ = kit.fit;
   initial_ = kit.initial;
+  pieces_ = kit.pieces;
   const auto number = [&](const std::string& name, Array own) {
     const auto it = numbers.find(name);
     return it == numbers.end() ? std::move(own) : it->second;
@@ -138,16 +149,11 @@ absl::Status Session::Start(const FitKit& kit, const NamedArrays& numbers) {
 
   // The first state: as given, or parameters and the start values of everything else.
   if (!options_.state.empty()) {
-    for (const StateSpec& spec : plan_.state.specs) {
-      const auto it = options_.state.find(spec.name);
-      if (it == options_.state.end() || it->second.dtype() != spec.type.dtype ||
-          ToShape(it->second.dims()) != spec.type.shape) {
-        return absl::InvalidArgumentError(absl::StrCat("the state to go on from has no ",
-                                                       ToString(spec.type), " '", spec.name,
-                                                       "'; it is that of another training"));
-      }
+    if (!options_.parameters.empty()) {
+      return absl::InvalidArgumentError(
+          "fit: parameters and state are given; a state has parameters of its own");
     }
-    state_ = options_.state;
+    if (absl::Status s = StartFrom(options_.state); !s.ok()) return s;
   } else {
     absl::StatusOr<NamedArrays> parameters =
         !options_.parameters.empty() ? Matching(options_.parameters, plan_.parameters)
@@ -179,8 +185,97 @@ absl::Status Session::Start(const FitKit& kit, const NamedArrays& numbers) {
     orders_.emplace(training_.seed, train_.size());
     for (int64_t i = 0; i < epoch_; i++) orders_->Next();
   }
-  rate_ = PresentRate(std::numeric_limits<double>::quiet_NaN());
+  EndEpoch();
   return absl::OkStatus();
+}
+
+absl::Status Session::StartFrom(const NamedArrays& state) {
+  const auto refuse = [](std::string_view what) {
+    return absl::InvalidArgumentError(absl::StrCat("the state to go on from ", AbslView(what),
+                                                   "; it is that of another training"));
+  };
+  for (const auto& [name, array] : state) {
+    if (name.starts_with(kHistoryPrefix)) {
+      const std::string column = name.substr(kHistoryPrefix.size());
+      if (!history_.has(column) || array.dtype() != kFloat64 || array.rank() != 1) {
+        return refuse(absl::StrCat("has a ", ToString(array.dims()), " '", name,
+                                   "', which is no column of this history"));
+      }
+      continue;
+    }
+    if (std::none_of(plan_.state.specs.begin(), plan_.state.specs.end(),
+                     [&](const StateSpec& spec) { return spec.name == name; })) {
+      return refuse(absl::StrCat("has '", name, "', which this training has not"));
+    }
+    state_[name] = array;
+  }
+  for (const StateSpec& spec : plan_.state.specs) {
+    const auto it = state_.find(spec.name);
+    if (it == state_.end() || it->second.dtype() != spec.type.dtype ||
+        ToShape(it->second.dims()) != spec.type.shape) {
+      return refuse(absl::StrCat("has no ", ToString(spec.type), " '", spec.name, "'"));
+    }
+  }
+  // The rows of the epochs before; without them the history begins here.
+  std::vector<absl::Span<const double>> columns;
+  for (const std::string& column : plan_.columns) {
+    const auto it = state.find(absl::StrCat(AbslView(kHistoryPrefix), column));
+    if (it != state.end()) columns.push_back(it->second.data<double>());
+  }
+  if (columns.empty()) return absl::OkStatus();
+  const size_t rows = columns[0].size();
+  if (columns.size() != plan_.columns.size() ||
+      std::any_of(columns.begin(), columns.end(), [&](auto c) { return c.size() != rows; })) {
+    return refuse("has a part of a history");
+  }
+  for (size_t row = 0; row < rows; row++) {
+    std::vector<double> values;
+    for (const absl::Span<const double> column : columns) values.push_back(column[row]);
+    history_.Append(values);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<NamedArrays> Session::State() const {
+  NamedArrays state = last_epoch_;
+  for (const std::string& column : plan_.columns) {
+    absl::StatusOr<Array> values =
+        Array::From({static_cast<int64_t>(whole_epochs_)}, history_[column].first(whole_epochs_));
+    if (!values.ok()) return values.status();
+    state[absl::StrCat(AbslView(kHistoryPrefix), column)] = *std::move(values);
+  }
+  return state;
+}
+
+void Session::EndEpoch() {
+  last_epoch_ = state_;
+  whole_epochs_ = history_.epochs();
+}
+
+double Session::rate() const {
+  const auto it = state_.find("rate");
+  if (it != state_.end()) return it->second.At(0);
+  const absl::StatusOr<double> rate = ScheduledRate();
+  if (rate.ok()) return *rate;
+  Fail(rate.status());
+  return std::numeric_limits<double>::quiet_NaN();
+}
+
+// What the schedule and the factor on it make of this moment. Whoever does not ask pays nothing.
+absl::StatusOr<double> Session::ScheduledRate() const {
+  if (!scheduled_rate_) {
+    const absl::StatusOr<Graph> graph = RateGraph(training_, plan_, train_.size());
+    if (!graph.ok()) return graph.status();
+    absl::StatusOr<Executable> made = engine_(*graph);
+    if (!made.ok()) return made.status();
+    scheduled_rate_ = *std::move(made);
+  }
+  NamedArrays inputs = StateInputs(scheduled_rate_->graph());
+  inputs["state/epoch"] = Array(epoch_);
+  inputs["state/update"] = Array(Counter("update") - (updated_ ? 1 : 0));
+  const absl::StatusOr<std::vector<Array>> rate = scheduled_rate_->Run(inputs, {.threads = 1});
+  if (!rate.ok()) return rate.status();
+  return rate->front().At(0);
 }
 
 NamedArrays Session::ParametersOf(const NamedArrays& state) const {
@@ -214,23 +309,16 @@ size_t Session::TakeState(const std::vector<Array>& outputs) {
   return plan_.state.specs.size();
 }
 
-double Session::PresentRate(double row_rate) const {
-  const auto it = state_.find("rate");
-  return it == state_.end() ? row_rate : it->second.At(0);
-}
-
 void Session::TakeRow(const std::vector<double>& row) {
   history_.Append(row);
   logs_.clear();
   for (size_t i = 0; i < row.size(); i++) logs_.push_back({plan_.columns[i], row[i]});
-  rate_ = PresentRate(row.back());
 }
 
-Fitted Session::Finish() && {
-  Fitted fitted{std::move(history_), {}, {}, stopped_};
-  fitted.parameters = ParametersOf(state_);
-  fitted.state = std::move(state_);
-  return fitted;
+absl::StatusOr<Fitted> Session::Finish() && {
+  absl::StatusOr<NamedArrays> state = State();
+  if (!state.ok()) return state.status();
+  return Fitted{std::move(history_), ParametersOf(state_), *std::move(state), stopped_};
 }
 
 }  // namespace talweg

@@ -2,6 +2,7 @@
 #define TALWEG_TRAIN_SESSION_H_
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -39,6 +40,19 @@ absl::StatusOr<NamedArrays> RunInitialParameters(const Executable& executable, i
 absl::StatusOr<NamedArrays> Matching(const NamedArrays& given,
                                      const std::vector<ParameterSpec>& specs);
 
+// The pieces of a fit, compiled, for callbacks that watch batches.
+struct CompiledPieces {
+  Executable begin, batch, end;
+  // The permutation that the graph of the whole fit draws for an epoch, by "seed" and "epoch".
+  std::optional<Executable> order;
+};
+absl::StatusOr<CompiledPieces> CompilePieces(const Engine& engine, const Training& training,
+                                             const TrainingPlan& plan, const DataTypes& data,
+                                             int64_t n, int64_t m);
+
+// "fit: the engine is empty", where it is.
+absl::Status CheckEngine(const Engine& engine, std::string_view what);
+
 // What all fits have in common that differ in run-time inputs only: a seed, the number of epochs,
 // the first rate, hyper-parameters. Does not change while they run.
 struct FitKit {
@@ -47,6 +61,7 @@ struct FitKit {
   TrainingPlan plan;
   // Of FitGraph and of the graph of the first parameters; a session makes what is not there.
   std::optional<Executable> fit, initial;
+  std::shared_ptr<const CompiledPieces> pieces = nullptr;
 };
 // Errors: those of Fit. The executables are left to others.
 absl::StatusOr<FitKit> MakeKit(const Training& training, const Dataset& train,
@@ -73,7 +88,7 @@ class Session final : public Run {
   absl::Status TrainByEpochs();
   // One call for each batch, for callbacks that want them. The same bits.
   absl::Status TrainByBatches();
-  Fitted Finish() &&;
+  absl::StatusOr<Fitted> Finish() &&;
   // Whether an adjustment ended the training.
   bool adjusted() const { return adjusted_; }
 
@@ -84,10 +99,11 @@ class Session final : public Run {
   int64_t batches() const override { return BatchesOf(train_.size(), training_.batch); }
   int64_t samples() const override { return train_.size(); }
   int64_t validation_samples() const override { return validation_.size(); }
-  double rate() const override { return rate_; }
+  double rate() const override;
   const std::vector<Measured>& logs() const override { return logs_; }
   const History& history() const override { return history_; }
   absl::StatusOr<NamedArrays> Parameters() const override { return ParametersOf(state_); }
+  absl::StatusOr<NamedArrays> State() const override;
   void Stop() const override { stop_asked_ = true; }
   void Fail(absl::Status status) const override {
     if (failure_.ok()) failure_ = std::move(status);
@@ -95,13 +111,15 @@ class Session final : public Run {
   }
 
  private:
+  absl::Status StartFrom(const NamedArrays& state);
+  absl::StatusOr<double> ScheduledRate() const;
   NamedArrays ParametersOf(const NamedArrays& state) const;
   NamedArrays StateInputs(const Graph& graph) const;
   // Takes states from the front of outputs, and returns how many there were.
   size_t TakeState(const std::vector<Array>& outputs);
   void TakeRow(const std::vector<double>& row);
-  // The rate after all adjustments, as callbacks see it at an epoch's end.
-  double PresentRate(double row_rate) const;
+  // Now the training could go on from here.
+  void EndEpoch();
   int64_t Counter(const char* name) const { return state_.at(name).data<int64_t>()[0]; }
   // The order of samples of the present epoch, whoever makes it.
   absl::StatusOr<std::vector<int64_t>> PresentOrder();
@@ -119,14 +137,17 @@ class Session final : public Run {
   TrainingPlan plan_;
   DataTypes types_;
   std::optional<Executable> fit_, initial_;
-  NamedArrays state_;  // by the names of the plan's states
+  NamedArrays state_;        // by the names of the plan's states
+  NamedArrays last_epoch_;   // the same at the end of the last whole epoch,
+  size_t whole_epochs_ = 0;  // and how many rows of the history there were
   NamedArrays hypers_;
   std::optional<NumPyOrders> orders_;  // where the host makes them
   History history_;
   std::vector<Measured> logs_;
-  std::optional<Executable> shuffle_;  // see PresentOrder
+  std::shared_ptr<const CompiledPieces> pieces_;
+  mutable std::optional<Executable> scheduled_rate_;
   int64_t epoch_ = 0, batch_ = 0, batch_samples_ = 0;
-  double rate_ = 0;
+  bool updated_ = false;  // whether callbacks look at the last update, not at the next
   bool stopped_ = false, adjusted_ = false;
   mutable bool stop_asked_ = false;
   mutable absl::Status failure_;

@@ -45,6 +45,7 @@ absl::Status Session::TrainByEpochs() {
     if (orders_) count = NumPyOrders::EpochsAtATime(train_.size(), count);
     const absl::StatusOr<NamedArrays> inputs = FitInputs(executable.graph(), count);
     if (!inputs.ok()) return inputs.status();
+    updated_ = false;
     Each(&Callback::OnEpochBegin);
     if (StopAsked()) break;
     const absl::StatusOr<std::vector<Array>> outputs =
@@ -62,6 +63,8 @@ absl::Status Session::TrainByEpochs() {
     }
     if (trips > 0) {
       epoch_ = Counter("epoch") - 1;
+      EndEpoch();
+      updated_ = true;
       Each(&Callback::OnEpochEnd);
       epoch_++;
     }
@@ -73,7 +76,6 @@ absl::Status Session::TrainByEpochs() {
   return failure_;
 }
 
-// The permutation that the graph of the whole fit draws for this epoch, by a graph of its own.
 absl::StatusOr<std::vector<int64_t>> Session::PresentOrder() {
   std::vector<int64_t> order(static_cast<size_t>(train_.size()));
   if (orders_) {
@@ -85,45 +87,58 @@ absl::StatusOr<std::vector<int64_t>> Session::PresentOrder() {
     std::iota(order.begin(), order.end(), 0);
     return order;
   }
-  if (!shuffle_) {
-    Tape tape;
-    const Value seed = tape.Input("seed", kInt64, {}), epoch = tape.Input("epoch", kInt64, {});
-    const absl::StatusOr<Graph> graph = tape.Finish({EpochOrder(seed, epoch, train_.size())});
-    if (!graph.ok()) return graph.status();
-    absl::StatusOr<Executable> executable = engine_(*graph);
-    if (!executable.ok()) return executable.status();
-    shuffle_ = *std::move(executable);
-  }
   const absl::StatusOr<std::vector<Array>> drawn =
-      shuffle_->Run({{"seed", Array(training_.seed)}, {"epoch", Array(epoch_)}});
+      pieces_->order->Run({{"seed", Array(training_.seed)}, {"epoch", Array(epoch_)}});
   if (!drawn.ok()) return drawn.status();
   const absl::Span<const int32_t> elements = (*drawn)[0].data<int32_t>();
   order.assign(elements.begin(), elements.end());
   return order;
 }
 
-absl::Status Session::TrainByBatches() {
-  const absl::StatusOr<FitPieces> pieces =
-      FitInPieces(training_, plan_, types_, train_.size(), validation_.size());
+absl::StatusOr<CompiledPieces> CompilePieces(const Engine& engine, const Training& training,
+                                             const TrainingPlan& plan, const DataTypes& data,
+                                             int64_t n, int64_t m) {
+  const absl::StatusOr<FitPieces> pieces = FitInPieces(training, plan, data, n, m);
   if (!pieces.ok()) return pieces.status();
-  const absl::StatusOr<Executable> begin = engine_(pieces->begin);
+  absl::StatusOr<Executable> begin = engine(pieces->begin);
   if (!begin.ok()) return begin.status();
-  const absl::StatusOr<Executable> update = engine_(pieces->batch);
-  if (!update.ok()) return update.status();
-  const absl::StatusOr<Executable> end = engine_(pieces->end);
+  absl::StatusOr<Executable> batch = engine(pieces->batch);
+  if (!batch.ok()) return batch.status();
+  absl::StatusOr<Executable> end = engine(pieces->end);
   if (!end.ok()) return end.status();
+  CompiledPieces made{*std::move(begin), *std::move(batch), *std::move(end), std::nullopt};
+  if (training.shuffle == Shuffle::kSeed) {
+    Tape tape;
+    const Value seed = tape.Input("seed", kInt64, {}), epoch = tape.Input("epoch", kInt64, {});
+    const absl::StatusOr<Graph> graph = tape.Finish({EpochOrder(seed, epoch, n)});
+    if (!graph.ok()) return graph.status();
+    absl::StatusOr<Executable> order = engine(*graph);
+    if (!order.ok()) return order.status();
+    made.order = *std::move(order);
+  }
+  return made;
+}
+
+absl::Status Session::TrainByBatches() {
+  if (pieces_ == nullptr) {
+    absl::StatusOr<CompiledPieces> made =
+        CompilePieces(engine_, training_, plan_, types_, train_.size(), validation_.size());
+    if (!made.ok()) return made.status();
+    pieces_ = std::make_shared<const CompiledPieces>(*std::move(made));
+  }
+  const auto& [begin, update, end, _] = *pieces_;
   const std::vector<std::string> names = MeasuredNames(plan_);
   const RunOptions threads{.threads = options_.threads};
 
   Each(&Callback::OnTrainBegin);
   while (epoch_ < training_.epochs && !stopped_ && !StopAsked()) {
+    updated_ = false;
     Each(&Callback::OnEpochBegin);
     if (StopAsked()) break;
-    NamedArrays inputs = StateInputs(begin->graph());
-    absl::StatusOr<std::vector<Array>> outputs = begin->Run(inputs, threads);
+    NamedArrays inputs = StateInputs(begin.graph());
+    absl::StatusOr<std::vector<Array>> outputs = begin.Run(inputs, threads);
     if (!outputs.ok()) return outputs.status();
     TakeState(*outputs);
-    rate_ = PresentRate(rate_);
     const absl::StatusOr<std::vector<int64_t>> order = PresentOrder();
     if (!order.ok()) return order.status();
     std::vector<Array> sums(names.size() + 1, Array(0.0));
@@ -132,28 +147,30 @@ absl::Status Session::TrainByBatches() {
       const int64_t first = batch_ * training_.batch;
       batch_samples_ = std::min(training_.batch, train_.size() - first);
       logs_.clear();
+      updated_ = false;
       Each(&Callback::OnBatchBegin);
       const absl::StatusOr<Dataset> rows =
           Take(train_, absl::MakeConstSpan(*order).subspan(static_cast<size_t>(first),
                                                            static_cast<size_t>(batch_samples_)));
       if (!rows.ok()) return rows.status();
-      inputs = StateInputs(update->graph());
+      inputs = StateInputs(update.graph());
       inputs["inputs"] = rows->inputs;
       inputs["targets"] = rows->targets;
       for (size_t i = 0; i < sums.size(); i++) {
         inputs[absl::StrCat("sum/", i < names.size() ? names[i] : "samples")] = sums[i];
       }
-      outputs = update->Run(inputs, threads);
+      outputs = update.Run(inputs, threads);
       if (!outputs.ok()) return outputs.status();
       size_t next = TakeState(*outputs);
       for (Array& sum : sums) sum = (*outputs)[next++];
       for (const std::string& name : names) logs_.push_back({name, (*outputs)[next++].At(0)});
       stopped_ = (*outputs)[next].data<bool>()[0];
+      updated_ = true;
       Each(&Callback::OnBatchEnd);
     }
     const bool asked = !stopped_ && StopAsked() && batch_ < batches();
     const bool stopped_in_batch = stopped_ || asked;
-    inputs = StateInputs(end->graph());
+    inputs = StateInputs(end.graph());
     for (size_t i = 0; i < sums.size(); i++) {
       inputs[absl::StrCat("sum/", i < names.size() ? names[i] : "samples")] = sums[i];
     }
@@ -162,7 +179,7 @@ absl::Status Session::TrainByBatches() {
       inputs["validation/inputs"] = validation_.inputs;
       inputs["validation/targets"] = validation_.targets;
     }
-    outputs = end->Run(inputs, threads);
+    outputs = end.Run(inputs, threads);
     if (!outputs.ok()) return outputs.status();
     const size_t columns = TakeState(*outputs);
     std::vector<double> row;
@@ -170,6 +187,7 @@ absl::Status Session::TrainByBatches() {
     TakeRow(row);
     stopped_ = outputs->back().data<bool>()[0];
     adjusted_ = stopped_ && !asked;
+    if (!asked) EndEpoch();
     Each(&Callback::OnEpochEnd);
     epoch_++;
   }

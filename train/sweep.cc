@@ -7,19 +7,10 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/str_replace.h"
 #include "base/text.h"
+#include "data/csv.h"
 
 namespace talweg {
-namespace {
-
-// A field of a CSV file; one with a comma, a quote or a line's end is quoted.
-std::string Field(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  return absl::StrCat("\"", absl::StrReplaceAll(text, {{"\"", "\"\""}}), "\"");
-}
-
-}  // namespace
 
 SweepAxis Seeds(int64_t count, int64_t first) {
   // More than a sweep has runs is an error there.
@@ -83,16 +74,18 @@ std::string SweepResult::ToCsv() const {
     }
   }
   std::string text = several ? "run,training" : "run";
-  for (const std::string& input : inputs) absl::StrAppend(&text, ",", Field(input));
+  const auto append = [&text](std::string_view field) {
+    text += ',';
+    AppendCsvField(text, field);
+  };
+  for (const std::string& input : inputs) append(input);
   text += ",epochs,end";
-  for (const std::string& column : columns) absl::StrAppend(&text, ",", Field(column));
+  for (const std::string& column : columns) append(column);
   text += '\n';
   for (const SweepRun& run : runs) {
     absl::StrAppend(&text, run.index);
     if (several) {
-      absl::StrAppend(
-          &text, ",",
-          run.training < titles.size() ? Field(titles[run.training]) : absl::StrCat(run.training));
+      append(run.training < titles.size() ? titles[run.training] : absl::StrCat(run.training));
     }
     for (const double value : run.values) {
       text += ',';

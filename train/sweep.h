@@ -90,13 +90,15 @@ struct SweepResult {
 inline constexpr size_t kMostRuns = 1000000;
 
 struct SweepOptions {
-  // 0: as many as the machine runs at a time.
+  // 0: as many as the machine runs at a time. Where there are fewer runs, several threads share a
+  // run's updates, if these are large enough.
   int threads = 0;
   // How many models go through one call of the engine side by side (autodiff/batch.h). They share
   // what an update costs besides its arithmetic, and fill the vectors that a thin network leaves
   // empty; wider ones leave the cache and are slower. 0: chosen by the multiply-adds of an update
   // and the number of updates, which have to be worth a function of many models; 1 where runs may
-  // end early, since each waits for the last of them.
+  // end early, since each waits for the last of them. Whatever stands here, runs that callbacks may
+  // watch go on their own, and so do those of unequal epochs whose orders NumPy makes.
   int64_t lanes = 0;
   // The bytes that the sweep may take. 0: half of the machine's memory. Where threads and lanes are
   // not given, there will be fewer of them rather than more memory.
@@ -130,9 +132,9 @@ struct SweepOptions {
 //
 // Errors: an axis without inputs or values, or with lists of unequal length; an input that does not
 // exist, is named twice, or may not have such a value; more than kMostRuns runs; lanes that were
-// asked for, of models that do not run in step (autodiff/batch.h); a limit of memory that is too
-// low, with what it would take; and whatever Fit reports, of several trainings with the title of
-// the one.
+// asked for, of models that do not run in step (autodiff/batch.h); a limit
+// of memory that is too low, with what it would take; and whatever Fit reports, with the run and
+// its inputs. Then nothing is returned; what had ended before was seen by SweepOptions::finished.
 absl::StatusOr<SweepResult> Sweep(const Engine& engine, const Training& training,
                                   const std::vector<SweepAxis>& axes, const Dataset& train,
                                   const Dataset& validation = {}, const SweepOptions& options = {});

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/parallel.h"
+#include "base/text.h"
 #include "train/numpy_orders.h"
 
 namespace talweg {
@@ -35,6 +36,8 @@ class Sweeper {
   // The function of an equal graph, or a new one.
   SweepFunction* Share(Graph graph);
   absl::Status Titled(size_t training, const absl::Status& status) const;
+  absl::Status OfRun(size_t run, const absl::Status& status) const;
+  absl::StatusOr<std::shared_ptr<const CompiledPieces>> PiecesOf(size_t training);
   absl::Status ChooseSizes();
   int64_t Need(int64_t threads) const;
   absl::Status Compile(SweepFunction& function) const;
@@ -50,8 +53,11 @@ class Sweeper {
   std::vector<SweepGroup> groups_;
   std::vector<SweepSetting> settings_;  // of each run
   SweepResult result_;
-  int threads_ = 1;
+  int threads_ = 1, threads_of_run_ = 1;
   std::mutex caller_;  // held while the caller's functions run
+  // Of each training whose batches are watched; made by the first run that needs them.
+  std::mutex making_;
+  std::map<size_t, std::shared_ptr<const CompiledPieces>> pieces_;
 };
 
 // Whether states begin alike; the rate is a setting of each run.
@@ -75,6 +81,7 @@ SweepFunction* Sweeper::Share(Graph graph) {
 
 absl::Status Sweeper::Prepare(const std::vector<SweepAxis>& axes, const Dataset& train,
                               const Dataset& validation) {
+  if (absl::Status s = CheckEngine(engine_, "sweep"); !s.ok()) return s;
   if (options_.threads < 0 || options_.lanes < 0 || options_.memory_limit < 0) {
     return absl::InvalidArgumentError("sweep: threads, lanes or memory_limit is negative");
   }
@@ -163,6 +170,32 @@ absl::Status Sweeper::Titled(size_t training, const absl::Status& status) const 
   return absl::Status(status.code(), absl::StrCat(title, ": ", status.message()));
 }
 
+// Of several runs, which one it is.
+absl::Status Sweeper::OfRun(size_t run, const absl::Status& status) const {
+  if (result_.runs.size() < 2) return status;
+  std::string inputs;
+  for (size_t i = 0; i < result_.inputs.size(); i++) {
+    absl::StrAppend(&inputs, i == 0 ? " (" : ", ", result_.inputs[i], " ",
+                    FormatNumber(result_.runs[run].values[i]));
+  }
+  return absl::Status(status.code(), absl::StrCat("run ", run, inputs, inputs.empty() ? "" : ")",
+                                                  ": ", status.message()));
+}
+
+absl::StatusOr<std::shared_ptr<const CompiledPieces>> Sweeper::PiecesOf(size_t training) {
+  const std::lock_guard lock(making_);
+  std::shared_ptr<const CompiledPieces>& pieces = pieces_[training];
+  if (pieces == nullptr) {
+    const FitKit& kit = kits_[training];
+    absl::StatusOr<CompiledPieces> made =
+        CompilePieces(engine_, trainings_[training], kit.plan, kit.types, kit.train.size(),
+                      kit.validation.size());
+    if (!made.ok()) return made.status();
+    pieces = std::make_shared<const CompiledPieces>(*std::move(made));
+  }
+  return pieces;
+}
+
 // Bytes with so many threads: the data, all histories (and parameters), and what each call takes.
 int64_t Sweeper::Need(int64_t threads) const {
   double bytes = 0, call = 0;
@@ -194,9 +227,11 @@ int64_t Sweeper::Need(int64_t threads) const {
 }
 
 absl::Status Sweeper::ChooseSizes() {
-  threads_ = options_.threads > 0 ? options_.threads : HardwareThreads();
+  const int threads = options_.threads > 0 ? options_.threads : HardwareThreads();
   threads_ = static_cast<int>(
-      std::min<size_t>(static_cast<size_t>(threads_), std::max<size_t>(result_.runs.size(), 1)));
+      std::min<size_t>(static_cast<size_t>(threads), std::max<size_t>(result_.runs.size(), 1)));
+  // Those that are left over share the updates of the runs there are.
+  threads_of_run_ = threads / threads_;
   const bool watched = options_.callbacks != nullptr;
   for (SweepGroup& group : groups_) {
     const auto runs = static_cast<int64_t>(group.runs.size());
@@ -258,22 +293,28 @@ absl::Status Sweeper::RunAlone(const SweepGroup& group, size_t index,
   }
   const FitOptions fit{.parameters = options_.parameters,
                        .callbacks = std::move(callbacks),
-                       .threads = threads_ > 1 ? 1 : options_.threads,
+                       .threads = threads_of_run_,
                        .stop = options_.stop};
-  Session session(engine_, training, fit);
-  if (absl::Status s = session.Start(kit, settings_[index].numbers); !s.ok()) return s;
   const bool batches = std::any_of(fit.callbacks.begin(), fit.callbacks.end(),
                                    [](const Callback* c) { return c->WantsBatches(); });
+  if (batches) {
+    absl::StatusOr<std::shared_ptr<const CompiledPieces>> pieces = PiecesOf(run.training);
+    if (!pieces.ok()) return pieces.status();
+    kit.pieces = *std::move(pieces);
+  }
+  Session session(engine_, training, fit);
+  if (absl::Status s = session.Start(kit, settings_[index].numbers); !s.ok()) return s;
   const absl::Status status = batches ? session.TrainByBatches() : session.TrainByEpochs();
   if (!status.ok()) return status;
   const bool adjusted = session.adjusted();
-  Fitted fitted = std::move(session).Finish();
-  run.epochs = static_cast<int64_t>(fitted.history.epochs());
-  run.end = adjusted         ? SweepEnd::kAdjustment
-            : fitted.stopped ? SweepEnd::kRequest
-                             : SweepEnd::kEpochs;
-  run.history = std::move(fitted.history);
-  if (options_.keep_parameters) run.parameters = std::move(fitted.parameters);
+  absl::StatusOr<Fitted> fitted = std::move(session).Finish();
+  if (!fitted.ok()) return fitted.status();
+  run.epochs = static_cast<int64_t>(fitted->history.epochs());
+  run.end = adjusted          ? SweepEnd::kAdjustment
+            : fitted->stopped ? SweepEnd::kRequest
+                              : SweepEnd::kEpochs;
+  run.history = std::move(fitted->history);
+  if (options_.keep_parameters) run.parameters = std::move(fitted->parameters);
   return absl::OkStatus();
 }
 
@@ -303,7 +344,7 @@ absl::Status Sweeper::RunTogether(const SweepGroup& group, absl::Span<const size
     result_.runs[run].seconds = time.count() / static_cast<double>(runs.size());
     if (status.ok()) Finish(result_.runs[run]);
   }
-  return status.ok() ? status : Titled(result_.runs[runs[0]].training, status);
+  return status.ok() ? status : Titled(result_.runs[runs[0]].training, OfRun(runs[0], status));
 }
 
 absl::StatusOr<SweepResult> Sweeper::Run() {

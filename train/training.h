@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <source_location>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -33,8 +34,13 @@ enum class Shuffle : uint8_t {
 template <typename T>
 class Choice {
  public:
-  Choice(const char* name) : name_(name) {}             // NOLINT: implicit on purpose
-  Choice(std::string name) : name_(std::move(name)) {}  // NOLINT
+  // The line is that of errors of what the name stands for.
+  Choice(const char* name,  // NOLINT: implicit on purpose
+         std::source_location where = std::source_location::current())
+      : name_(name), where_(where) {}
+  Choice(std::string name,  // NOLINT
+         std::source_location where = std::source_location::current())
+      : name_(std::move(name)), where_(where) {}
   template <typename U>
     requires std::is_convertible_v<U, T>
   Choice(U&& thing) : thing_(std::forward<U>(thing)) {}  // NOLINT
@@ -42,9 +48,11 @@ class Choice {
   // Null where there is but a name.
   const T* thing() const { return thing_ ? &*thing_ : nullptr; }
   const std::string& name() const { return name_; }
+  const std::source_location& where() const { return where_; }
 
  private:
   std::string name_;
+  std::source_location where_;
   std::optional<T> thing_;
 };
 

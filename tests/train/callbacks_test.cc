@@ -100,6 +100,23 @@ TEST(CsvLogger, ReplacesAFileOrGoesOnWithIt) {
   EXPECT_EQ(*ReadFile(path), "epoch;loss\n0;0.5\n0;0.5\n0;0.5\n");
 }
 
+// What a kill left: a line that was not finished, and an epoch that will be repeated.
+TEST(CsvLogger, GoesOnAfterAnInterruption) {
+  const std::string path = Folder() + "/log.csv";
+  for (const int64_t epoch : {2, 0}) {
+    ASSERT_TRUE(WriteFile(path, std::string_view("epoch,loss\n0,4\n1,3\n2,2\n3,")).ok());
+    CsvLogger log(path, {.append = true});
+    FakeRun run({"loss"});
+    run.epoch_ = epoch;
+    log.OnTrainBegin(run);
+    run.EndEpoch(log, {0.5});
+    log.OnTrainEnd(run);
+    EXPECT_EQ(run.failure(), "");
+    EXPECT_EQ(*ReadFile(path),
+              epoch == 2 ? "epoch,loss\n0,4\n1,3\n2,0.5\n" : "epoch,loss\n0,4\n1,3\n2,2\n0,0.5\n");
+  }
+}
+
 TEST(CsvLogger, ServesOneTrainingAfterTheOther) {
   const std::string path = Folder() + "/log.csv";
   CsvLogger log(path);
@@ -200,6 +217,21 @@ TEST(ModelCheckpoint, BeginsAnewWithEachTraining) {
     run.EndEpoch(save, {loss});
   }
   EXPECT_THAT(Files(folder), ElementsAre("1", "2"));
+}
+
+// The history of a training that goes on says what the best was, and which epochs were looked at.
+TEST(ModelCheckpoint, KnowsTheBestOfATrainingThatGoesOn) {
+  const std::string folder = Folder();
+  ModelCheckpoint first(folder + "/first_{loss}",
+                        {.monitor = "loss", .save_best_only = true, .period = 2});
+  ModelCheckpoint second(folder + "/second_{loss}",
+                         {.monitor = "loss", .save_best_only = true, .period = 2});
+  FakeRun run({"loss"});
+  first.OnTrainBegin(run);
+  for (const double loss : {9, 5, 1}) run.EndEpoch(first, {loss});
+  second.OnTrainBegin(run);
+  for (const double loss : {6, 2, 4}) run.EndEpoch(second, {loss});
+  EXPECT_THAT(Files(folder), ElementsAre("first_5", "second_4"));
 }
 
 TEST(ModelCheckpoint, SaysWhatIsWrongBeforeAnythingIsComputed) {

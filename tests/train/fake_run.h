@@ -25,6 +25,7 @@ class FakeRun final : public Run {
   const std::vector<Measured>& logs() const override { return logs_; }
   const History& history() const override { return history_; }
   absl::StatusOr<NamedArrays> Parameters() const override { return parameters_; }
+  absl::StatusOr<NamedArrays> State() const override { return state_; }
   void Stop() const override {}
   void Fail(absl::Status status) const override { failure_ = std::move(status); }
 
@@ -46,7 +47,7 @@ class FakeRun final : public Run {
 
   int64_t epoch_ = 0, batch_ = 0, batch_samples_ = 0, epochs_ = 2;
   int64_t samples_ = 500, validation_samples_ = 0;
-  NamedArrays parameters_;
+  NamedArrays parameters_, state_;
 
  private:
   History history_;

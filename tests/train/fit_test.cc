@@ -15,15 +15,20 @@
 #include "interpreter/interpreter.h"
 #include "jit/jit.h"
 #include "ops/elementwise.h"
+#include "ops/initializer.h"
 #include "ops/nn.h"
+#include "ops/reduce.h"
+#include "ops/view.h"
 #include "optim/adjustments.h"
 #include "tests/base/allocation.h"
 #include "tests/graphs/engines.h"
+#include "train/callbacks.h"
 #include "train/layers.h"
 
 namespace talweg {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -36,6 +41,8 @@ Value Network(Scope& s, Value x) {
   const Value h = Relu(Dense(s, "hidden", x, 8, HeUniform()));
   return Dense(s, "output", h, 3);
 }
+
+Value Accuracy1(Value y, Value p) { return Sum(y * p, 1); }
 
 Training Small() {
   return {.model = Network,
@@ -179,10 +186,7 @@ TEST_P(FitOn, GoesOnFromItsStateToTheSameBits) {
     const absl::StatusOr<Fitted> rest =
         Fit(engine(), training, data.train, data.test, {.state = half->state});
     ASSERT_TRUE(rest.ok()) << rest.status();
-    EXPECT_EQ(rest->history.epochs(), 4u);
-    for (const auto& [name, array] : whole->state) {
-      EXPECT_TRUE(SameBits(array, rest->state.at(name))) << name;
-    }
+    ExpectSame(*whole, *rest);
   }
 }
 
@@ -310,10 +314,84 @@ TEST_P(FitOn, AScheduleAndAnAdjustmentWorkTogether) {
   const TrainTest data = Data();
   Training training = Small();
   training.rate = StepDecay({.initial = 0.1, .drop = 0.5, .every = 2});
+  const auto rates = [&]() -> std::vector<double> {
+    const absl::StatusOr<Fitted> fitted = Fit(engine(), training, data.train, data.test);
+    EXPECT_TRUE(fitted.ok()) << fitted.status();
+    if (!fitted.ok()) return {};
+    EXPECT_TRUE(std::isfinite(fitted->history.last("loss")));
+    return {fitted->history["lr"].begin(), fitted->history["lr"].end()};
+  };
+  EXPECT_THAT(rates(), ElementsAre(0.1, 0.1, 0.05, 0.05, 0.025, 0.025));
+  // Of the loss's increase nothing is an improvement: each epoch from the second halves.
+  training.adjust = {
+      ReduceLROnPlateau({.monitor = "loss", .factor = 0.5, .patience = 1, .min_delta = 1e6})};
+  EXPECT_THAT(rates(), ElementsAre(0.1, 0.1, 0.025, 0.0125, 0.003125, 0.0015625));
+  // A factor of 0 ends all learning, and a schedule that is 0 now leaves the factor as it is.
+  training.adjust = {
+      ReduceLROnPlateau({.monitor = "loss", .factor = 0, .patience = 1, .min_delta = 1e6})};
+  EXPECT_THAT(rates(), ElementsAre(0.1, 0.1, 0, 0, 0, 0));
+  training.rate = WarmUp(2, 0.1);
+  training.adjust = {ReduceLROnPlateau({.monitor = "loss"})};
+  EXPECT_THAT(rates(), ElementsAre(0, 0.05, 0.1, 0.1, 0.1, 0.1));
+  training.rate = Polynomial({.initial = 0.1, .length = 2});
+  EXPECT_THAT(rates(), ElementsAre(0.1, 0.05, 0, 0, 0, 0));
+}
+
+// An adjustment that acts after each update and never stops: in one call, and batch by batch.
+TEST_P(FitOn, AnAdjustmentMayChangeTheRateAfterEachUpdate) {
+  const TrainTest data = Data();
+  Training training = Small();
+  training.adjust = {
+      {.name = "halve", .batch_end = [](AdjustScope& s) { s.SetRate(s.rate() / 2); }}};
+  training.batch = 100;
+  const absl::StatusOr<Fitted> whole = Fit(engine(), training, data.train, data.test);
+  ASSERT_TRUE(whole.ok()) << whole.status();
+  EXPECT_EQ(whole->history["lr"][0], 0.005);
+  EXPECT_EQ(whole->history["lr"][5], 0.02 / 4096);
+  LambdaCallback watch({.on_batch_end = [](const auto&) {}});
+  const absl::StatusOr<Fitted> batches =
+      Fit(engine(), training, data.train, data.test, {.callbacks = {&watch}});
+  ASSERT_TRUE(batches.ok()) << batches.status();
+  ExpectSame(*whole, *batches);
+}
+
+// Each sample has a loss and a metric for each of its places: the mean over them is the sample's.
+TEST_P(FitOn, MeasuresSamplesOfManyPlaces) {
+  const Dataset data{*Array::Zeros(kFloat64, {5, 2}), *Array::Zeros(kFloat64, {5, 2, 3})};
+  Training training{.model =
+                        [](Scope& s, Value x) {
+                          const Value y = Dense(s, "output", x, 6, Zeros(), Constant(2));
+                          return Reshape(y, {y.dim(0), 2, 3});
+                        },
+                    .loss = "mse",
+                    .rate = 0.0,
+                    .metrics = {"mae"},
+                    .batch = 2,
+                    .evaluate_batch = 3};
+  const absl::StatusOr<Fitted> fitted = Fit(engine(), training, data, data);
+  ASSERT_TRUE(fitted.ok()) << fitted.status();
+  for (const char* name : {"loss", "val_loss"}) EXPECT_EQ(fitted->history.last(name), 4) << name;
+  for (const char* name : {"mae", "val_mae"}) EXPECT_EQ(fitted->history.last(name), 2) << name;
+  const absl::StatusOr<Scores> scores = Evaluate(engine(), training, fitted->parameters, data);
+  ASSERT_TRUE(scores.ok()) << scores.status();
+  EXPECT_EQ(scores->at("loss"), 4);
+}
+
+// A head that only training needs has parameters in predictions, too.
+TEST_P(FitOn, AModelMayHaveAPartForTrainingOnly) {
+  const TrainTest data = Data();
+  Training training = Small();
+  training.epochs = 1;
+  training.model = [](Scope& s, Value x) {
+    const Value y = Network(s, x);
+    return s.mode() == Mode::kTrain ? y + Dense(s, "aux", x, 3) : y;
+  };
   const absl::StatusOr<Fitted> fitted = Fit(engine(), training, data.train, data.test);
   ASSERT_TRUE(fitted.ok()) << fitted.status();
-  const std::vector<double> rates(fitted->history["lr"].begin(), fitted->history["lr"].end());
-  EXPECT_EQ(rates, (std::vector<double>{0.1, 0.1, 0.05, 0.05, 0.025, 0.025}));
+  EXPECT_TRUE(fitted->parameters.contains("aux/kernel"));
+  const absl::StatusOr<Array> outputs =
+      Predict(engine(), training, fitted->parameters, data.test.inputs);
+  EXPECT_TRUE(outputs.ok()) << outputs.status();
 }
 
 // Wrong use: each a Status of one sentence.
@@ -343,7 +421,67 @@ TEST(Fit, RefusesWrongUse) {
   training.model = [](Scope& s, Value x) { return Dense(s, "output", x, 4); };
   EXPECT_THAT(message(training), HasSubstr("[rows,4]"));
   EXPECT_THAT(message(training), HasSubstr("[rows,3]"));
+  // The line of an error of a loss that has only a name is that where it was named.
+  EXPECT_THAT(message(training), HasSubstr("tests/train/fit_test.cc"));
   EXPECT_FALSE(Fit(Interpret, Small(), Dataset()).ok());
+  for (const double rate : {-0.1, std::nan(""), std::numeric_limits<double>::infinity()}) {
+    training = Small();
+    training.rate = rate;
+    EXPECT_THAT(message(training), AllOf(HasSubstr("the rate is "), HasSubstr("at least 0")));
+  }
+  for (const char* name : {"loss", "samples", "epoch", "lr", "val_loss"}) {
+    training = Small();
+    training.metrics = {Metric{name, Accuracy1}};
+    EXPECT_THAT(message(training), HasSubstr("a metric can not be named '" + std::string(name)));
+  }
+  training = Small();
+  training.loss = Loss{"mine", [](Value y, Value p) { return Mean(Square(y - p)); }};
+  EXPECT_THAT(message(training), AllOf(HasSubstr("loss 'mine' is float32[]"), HasSubstr("[rows]")));
+  training = Small();
+  training.metrics = {Metric{"mine", [](Value y, Value p) { return Mean(Square(y - p), 0); }}};
+  EXPECT_THAT(message(training), HasSubstr("metric 'mine' is float32[3]"));
+  training = Small();
+  training.adjust = {
+      {.name = "early", .begin = [](AdjustScope& s) { s.Stop(Greater(s.epoch(), 2)); }}};
+  EXPECT_THAT(message(training), HasSubstr("early: it stops before an epoch"));
+  training.adjust = {{.name = "none", .end = [](AdjustScope& s) { s.Stop(Value()); }}};
+  EXPECT_THAT(message(training), HasSubstr("none: it stops on a value of no tape"));
+  training.adjust = {
+      {.name = "far", .end = [](AdjustScope& s) { s.SetSnapshot(9, s.Snapshot(8)); }}};
+  EXPECT_THAT(message(training), HasSubstr("far: there is no parameter 8; there are 4"));
+  Dataset halves = data.test;
+  halves.inputs = *Array::Zeros(kFloat64, {0, 2});
+  EXPECT_THAT(std::string(Fit(Interpret, Small(), data.train, halves).status().message()),
+              HasSubstr("validation data"));
+  EXPECT_THAT(
+      std::string(Fit(Interpret, Small(), data.train, {}, {.threads = -2}).status().message()),
+      HasSubstr("threads is -2"));
+}
+
+// What a user forgot to fill.
+TEST(Fit, RefusesEmptyFunctions) {
+  const TrainTest data = Data();
+  const auto message = [&](const Training& training, const Engine& engine = Interpret) {
+    return std::string(Fit(engine, training, data.train, data.test).status().message());
+  };
+  EXPECT_THAT(message(Small(), Engine()), HasSubstr("the engine is empty"));
+  Training training = Small();
+  training.metrics = {Metric{"mine", nullptr}};
+  EXPECT_THAT(message(training), HasSubstr("metric 'mine' is empty"));
+  training = Small();
+  training.rule = Rule("mine", UpdateFunction());
+  EXPECT_THAT(message(training), HasSubstr("the rule is empty"));
+  training = Small();
+  training.rate = Schedule(Schedule::Function(), kEpochs);
+  EXPECT_THAT(message(training), HasSubstr("its function is empty"));
+  training = Small();
+  training.adjust = {LearningRateScheduler(RateFunction())};
+  EXPECT_THAT(message(training), HasSubstr("LearningRateScheduler: the function is empty"));
+  training = Small();
+  training.model = [](Scope& s, Value x) {
+    return Dense(s, "output", x, 3, Initializer{"mine", nullptr});
+  };
+  EXPECT_THAT(message(training), HasSubstr("has an empty initializer"));
 }
 
 }  // namespace

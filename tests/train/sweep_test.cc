@@ -17,6 +17,7 @@
 #include "ops/elementwise.h"
 #include "optim/adjustments.h"
 #include "tests/graphs/engines.h"
+#include "train/callbacks.h"
 #include "train/fit.h"
 #include "train/layers.h"
 
@@ -491,6 +492,28 @@ TEST(Sweep, KeepsTheStartsOfStatesApart) {
   }
 }
 
+// Whose batches are watched goes in pieces; these are compiled once for all runs.
+TEST(Sweep, CompilesThePiecesOfWatchedRunsOnce) {
+  const TrainTest data = Data();
+  std::atomic<int> compiled = 0;
+  const Engine engine = [&](const Graph& graph) {
+    compiled++;
+    return Interpret(graph);
+  };
+  LambdaCallback watch({.on_batch_end = [](const auto&) {}});
+  const auto callbacks = [&](const SweepRun&) { return std::vector<Callback*>{&watch}; };
+  const auto count = [&](int64_t runs) {
+    compiled = 0;
+    const absl::StatusOr<SweepResult> sweep =
+        Sweep(engine, Made({.epochs = 2}), {Seeds(runs)}, data.train, data.test,
+              {.threads = 2, .callbacks = callbacks});
+    EXPECT_TRUE(sweep.ok()) << sweep.status();
+    return compiled.load();
+  };
+  const int of_one = count(1);
+  EXPECT_EQ(count(6), of_one);
+}
+
 TEST(Sweep, RefusesWrongUse) {
   const TrainTest data = Data();
   const auto error = [&](const std::vector<SweepAxis>& axes, const SweepOptions& options = {},
@@ -515,6 +538,7 @@ TEST(Sweep, RefusesWrongUse) {
   EXPECT_THAT(error({{"seed", {0.5}}}), HasSubstr("seed is 0.5; it must be a whole number"));
   EXPECT_THAT(error({{"epochs", {3, 0}}}), HasSubstr("epochs is 0; it must be a whole number"));
   EXPECT_THAT(error({{"rate", {NAN}}}), HasSubstr("rate is nan; it must be a finite number"));
+  EXPECT_THAT(error({{"rate", {-1}}}), HasSubstr("rate is -1; it must be a finite number"));
   EXPECT_THAT(error({{"seed", {-1}}}, {}, Made({.shuffle = Shuffle::kNumPy})),
               HasSubstr("one that NumPy takes"));
   EXPECT_THAT(error({}, {}, Made({.epochs = 0})), HasSubstr("0 epochs"));
@@ -543,7 +567,7 @@ TEST(Sweep, RefusesWrongUse) {
   EXPECT_THAT(titled({.titles = {"good", "bad"}}), ::testing::StartsWith("bad: "));
   EXPECT_THAT(error({Seeds(2)},
                     {.callbacks = [](const SweepRun&) { return std::vector<Callback*>{nullptr}; }}),
-              HasSubstr("one of the callbacks is null"));
+              HasSubstr("run 0 (seed 1): sweep: one of the callbacks is null"));
   EXPECT_THAT(error({Seeds(10000)}, {.memory_limit = 1 << 20}),
               HasSubstr("and the limit is 1048576"));
 }

@@ -72,6 +72,38 @@ TEST(Callbacks, SeeRunsAsTheyAre) {
                                          "1.0 of 2.2: 40 of 64", "1.1 of 2.2: 24 of 64"));
 }
 
+// Before an update its rate, after it that rate or what an adjustment made of it.
+TEST(Callbacks, SeeTheRateOfTheirMoment) {
+  std::vector<double> seen;
+  const auto note = [&](const auto& run) { seen.push_back(run.rate()); };
+  LambdaCallback watch(
+      {.on_epoch_begin = note, .on_batch_begin = note, .on_batch_end = note, .on_epoch_end = note});
+  Training training = Small();
+  training.batch = 32;
+  training.epochs = 2;
+  training.rate = Polynomial({.initial = 1, .length = 8, .unit = kUpdates});
+  ASSERT_TRUE(FitSmall({.callbacks = {&watch}}, training).ok());
+  EXPECT_THAT(seen, testing::ElementsAre(1, 1, 1, 0.875, 0.875, 0.875,  //
+                                         0.75, 0.75, 0.75, 0.625, 0.625, 0.625));
+  // A factor of an adjustment's on it.
+  training.adjust = {
+      {.name = "halve", .batch_end = [](AdjustScope& s) { s.SetRate(s.rate() / 2); }}};
+  seen.clear();
+  ASSERT_TRUE(FitSmall({.callbacks = {&watch}}, training).ok());
+  EXPECT_THAT(seen, testing::ElementsAre(1, 1, 0.5, 0.4375, 0.21875, 0.21875,  //
+                                         0.1875, 0.1875, 0.09375, 0.078125, 0.0390625, 0.0390625));
+  // Where nobody watches batches.
+  LambdaCallback epochs({.on_epoch_begin = note, .on_epoch_end = note});
+  seen.clear();
+  ASSERT_TRUE(FitSmall({.callbacks = {&epochs}}, training).ok());
+  EXPECT_THAT(seen, testing::ElementsAre(1, 0.21875, 0.1875, 0.0390625));
+  training.rate = 1.0;
+  seen.clear();
+  ASSERT_TRUE(FitSmall({.callbacks = {&watch}}, training).ok());
+  EXPECT_THAT(seen, testing::ElementsAre(1, 1, 0.5, 0.5, 0.25, 0.25,  //
+                                         0.25, 0.25, 0.125, 0.125, 0.0625, 0.0625));
+}
+
 TEST(Callbacks, LogAndSaveWhatFitReturns) {
   const std::string folder = testing::TempDir();
   CsvLogger log(folder + "/watch.csv");

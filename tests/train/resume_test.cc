@@ -1,0 +1,197 @@
+// Trainings that are interrupted, at an epoch's end, within an epoch or by a kill, and go on from
+// what was saved: they reach what an uninterrupted one reaches, to the bit, history included.
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/file.h"
+#include "data/blobs.h"
+#include "data/safetensors.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "interpreter/interpreter.h"
+#include "optim/adjustments.h"
+#include "tests/graphs/engines.h"
+#include "train/callbacks.h"
+#include "train/fit.h"
+#include "train/layers.h"
+
+namespace talweg {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+TrainTest Data() {
+  const absl::StatusOr<Dataset> blobs = Blobs({.samples = 150, .cluster_std = 1.5, .seed = 3});
+  return *Split(*OneHotTargets(*blobs, 3), 100);
+}
+
+// Everything that is carried: slots, the states of adjustments, a schedule's factor, both shuffles'
+// orders, the draws of dropout.
+Training Carrying(Shuffle shuffle) {
+  return {.model =
+              [](Scope& s, Value x) {
+                const Value h = Dropout(s, "dropout", Dense(s, "hidden", x, 6), 0.25);
+                return Dense(s, "output", h, 3);
+              },
+          .loss = SoftmaxCrossEntropy,
+          .rule = Adam(),
+          .rate = Cosine({.initial = 0.05, .length = 8}),
+          .adjust = {ReduceLROnPlateau({.factor = 0.5, .patience = 1}),
+                     EarlyStopping({.patience = 6, .restore_best_weights = true})},
+          .metrics = {Accuracy},
+          .batch = 32,
+          .epochs = 9,
+          .seed = 4,
+          .shuffle = shuffle};
+}
+
+void ExpectSame(const Fitted& a, const Fitted& b) {
+  EXPECT_EQ(a.history.ToCsv(), b.history.ToCsv());
+  ASSERT_EQ(a.state.size(), b.state.size());
+  for (const auto& [name, array] : a.state) EXPECT_TRUE(SameBits(array, b.state.at(name))) << name;
+}
+
+TEST(Resume, GoesOnFromAFileOfAnyEpoch) {
+  const TrainTest data = Data();
+  for (const Shuffle shuffle : {Shuffle::kSeed, Shuffle::kNumPy, Shuffle::kNone}) {
+    const std::string stem = testing::TempDir() + "/any_";
+    ModelCheckpoint save(stem + "{epoch}", {.save_weights_only = false});
+    const Training training = Carrying(shuffle);
+    const absl::StatusOr<Fitted> whole =
+        Fit(EveryEngine, training, data.train, data.test, {.callbacks = {&save}});
+    ASSERT_TRUE(whole.ok()) << whole.status();
+    for (size_t epoch = 1; epoch <= whole->history.epochs(); epoch++) {
+      const absl::StatusOr<SavedArrays> saved = LoadArrays(stem + std::to_string(epoch));
+      ASSERT_TRUE(saved.ok()) << saved.status();
+      if (epoch == whole->history.epochs() && epoch < 9) break;  // it was stopped there
+      const absl::StatusOr<Fitted> rest =
+          Fit(EveryEngine, training, data.train, data.test, {.state = saved->arrays});
+      ASSERT_TRUE(rest.ok()) << rest.status();
+      ExpectSame(*whole, *rest);
+    }
+  }
+}
+
+TEST(Resume, RepeatsAnEpochThatWasCutShort) {
+  const TrainTest data = Data();
+  const Training training = Carrying(Shuffle::kSeed);
+  const absl::StatusOr<Fitted> whole = Fit(EveryEngine, training, data.train, data.test);
+  for (const bool flag : {false, true}) {
+    std::atomic<bool> stop = false;
+    LambdaCallback in_the_third({.on_batch_end = [&](const auto& run) {
+      if (run.epoch() != 2 || run.batch() != 1) return;
+      if (flag) {
+        stop = true;
+      } else {
+        run.Stop();
+      }
+    }});
+    const absl::StatusOr<Fitted> part = Fit(EveryEngine, training, data.train, data.test,
+                                            {.callbacks = {&in_the_third}, .stop = &stop});
+    ASSERT_TRUE(part.ok()) << part.status();
+    EXPECT_TRUE(part->stopped);
+    EXPECT_EQ(part->history.epochs(), 3u);
+    EXPECT_EQ(part->state.at("epoch").At(0), 2);
+    EXPECT_EQ(part->state.at("history/loss").size(), 2);
+    const absl::StatusOr<Fitted> rest =
+        Fit(EveryEngine, training, data.train, data.test, {.state = part->state});
+    ASSERT_TRUE(rest.ok()) << rest.status();
+    ExpectSame(*whole, *rest);
+  }
+}
+
+// One attempt of a program that goes on with what it finds, and is never told how often it died.
+absl::StatusOr<Fitted> Attempt(const std::string& path, const std::string& log_path,
+                               const TrainTest& data, const Training& training, int64_t pause) {
+  ModelCheckpoint save(path, {.save_weights_only = false});
+  CsvLogger log(log_path, {.append = true});
+  LambdaCallback slow({.on_epoch_end = [=](const Run&) { usleep(static_cast<unsigned>(pause)); }});
+  FitOptions options{.callbacks = {&log, &save, &slow}};
+  const absl::StatusOr<SavedArrays> saved = LoadArrays(path);
+  if (saved.ok()) options.state = saved->arrays;
+  return Fit(Interpret, training, data.train, data.test, options);
+}
+
+TEST(Resume, SurvivesKillsAtAnyMoment) {
+  const TrainTest data = Data();
+  Training training = Carrying(Shuffle::kSeed);
+  training.adjust.pop_back();
+  training.epochs = 40;
+  const std::string folder = testing::TempDir() + "/";
+  const absl::StatusOr<Fitted> whole =
+      Attempt(folder + "whole", folder + "whole.csv", data, training, 0);
+  ASSERT_TRUE(whole.ok()) << whole.status();
+  int kills = 0;
+  for (int attempt = 0; attempt < 20; attempt++) {
+    const pid_t child = fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+      const bool ok = Attempt(folder + "killed", folder + "killed.csv", data, training, 500).ok();
+      _exit(ok ? 0 : 1);
+    }
+    usleep(static_cast<unsigned>(2000 + 1700 * attempt));
+    kill(child, SIGKILL);
+    int status = 0;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    EXPECT_TRUE(WIFSIGNALED(status) || WEXITSTATUS(status) == 0);
+    kills += WIFSIGNALED(status) ? 1 : 0;
+  }
+  EXPECT_GT(kills, 0);
+  const absl::StatusOr<Fitted> rest =
+      Attempt(folder + "killed", folder + "killed.csv", data, training, 0);
+  ASSERT_TRUE(rest.ok()) << rest.status();
+  ExpectSame(*whole, *rest);
+  EXPECT_EQ(*ReadFile(folder + "killed.csv"), *ReadFile(folder + "whole.csv"));
+}
+
+TEST(Resume, RefusesTheStateOfAnotherTraining) {
+  const TrainTest data = Data();
+  Training training = Carrying(Shuffle::kSeed);
+  training.epochs = 2;
+  const absl::StatusOr<Fitted> fitted = Fit(EveryEngine, training, data.train, data.test);
+  ASSERT_TRUE(fitted.ok()) << fitted.status();
+  const auto message = [&](const FitOptions& options, const Training& other) {
+    return std::string(Fit(EveryEngine, other, data.train, data.test, options).status().message());
+  };
+  NamedArrays state = fitted->state;
+  EXPECT_THAT(message({.parameters = fitted->parameters, .state = state}, training),
+              HasSubstr("parameters and state are given"));
+  state["output/kernel"] = Array(1.0f);
+  EXPECT_THAT(message({.state = state}, training),
+              AllOf(HasSubstr("'output/kernel', which this training has not"),
+                    HasSubstr("another training")));
+  state = fitted->state;
+  state.erase("history/val_loss");
+  EXPECT_THAT(message({.state = state}, training), HasSubstr("a part of a history"));
+  state["history/val_loss"] = Array(1.0);
+  EXPECT_THAT(message({.state = state}, training), HasSubstr("'history/val_loss'"));
+  state = fitted->state;
+  state["history/val_loss"] = Array::Vector<double>({1.0});
+  EXPECT_THAT(message({.state = state}, training), HasSubstr("a part of a history"));
+  Training other = training;
+  other.metrics = {};
+  EXPECT_THAT(message({.state = fitted->state}, other), HasSubstr("history/accuracy"));
+  other = training;
+  other.rule = Sgd();
+  EXPECT_THAT(message({.state = fitted->state}, other), HasSubstr("which this training has not"));
+  // Without its rows a state goes on, too.
+  for (const char* column : {"loss", "accuracy", "val_loss", "val_accuracy", "lr"}) {
+    state.erase(std::string("history/") + column);
+  }
+  training.epochs = 3;
+  const absl::StatusOr<Fitted> rest =
+      Fit(EveryEngine, training, data.train, data.test, {.state = state});
+  ASSERT_TRUE(rest.ok()) << rest.status();
+  EXPECT_EQ(rest->history.epochs(), 1u);
+}
+
+}  // namespace
+}  // namespace talweg

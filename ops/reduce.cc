@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <limits>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "graph/tape.h"
@@ -63,16 +65,50 @@ Value ExtremePartial(const Value& x, const Value& y, const Value& dy,
   return Select(is_best, dy / count, 0);
 }
 
-// dy times the product of the other elements. Without zeros that is y / x; with one zero it is, at
-// the zero, the product of the rest; with more it is 0. (At an exact zero the second derivative of
-// this formula is not that of the product.)
+// x moved along an axis by so many places, towards its end or its beginning; ones follow.
+Value Moved(const Value& x, int64_t axis, int64_t places, bool to_end) {
+  const int64_t extent = x.dim(axis).value();
+  std::vector<std::pair<int64_t, int64_t>> pads(static_cast<size_t>(x.rank()));
+  (to_end ? pads[static_cast<size_t>(axis)].first : pads[static_cast<size_t>(axis)].second) =
+      places;
+  const int64_t first = to_end ? 0 : places;
+  return Slice(Pad(x, pads, 1), axis, first, first + extent);
+}
+
+// Along an axis, the product of the elements before each one, or after it: p_1 holds the next of
+// them, and p_2k = p_k times p_k moved by k has twice as many.
+Value ProductOfOneSide(const Value& x, int64_t axis, bool before) {
+  Value product = Moved(x, axis, 1, before);
+  for (int64_t places = 1; places < x.dim(axis).value(); places *= 2) {
+    product = product * Moved(product, axis, places, before);
+  }
+  return product;
+}
+
+// dy times the product of the other elements: of those before each one and those after it, which is
+// right with zeros, too, and so are all its derivatives.
 Value ProductPartial(const Value& x, const Value&, const Value& dy,
                      const std::vector<int64_t>& axes) {
-  const Value is_zero = Equal(x, 0);
-  const Value others = Select(is_zero, 1, x);
-  const Value product = Product(others, axes, Keep::kYes);
-  const Value zeros = Sum(Cast(is_zero, x.dtype()), axes, Keep::kYes);
-  return dy * Select(Equal(zeros - Cast(is_zero, x.dtype()), 0), product / others, 0);
+  if (std::any_of(axes.begin(), axes.end(), [&](int64_t a) { return !x.dim(a).is_static(); })) {
+    // Without zeros that is y / x; with one zero it is, at the zero, the product of the rest; with
+    // more it is 0. (At a zero the derivative of this formula is not that of the product.)
+    const Value is_zero = Equal(x, 0);
+    const Value others = Select(is_zero, 1, x);
+    const Value product = Product(others, axes, Keep::kYes);
+    const Value zeros = Sum(Cast(is_zero, x.dtype()), axes, Keep::kYes);
+    return dy * Select(Equal(zeros - Cast(is_zero, x.dtype()), 0), product / others, 0);
+  }
+  // One axis after the other, and back.
+  std::vector<Value> products = {x};
+  for (size_t i = 0; i + 1 < axes.size(); i++) {
+    products.push_back(Product(products.back(), axes[i], Keep::kYes));
+  }
+  Value dx = dy;
+  for (size_t i = axes.size(); i-- > 0;) {
+    dx = dx * ProductOfOneSide(products[i], axes[i], true) *
+         ProductOfOneSide(products[i], axes[i], false);
+  }
+  return dx;
 }
 
 constinit const ReduceRule kSumRule{&kAddOp, Zero, false, SumPartial};

@@ -130,7 +130,7 @@ struct LionOptions {
 Rule Lion(const LionOptions& options = {});  // rate 0.0001
 
 // Weight decay for any rule, in its two forms, which differ for all but plain descent. Both act
-// after the clipping. (A regularizer of Keras is part of the loss: add it there.)
+// after the clipping. (A regularizer of Keras is part of the loss: Scope::AddLoss.)
 // The rule sees g + strength p: what PyTorch calls weight_decay, except in AdamW.
 Rule WithL2(Rule rule, const Hyper& strength, ParameterFilter decays = nullptr);
 // The increment is that of the rule, less lr strength p.

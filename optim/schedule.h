@@ -5,6 +5,8 @@
 #include <functional>
 #include <optional>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "graph/value.h"
@@ -69,6 +71,10 @@ class Schedule {
   Schedule(const Hyper& rate);                            // NOLINT
   // `finest` says whether the rate may change within an epoch.
   Schedule(Function function, Unit finest);
+  // The same of a function that is not said to be slow: asked at each update.
+  template <typename F>
+    requires std::is_invocable_r_v<Value, F&, ScheduleScope&>
+  Schedule(F function) : Schedule(Function(std::move(function)), kUpdates) {}  // NOLINT: a lambda
 
   // The float64 scalar; cast if the function made another float. An error on the tape for anything
   // else.

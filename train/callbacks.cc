@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <charconv>
 #include <cstring>
+#include <filesystem>
 #include <limits>
 #include <map>
 #include <optional>
@@ -251,6 +252,12 @@ void ModelCheckpoint::OnTrainBegin(const Run& run) {
   std::map<std::string, double> values = {{"epoch", 1}};
   for (const std::string& column : columns) values[column] = 0;
   if (const auto path = ExpandPath(path_, values); !path.ok()) return run.Fail(path.status());
+  const std::string folder = path_.substr(0, path_.rfind('/') + 1);
+  if (!folder.empty() && !absl::StrContains(folder, '{') &&
+      !std::filesystem::is_directory(folder)) {
+    return run.Fail(absl::NotFoundError(
+        absl::StrCat("ModelCheckpoint: there is no folder ", Quoted(folder, 200))));
+  }
   const bool greater = options_.mode == "max" ||
                        (options_.mode == "auto" && absl::StrContains(options_.monitor, "acc"));
   best_ =
@@ -284,7 +291,9 @@ void ModelCheckpoint::OnEpochEnd(const Run& run) {
   if (!arrays.ok()) return run.Fail(arrays.status());
   Metadata metadata;
   for (const auto& [name, value] : values) metadata[name] = FormatNumber(value);
-  if (absl::Status saved = SaveArrays(*path, *arrays, metadata); !saved.ok()) run.Fail(saved);
+  if (absl::Status s = SaveArrays(*path, *arrays, metadata); !s.ok()) {
+    run.Fail(absl::Status(s.code(), absl::StrCat("ModelCheckpoint: ", s.message())));
+  }
 }
 
 }  // namespace talweg

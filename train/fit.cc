@@ -17,6 +17,15 @@ absl::StatusOr<TrainingPlan> PlanEvaluation(Training training, const DataTypes& 
   return PlanTraining(training, types, false);
 }
 
+// Parameters that do not fit may be right for other inputs.
+absl::StatusOr<NamedArrays> ForInputs(const Type& input, const NamedArrays& parameters,
+                                      const std::vector<ParameterSpec>& specs) {
+  absl::StatusOr<NamedArrays> matched = Matching(parameters, specs);
+  if (matched.ok()) return matched;
+  return absl::Status(matched.status().code(), absl::StrCat("for inputs of ", ToString(input),
+                                                            " each: ", matched.status().message()));
+}
+
 }  // namespace
 
 absl::StatusOr<Fitted> Fit(const Engine& engine, const Training& training, const Dataset& train,
@@ -50,7 +59,7 @@ absl::StatusOr<Scores> Evaluate(const Engine& engine, const Training& training,
   const DataTypes types = TypesOf(*prepared);
   const absl::StatusOr<TrainingPlan> plan = PlanEvaluation(training, types);
   if (!plan.ok()) return plan.status();
-  const absl::StatusOr<NamedArrays> matched = Matching(parameters, plan->parameters);
+  const absl::StatusOr<NamedArrays> matched = ForInputs(types.input, parameters, plan->parameters);
   if (!matched.ok()) return matched.status();
   const absl::StatusOr<Graph> graph = EvaluateGraph(training, *plan, types);
   if (!graph.ok()) return graph.status();
@@ -91,7 +100,7 @@ absl::StatusOr<Array> Predict(const Engine& engine, const Training& training,
   const Type input{cast->dtype(), Shape(cast->dims().begin() + 1, cast->dims().end())};
   const absl::StatusOr<std::vector<ParameterSpec>> specs = ParametersOf(training, input);
   if (!specs.ok()) return specs.status();
-  const absl::StatusOr<NamedArrays> matched = Matching(parameters, *specs);
+  const absl::StatusOr<NamedArrays> matched = ForInputs(input, parameters, *specs);
   if (!matched.ok()) return matched.status();
   TrainingPlan plan;
   plan.parameters = *specs;

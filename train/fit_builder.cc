@@ -130,8 +130,9 @@ FitBuilder::Batch FitBuilder::Update(const Tape& tape, const Carried& carried, c
   ScopeRoot root(tape, training_.dtype, Mode::kTrain, plan_.parameters, carried.parameters, key);
   Scope scope = root.scope();
   const Value outputs = training_.model(scope, inputs);
-  const Value loss =
+  Value loss =
       Mean(OfEachSample("loss", plan_.loss.name, plan_.loss.per_sample(targets, outputs), inputs));
+  if (const Value added = root.added_loss(); added.tape() != nullptr) loss = loss + added;
 
   // Parameters that the optimizer changes.
   std::vector<NamedValue> trained;
@@ -176,20 +177,29 @@ FitBuilder::Batch FitBuilder::Update(const Tape& tape, const Carried& carried, c
   return batch;
 }
 
-Value FitBuilder::Predict(const Tape& tape, const std::vector<Value>& parameters,
-                          const Value& inputs) {
+FitBuilder::Outputs FitBuilder::Model(const Tape& tape, const std::vector<Value>& parameters,
+                                      const Value& inputs) {
   ScopeRoot root(tape, training_.dtype, Mode::kEvaluate, plan_.parameters, parameters, Value());
   Scope scope = root.scope();
-  return training_.model(scope, inputs);
+  const Value outputs = training_.model(scope, inputs);
+  return {outputs, root.added_loss()};
+}
+
+Value FitBuilder::Predict(const Tape& tape, const std::vector<Value>& parameters,
+                          const Value& inputs) {
+  return Model(tape, parameters, inputs).outputs;
 }
 
 Sums FitBuilder::Evaluate(const Tape& tape, const std::vector<Value>& parameters,
                           const Value& inputs, const Value& targets) {
-  const Value outputs = Predict(tape, parameters, inputs);
-  Sums sums = {SumOf(
-      OfEachSample("loss", plan_.loss.name, plan_.loss.per_sample(targets, outputs), inputs))};
+  const auto [outputs, added_loss] = Model(tape, parameters, inputs);
+  const Value rows = Count(inputs, 0, kFloat64);
+  Value loss =
+      SumOf(OfEachSample("loss", plan_.loss.name, plan_.loss.per_sample(targets, outputs), inputs));
+  if (added_loss.tape() != nullptr) loss = loss + talweg::Cast(added_loss, kFloat64) * rows;
+  Sums sums = {loss};
   for (const Value& sum : MetricSums(targets, outputs, inputs)) sums.push_back(sum);
-  sums.push_back(Count(inputs, 0, kFloat64));
+  sums.push_back(rows);
   return sums;
 }
 

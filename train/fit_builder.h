@@ -77,6 +77,12 @@ class FitBuilder {
   absl::Status status() const { return status_; }
 
  private:
+  // The model in evaluation.
+  struct Outputs {
+    Value outputs;
+    Value added_loss;  // of no tape where it adds none
+  };
+  Outputs Model(const Tape& tape, const std::vector<Value>& parameters, const Value& inputs);
   Value Scheduled(const Carried& carried, const Value& update);
   // The loss or a metric of a batch, if it has one number or more for each of the inputs' samples;
   // else that is the error.

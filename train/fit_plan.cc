@@ -21,6 +21,8 @@ absl::Status Invalid(std::string_view text) {
 absl::Status LookUp(const Training& training, Dim width, TrainingPlan& plan) {
   if (const Loss* loss = training.loss.thing()) {
     plan.loss = *loss;
+  } else if (training.loss.name().empty()) {
+    return Invalid("there is no loss");
   } else {
     absl::StatusOr<Loss> named = LossByName(training.loss.name(), training.loss.where());
     if (!named.ok()) return named.status();

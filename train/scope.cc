@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/text.h"
+#include "ops/elementwise.h"
 #include "ops/random.h"
 
 namespace talweg {
@@ -28,6 +29,7 @@ struct Scope::State {
   std::vector<Value> values;
   std::vector<LayerSpec> layers;
   Value key;
+  std::vector<Value> losses = {};
 };
 
 Scope::Scope(std::shared_ptr<State> state, std::string prefix)
@@ -55,6 +57,30 @@ Value Scope::Parameter(std::string_view name, Shape shape, const Initializer& in
   state_->values.push_back(
       state_->tape.Input(absl::StrCat("parameter/", path), type.dtype, type.shape, where));
   return state_->values.back();
+}
+
+Value Scope::Get(std::string_view name, std::source_location where) const {
+  const std::string path = absl::StrCat(prefix_, AbslView(name));
+  for (size_t i = 0; i < state_->specs.size(); i++) {
+    if (state_->specs[i].name == path) return state_->values[i];
+  }
+  return Fail("scope", {Value(state_->tape.state(), -1)},
+              absl::StrCat("no parameter '", path, "' was declared before"), LineOf(where));
+}
+
+void Scope::AddLoss(const Value& loss, std::source_location where) const {
+  if (loss.ok() && loss.type() != Type{state_->dtype, {}}) {
+    Fail("add_loss", {loss},
+         absl::StrCat("a loss must be a ", ToString(Type{state_->dtype, {}}),
+                      "; take its Mean or Sum"),
+         LineOf(where));
+    return;
+  }
+  if (loss.tape() == nullptr) {
+    Fail("add_loss", {Value(state_->tape.state(), -1)}, "a value of no tape", LineOf(where));
+    return;
+  }
+  state_->losses.push_back(loss);
 }
 
 Scope Scope::Sub(std::string_view name) const {
@@ -95,6 +121,11 @@ ScopeRoot::ScopeRoot(Tape tape, DType dtype, Mode mode, const std::vector<Parame
 
 Scope ScopeRoot::scope() const { return Scope(state_, ""); }
 const std::vector<ParameterSpec>& ScopeRoot::parameters() const { return state_->specs; }
+Value ScopeRoot::added_loss() const {
+  Value sum;
+  for (const Value& loss : state_->losses) sum = sum.tape() == nullptr ? loss : sum + loss;
+  return sum;
+}
 const std::vector<LayerSpec>& ScopeRoot::layers() const { return state_->layers; }
 
 absl::StatusOr<Graph> InitialParameters(const std::vector<ParameterSpec>& specs) {

@@ -50,6 +50,15 @@ class Scope {
   Value Parameter(std::string_view name, Shape shape, const Initializer& initializer,
                   bool trainable = true,
                   std::source_location where = std::source_location::current());
+  // One that was declared before, by its name below this scope: Get("hidden/kernel").
+  Value Get(std::string_view name,
+            std::source_location where = std::source_location::current()) const;
+  // Adds a scalar of the scope's element type to the loss of the training and of evaluations, as
+  // Keras's add_loss and regularizers do:
+  //
+  //   s.AddLoss(1e-4 * Sum(Square(s.Get("hidden/kernel"))));
+  void AddLoss(const Value& loss,
+               std::source_location where = std::source_location::current()) const;
   // A scope below this one.
   Scope Sub(std::string_view name) const;
   // A random key for each name and update, for dropout and noise. The same name gives the same key:
@@ -90,6 +99,8 @@ class ScopeRoot {
   // In the order in which they were declared first.
   const std::vector<ParameterSpec>& parameters() const;
   const std::vector<LayerSpec>& layers() const;
+  // The sum of what the model added to the loss; of no tape where it added nothing.
+  Value added_loss() const;
 
  private:
   std::shared_ptr<Scope::State> state_;

@@ -32,7 +32,8 @@ std::string_view Name(SweepEnd end) {
   return "";
 }
 
-absl::StatusOr<size_t> SweepResult::best(std::string_view column, std::string_view mode) const {
+absl::StatusOr<size_t> SweepResult::best(std::string_view column, std::string_view mode,
+                                         SweepValue value) const {
   if (mode != "min" && mode != "max" && mode != "auto") {
     return absl::InvalidArgumentError(
         absl::StrCat("sweep: the mode is '", AbslView(mode), "'; it can be min, max or auto"));
@@ -40,13 +41,18 @@ absl::StatusOr<size_t> SweepResult::best(std::string_view column, std::string_vi
   const bool greatest =
       mode == "max" || (mode == "auto" && absl::StrContains(AbslView(column), "acc"));
   const SweepRun* best = nullptr;
+  double best_value = 0;
   bool known = false;
   for (const SweepRun& run : runs) {
     known = known || run.history.has(column);
-    const double value = run.history.last(column);
-    if (std::isnan(value)) continue;
-    const double before = best == nullptr ? 0 : best->history.last(column);
-    if (best == nullptr || (greatest ? value > before : value < before)) best = &run;
+    absl::Span<const double> values = run.history[column];
+    if (value == SweepValue::kLast && !values.empty()) values = values.last(1);
+    for (const double x : values) {
+      if (std::isnan(x)) continue;
+      if (best != nullptr && !(greatest ? x > best_value : x < best_value)) continue;
+      best = &run;
+      best_value = x;
+    }
   }
   if (!known) {
     return absl::NotFoundError(absl::StrCat(

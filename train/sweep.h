@@ -51,6 +51,9 @@ enum class SweepEnd : uint8_t {
 // "epochs", "adjustment", "request".
 std::string_view Name(SweepEnd end);
 
+// Of all epochs of a run, which one counts.
+enum class SweepValue : uint8_t { kLast, kBest };
+
 // One fit of a sweep.
 struct SweepRun {
   size_t index = 0;     // its row
@@ -73,10 +76,12 @@ struct SweepResult {
   std::vector<std::string> titles = {};  // SweepOptions::titles
   std::vector<SweepRun> runs = {};
 
-  // The row of the run that ended with the best value of a column of the history. The mode is
-  // "min", "max" or "auto": max where the column's name contains "acc". NaN is never best; of equal
-  // runs it is the first. Errors: no such column, an unknown mode, nothing but NaN.
-  absl::StatusOr<size_t> best(std::string_view column, std::string_view mode = "auto") const;
+  // The row of the run with the best value of a column of the history: the one that it ended with,
+  // or the best of its epochs, which is that of its parameters where EarlyStopping restored them.
+  // The mode is "min", "max" or "auto": max where the column's name contains "acc". NaN is never
+  // best; of equal runs it is the first. Errors: no such column, an unknown mode, nothing but NaN.
+  absl::StatusOr<size_t> best(std::string_view column, std::string_view mode = "auto",
+                              SweepValue value = SweepValue::kLast) const;
 
   // A line a run: its number, its training (a title or a number) where there are several, inputs,
   // epochs, why it ended, and the last values of the history. Shortest decimals that read back to

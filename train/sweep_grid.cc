@@ -64,7 +64,9 @@ absl::StatusOr<Target> Find(const std::string& input, const TrainingPlan& plan) 
   }
   if (found.size() == 1) return Target{Target::Kind::kHyper, found[0]};
   if (found.empty()) {
-    return Error(absl::StrCat("a fit has no input '", input, "'; it has ", KnownInputs(plan)));
+    return Error(absl::StrCat("a fit has no input '", input, "'; it has ", KnownInputs(plan),
+                              ". For what changes the graph (a batch, a width) give several "
+                              "trainings"));
   }
   return Error(absl::StrCat(
       "'", input, "' may be ",

@@ -1,6 +1,7 @@
 #ifndef TALWEG_TRAIN_TRAINING_H_
 #define TALWEG_TRAIN_TRAINING_H_
 
+#include <concepts>
 #include <cstdint>
 #include <optional>
 #include <source_location>
@@ -28,9 +29,12 @@ enum class Shuffle : uint8_t {
   kNone,   // as they stand
 };
 
-// A thing, or the name by which Keras knows it. Names are looked up when the training is planned.
+// A thing, or the name by which Keras knows it. Names are looked up when the training is planned. A
+// loss may also be a plain function of targets and outputs, one number a sample.
 //
 //   .rule = "adam"      .rule = Adam({.amsgrad = true})      .loss = "mse"
+//   .loss = [](Value t, Value y) { return Mean(Abs(t - y), -1); }
+//   .metrics = {"accuracy", Metric{"mine", [](Value t, Value y) { ... }}}
 template <typename T>
 class Choice {
  public:
@@ -44,6 +48,9 @@ class Choice {
   template <typename U>
     requires std::is_convertible_v<U, T>
   Choice(U&& thing) : thing_(std::forward<U>(thing)) {}  // NOLINT
+  template <typename F>
+    requires(std::same_as<T, Loss> && std::is_invocable_r_v<Value, F&, Value, Value>)
+  Choice(F&& loss) : thing_(Loss{"loss", std::forward<F>(loss)}) {}  // NOLINT
 
   // Null where there is but a name.
   const T* thing() const { return thing_ ? &*thing_ : nullptr; }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "autodiff/check.h"
+#include "autodiff/tangent.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "interpreter/interpreter.h"
@@ -93,6 +94,45 @@ TEST(Gradient, OfReductions) {
                     {Point({2, 3, 2})});
     ExpectGradients([&](Tape&, const Inputs& x) { return Variance(x[0], axes); },
                     {Point({2, 3, 4})});
+  }
+}
+
+// Where y / x says nothing: as of the same function written with multiplications.
+TEST(Gradient, OfAProductWithZerosAnyNumberOfTimes) {
+  const auto derivatives = [](bool reduced, const Array& at) {
+    Tape t;
+    const Value x = t.Input("x", kFloat64, {2, 3});
+    Value y = t.Constant(Array(1.0));
+    if (reduced) {
+      y = Product(x);
+    } else {
+      for (int64_t i = 0; i < 2; i++) {
+        for (int64_t j = 0; j < 3; j++) y = y * At(At(x, 0, i), 0, j);
+      }
+    }
+    std::vector<Value> all;
+    const Value v = t.Constant(Array::Matrix<double>({{1, 2, 3}, {5, 7, 11}}));
+    for (int order = 1; order <= 4; order++) {
+      all.push_back(Gradient(y, x));
+      y = Sum(all.back() * v);
+    }
+    all.push_back(Tangent(all[1], x, v));
+    const absl::StatusOr<Graph> graph = t.Finish(all);
+    EXPECT_TRUE(graph.ok()) << graph.status();
+    const absl::StatusOr<Executable> f = EveryEngine(*graph);
+    EXPECT_TRUE(f.ok()) << f.status();
+    return f->Run({{"x", at}}).value();
+  };
+  for (const std::vector<double>& row :
+       std::vector<std::vector<double>>{{1, 2, 3}, {2, 0, 5}, {0, 0, 5}, {0, 0, 0}}) {
+    const Array at = Array::Matrix<double>({row, {-1, 2, row[0]}});
+    const std::vector<Array> got = derivatives(true, at), expected = derivatives(false, at);
+    for (size_t k = 0; k < got.size(); k++) {
+      for (int64_t i = 0; i < 6; i++) {
+        EXPECT_NEAR(got[k].At(i), expected[k].At(i), 1e-12 * std::abs(expected[k].At(i)))
+            << k << " " << i << " at " << at.ToString();
+      }
+    }
   }
 }
 

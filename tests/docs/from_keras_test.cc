@@ -150,9 +150,36 @@ TEST(FromKeras, FitAndWhatItLeaves) {
   EXPECT_TRUE(saved.ok()) << saved;
   EXPECT_EQ(*again, *scores);
 
+  const std::string state_path = folder + "/state.safetensors";
+  for (const int64_t epochs : {2, 4}) {
+    training.epochs = epochs;
+    ModelCheckpoint save(state_path, {.save_weights_only = false});
+    FitOptions options{.callbacks = {&save}};
+    if (auto saved_state = LoadArrays(state_path); saved_state.ok()) {
+      options.state = saved_state->arrays;
+    }
+    absl::StatusOr<Fitted> whole = Fit(training, train, test, options);
+    ASSERT_TRUE(whole.ok()) << whole.status();
+    EXPECT_EQ(whole->history.epochs(), static_cast<size_t>(epochs));
+  }
+
   absl::StatusOr<std::string> summary = Summary(training, train);
   ASSERT_TRUE(summary.ok()) << summary.status();
   EXPECT_THAT(*summary, HasSubstr("total"));
+}
+
+TEST(FromKeras, LossesOfOnesOwn) {
+  const TrainTest data = Data();
+  Model penalized = [](Scope& s, Value x) {
+    Value y = Dense(s, "output", x, 3);
+    s.AddLoss(1e-4 * Sum(Square(s.Get("output/kernel"))));
+    return y;
+  };
+  Training training{.model = penalized};
+  training.loss = [](Value t, Value y) { return Mean(Abs(t - y), -1); };
+  const absl::StatusOr<Fitted> fitted = Fit(training, data.train, data.test);
+  ASSERT_TRUE(fitted.ok()) << fitted.status();
+  EXPECT_GT(fitted->history.last("val_loss"), 0);
 }
 
 TEST(FromKeras, CallbacksThatWatch) {

@@ -259,12 +259,18 @@ TEST(ModelCheckpoint, SaysWhatIsWrongBeforeAnythingIsComputed) {
 }
 
 TEST(ModelCheckpoint, PassesOnThatAFileCanNotBeWritten) {
-  ModelCheckpoint save(Folder() + "/none/{epoch}");
+  // A folder that no epoch could make is found before the first; one that an epoch names, after it.
+  ModelCheckpoint fixed(Folder() + "/none/{epoch}");
   FakeRun run({"loss"});
-  save.OnTrainBegin(run);
-  EXPECT_EQ(run.failure(), "");
-  run.EndEpoch(save, {1});
-  EXPECT_THAT(run.failure(), HasSubstr("none"));
+  fixed.OnTrainBegin(run);
+  EXPECT_THAT(run.failure(),
+              AllOf(HasSubstr("ModelCheckpoint: there is no folder"), HasSubstr("/none/")));
+  ModelCheckpoint named(Folder() + "/none_{epoch}/m");
+  FakeRun other({"loss"});
+  named.OnTrainBegin(other);
+  EXPECT_EQ(other.failure(), "");
+  other.EndEpoch(named, {1});
+  EXPECT_THAT(other.failure(), AllOf(HasSubstr("ModelCheckpoint: "), HasSubstr("none_1")));
 }
 
 }  // namespace

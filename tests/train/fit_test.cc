@@ -377,6 +377,44 @@ TEST_P(FitOn, MeasuresSamplesOfManyPlaces) {
   EXPECT_EQ(scores->at("loss"), 4);
 }
 
+// A penalty of the weights: in the gradient, in the loss, and in that of evaluations.
+TEST_P(FitOn, AModelMayAddToTheLoss) {
+  const TrainTest data = Data();
+  const auto fit = [&](double penalty, const Choice<Loss>& loss) {
+    Training training = Small();
+    training.batch = 32;
+    training.loss = loss;
+    training.model = [penalty](Scope& s, Value x) {
+      const Value y = Network(s, x);
+      if (penalty > 0) s.AddLoss(penalty * Sum(Square(s.Get("hidden/kernel"))));
+      return y;
+    };
+    return std::make_pair(training, Fit(engine(), training, data.train, data.test));
+  };
+  const auto [training, plain] = fit(0, SoftmaxCrossEntropy);
+  // The same, as a function.
+  const auto [same_training, same] =
+      fit(0, [](Value t, Value y) { return CategoricalCrossEntropyFromLogits(t, y); });
+  const auto [penal_training, penal] = fit(0.5, SoftmaxCrossEntropy);
+  ASSERT_TRUE(plain.ok() && same.ok() && penal.ok())
+      << plain.status() << same.status() << penal.status();
+  ExpectSame(*plain, *same);
+  const auto squares = [](const Fitted& fitted) {
+    double sum = 0;
+    const Array& kernel = fitted.parameters.at("hidden/kernel");
+    for (int64_t i = 0; i < kernel.size(); i++) sum += kernel.At(i) * kernel.At(i);
+    return sum;
+  };
+  EXPECT_LT(squares(*penal), squares(*plain) / 4);
+  const absl::StatusOr<Scores> with =
+      Evaluate(engine(), penal_training, penal->parameters, data.test);
+  const absl::StatusOr<Scores> without = Evaluate(engine(), training, penal->parameters, data.test);
+  ASSERT_TRUE(with.ok() && without.ok());
+  EXPECT_NEAR(with->at("loss"), without->at("loss") + 0.5 * squares(*penal), 1e-6);
+  EXPECT_NEAR(with->at("loss"), penal->history.last("val_loss"), 1e-6);
+  EXPECT_EQ(with->at("accuracy"), without->at("accuracy"));
+}
+
 // A head that only training needs has parameters in predictions, too.
 TEST_P(FitOn, AModelMayHaveAPartForTrainingOnly) {
   const TrainTest data = Data();
@@ -414,6 +452,17 @@ TEST(Fit, RefusesWrongUse) {
   training = Small();
   training.loss = "mean_square";
   EXPECT_THAT(message(training), HasSubstr("mean_square"));
+  training.loss = "";
+  EXPECT_THAT(message(training), HasSubstr("there is no loss"));
+  training = Small();
+  training.model = [](Scope& s, Value x) {
+    s.AddLoss(x);
+    return Network(s, x);
+  };
+  EXPECT_THAT(message(training), AllOf(HasSubstr("add_loss: float32[rows,2]: a loss must be"),
+                                       HasSubstr("tests/train/fit_test.cc")));
+  training.model = [](Scope& s, Value x) { return Network(s, x) * Sum(s.Get("hidden")); };
+  EXPECT_THAT(message(training), HasSubstr("no parameter 'hidden' was declared before"));
   training = Small();
   training.model = nullptr;
   EXPECT_THAT(message(training), HasSubstr("no model"));

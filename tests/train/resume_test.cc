@@ -112,10 +112,10 @@ TEST(Resume, RepeatsAnEpochThatWasCutShort) {
 absl::StatusOr<Fitted> Attempt(const std::string& path, const std::string& log_path,
                                const TrainTest& data, const Training& training, int64_t pause) {
   ModelCheckpoint save(path, {.save_weights_only = false});
-  CsvLogger log(log_path, {.append = true});
   LambdaCallback slow({.on_epoch_end = [=](const Run&) { usleep(static_cast<unsigned>(pause)); }});
-  FitOptions options{.callbacks = {&log, &save, &slow}};
   const absl::StatusOr<SavedArrays> saved = LoadArrays(path);
+  CsvLogger log(log_path, {.append = saved.ok()});
+  FitOptions options{.callbacks = {&log, &save, &slow}};
   if (saved.ok()) options.state = saved->arrays;
   return Fit(Interpret, training, data.train, data.test, options);
 }

@@ -417,6 +417,12 @@ TEST(Sweep, FindsTheBestRun) {
   EXPECT_EQ(result.best("loss", "max").value(), 4u);
   EXPECT_EQ(result.best("accuracy").value(), 1u);
   EXPECT_EQ(result.best("accuracy", "min").value(), 3u);
+  // Of all epochs, as where the parameters of the best one were restored.
+  SweepResult longer = result;
+  longer.runs[4].history.Append({0.125, 0.5});
+  longer.runs[4].history.Append({NAN, 0.5});
+  EXPECT_EQ(longer.best("loss").value(), 2u);
+  EXPECT_EQ(longer.best("loss", "auto", SweepValue::kBest).value(), 4u);
   EXPECT_THAT(result.best("val_loss").status().message(),
               HasSubstr("no column 'val_loss'; they have loss, accuracy"));
   EXPECT_THAT(result.best("loss", "least").status().message(),

@@ -188,9 +188,11 @@ absl::StatusOr<Array> Array::Cast(DType dtype) const {
 std::string Array::ToString() const {
   constexpr int64_t kShown = 16;
   std::string text = absl::StrCat(Name(dtype_), talweg::ToString(dims_), " {");
-  for (int64_t i = 0; i < std::min(size_, kShown); i++) {
-    absl::StrAppend(&text, i == 0 ? "" : ", ", At(i));
-  }
+  WithType(dtype_, [&]<typename T>(T) {
+    for (int64_t i = 0; i < std::min(size_, kShown); i++) {
+      absl::StrAppend(&text, i == 0 ? "" : ", ", data<T>()[static_cast<size_t>(i)]);
+    }
+  });
   return absl::StrCat(text, size_ > kShown ? ", ...}" : "}");
 }
 

@@ -100,7 +100,8 @@ class Array {
   // Converted elements, as the op `cast` does it: saturating to integers, NaN to 0, bool is != 0.
   absl::StatusOr<Array> Cast(DType dtype) const;
 
-  // "float32[2,2] {1, 2, 3, 4}"; long arrays are shortened.
+  // "float32[2,2] {1, 2, 3, 4}"; long arrays are shortened, and floats to six digits. Bools are 0
+  // and 1.
   std::string ToString() const;
 
   // Equal types, shapes and bytes; NaNs of any payload count as equal, 0 and -0 as different.

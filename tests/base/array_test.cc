@@ -113,6 +113,15 @@ TEST(Array, ShortensLongText) {
             "int32[100] {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, ...}");
 }
 
+TEST(Array, ShowsIntegersWithAllTheirDigits) {
+  EXPECT_EQ(Array(int64_t{1234567}).ToString(), "int64[] {1234567}");
+  EXPECT_EQ(Array::Vector<int64_t>({(int64_t{1} << 53) + 1, -7}).ToString(),
+            "int64[2] {9007199254740993, -7}");
+  EXPECT_EQ(Array(int32_t{-2147483647}).ToString(), "int32[] {-2147483647}");
+  EXPECT_EQ(Array::Vector<bool>({true, false}).ToString(), "bool[2] {1, 0}");
+  EXPECT_EQ(Array::Vector<double>({0.25, 1e30}).ToString(), "float64[2] {0.25, 1e+30}");
+}
+
 TEST(Array, CastSaturatesToIntegersAndTakesNaNAsZero) {
   const Array x =
       Array::Vector<double>({1.9, -1.9, kNaN, kInfinity, -kInfinity, 3e9, 2147483647.5, -0.0});

@@ -20,10 +20,10 @@ namespace talweg {
 //
 //   ScalarProgram program;
 //   Expr x = program.Input(kFloat32);
-//   Expr y = Exp(x);                        // the formula of graph/math.h, some thirty
-//   instructions program.ToString();                     // "%0 = input 0 : float32\n%1 = constant
-//   89 ..." program.instructions();                 // operands come before what uses them
-//   FromBits<float>(program.Evaluate(y.id(), {ToBits(0.5f)}));    // the bits of Exp(Number(0.5f))
+//   Expr y = Exp(x);         // the formula of graph/math.h, some thirty instructions
+//   program.ToString();      // "%0 = input 0 : float32\n%1 = constant 89 ..."
+//   program.instructions();  // operands come before what uses them
+//   FromBits<float>(program.Evaluate(y.id(), {ToBits(0.5f)}));  // the bits of Exp(Number(0.5f))
 //
 // Several formulas may be recorded in one program: equal instructions are made once.
 enum class Opcode : uint8_t {

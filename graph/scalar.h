@@ -27,16 +27,21 @@ namespace talweg {
 // nothing: each operation is the machine's instruction, and loops of them vectorise. It defines
 // what an operation means, to the bit, for every other engine:
 //
-//   + - * /  unary -      floats: IEEE 754, to nearest. Integers wrap; x / 0 = 0, division
-//   truncates. Fma(a, b, c)          a * b + c with one rounding (integers: wrapping). Sqrt Abs
-//   Floor Ceil   IEEE 754. Abs of the least integer is itself. RoundEven             to the nearest
-//   integer, ties to the even one. Min Max               NaN if either is NaN; -0 < +0, so both are
-//   associative and commutative. Less ... NotEqual     Number<bool>; false with a NaN, but for
-//   NotEqual. And Or Xor Not        logical for bool, bitwise for integers. Select(mask, a, b)    a
-//   where the mask is true. Both are computed. BitcastToInt, BitcastToFloat    the same bits as the
-//   integer (the float) of the same width. ShiftLeft(i, k), ShiftRight(i, k)    0 <= k < width;
-//   right shifts keep the sign. Convert<To>(x)        base/convert.h: saturates, NaN to 0.
-//   Call(Function, x)     a function of the C library.
+//     + - * /  unary -     floats: IEEE 754, to nearest. Integers wrap; x / 0 = 0, and division
+//                          truncates.
+//     Fma(a, b, c)         a * b + c with one rounding (integers: wrapping).
+//     Sqrt Abs Floor Ceil  IEEE 754. Abs of the least integer is itself.
+//     RoundEven            to the nearest integer, ties to the even one.
+//     Min Max              NaN if either is NaN; -0 < +0, so both are associative and commutative.
+//     Less ... NotEqual    Number<bool>; false with a NaN, but for NotEqual.
+//     And Or Xor Not       logical for bool, bitwise for integers.
+//     Select(mask, a, b)   a where the mask is true. Both are computed.
+//     BitcastToInt(x)      the same bits as the integer of the same width;
+//     BitcastToFloat(i)    the float of the same width.
+//     ShiftLeft(i, k)      by 0 <= k < width bits.
+//     ShiftRight(i, k)     likewise; keeps the sign.
+//     Convert<To>(x)       base/convert.h: saturates, NaN to 0.
+//     Call(Function, x)    a function of the C library.
 //
 // C++ numbers convert to the scalar they meet, so `1.0 - y * y` stays in float where y is one. In a
 // place where there is none to meet (both branches of a Select), Like(x, 1.0) makes one.

@@ -124,9 +124,11 @@ Value Reshape(Arg x, Shape shape) {
   const Value v = x.value();
   const auto open = std::find(shape.begin(), shape.end(), Dim(-1));
   if (open != shape.end() && v.ok()) {
+    // Checked before it is counted: a product that overflows may look like one that fits.
     *open = 1;
-    const int64_t known = CountOf(shape).elements, all = CountOf(v.shape()).elements;
-    if (known <= 0 || all % known != 0) {
+    const bool sound = CheckShape(shape).ok();
+    const int64_t known = sound ? CountOf(shape).elements : 0, all = CountOf(v.shape()).elements;
+    if (known == 0 || all % known != 0) {
       *open = -1;
       return Fail("reshape", {v}, absl::StrCat("no extent at -1 fits ", ToString(shape)), x.line());
     }

@@ -46,7 +46,7 @@ Value Pad(Arg x, const std::vector<std::pair<int64_t, int64_t>>& before_after, d
 Value Reverse(Arg x, std::vector<int64_t> axes);
 
 // The sliding windows along an axis, what convolutions and pooling are made of (im2col). The axis
-// gets the extent (n - (size - 1) * dilation - 1) / stride + 1, and one of extent `size` follows it:
+// gets the extent (n - (size - 1) * dilation - 1) / stride + 1; one of extent `size` follows it:
 //
 //   result[.., i, w, ..] = x[.., i * stride + w * dilation, ..]
 //

@@ -1,6 +1,6 @@
 #include "graph/value.h"
 
-#include <cmath>
+#include <type_traits>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -126,12 +126,25 @@ std::vector<Value> OnOneTape(absl::Span<const Value> operands) {
   return lifted;
 }
 
-Value Scalar(const Value& like, DType dtype, double number) {
-  const Array value =
-      WithType(dtype, [&]<typename T>(T) { return Array(ConvertElement<T>(number)); });
-  // A number that the type can not hold would become another number without a word.
-  if (!IsFloat(dtype) && value.size() == 1 && value.At(0) != number) {
-    return Fail(Name(dtype), {like}, absl::StrCat("the number ", number, " does not fit"), {});
+Value Scalar(const Value& like, DType dtype, const Arg& number) {
+  const std::optional<int64_t>& integer = number.integer();
+  bool fits = true;
+  const Array value = WithType(dtype, [&]<typename T>(T) {
+    if constexpr (std::is_floating_point_v<T>) {
+      return Array(ConvertElement<T>(number.number()));
+    } else {
+      // A number that the type can not hold would become another number without a word.
+      const T element = ConvertElement<T>(integer.value_or(0));
+      fits = integer.has_value() && static_cast<int64_t>(element) == *integer;
+      return Array(element);
+    }
+  });
+  const UserLine line(like, number.line());
+  if (!fits) {
+    const std::string text =
+        integer.has_value() ? absl::StrCat(*integer) : absl::StrCat(number.number());
+    return Fail(Name(dtype), {like}, absl::StrCat("the number ", text, " does not fit"),
+                number.line());
   }
   return Tape(like.tape()).Constant(value);
 }
@@ -139,8 +152,7 @@ Value Scalar(const Value& like, DType dtype, double number) {
 Value ToValue(const Arg& arg, const Value& like) {
   if (!arg.is_number()) return arg.value();
   if (!like.ok()) return like;
-  const UserLine line(like, arg.line());
-  return Scalar(like, like.dtype(), arg.number());
+  return Scalar(like, like.dtype(), arg);
 }
 
 }  // namespace talweg

@@ -3,7 +3,9 @@
 
 #include <concepts>
 #include <cstdint>
+#include <limits>
 #include <memory>
+#include <optional>
 #include <source_location>
 #include <string>
 #include <string_view>
@@ -63,7 +65,8 @@ class Value {
 //
 //   Value Exp(Arg x);          y = Exp(x);   y = Max(x, 0);
 //
-// Numbers take the type of the Value they meet; a fraction that meets an integer type is an error.
+// Numbers take the type of the Value they meet; one that an integer type does not have (a fraction,
+// 2^40 for int32) is an error there.
 class Arg {
  public:
   Arg(const Value& value,  // NOLINT: implicit on purpose
@@ -73,17 +76,36 @@ class Arg {
     requires std::integral<T> || std::floating_point<T>
   Arg(T number,  // NOLINT: implicit on purpose
       std::source_location where = std::source_location::current())
-      : is_number_(true), number_(static_cast<double>(number)), line_(LineOf(where)) {}
+      : is_number_(true),
+        number_(static_cast<double>(number)),
+        integer_(IntegerOf(number)),
+        line_(LineOf(where)) {}
 
   bool is_number() const { return is_number_; }
   double number() const { return number_; }
+  // The number to all of its bits, of which number() holds 53; nothing where it is no int64: a
+  // fraction, 1e30, NaN.
+  const std::optional<int64_t>& integer() const { return integer_; }
   const Value& value() const { return value_; }
   const SourceLine& line() const { return line_; }
 
  private:
+  template <typename T>
+  static std::optional<int64_t> IntegerOf(T number) {
+    if constexpr (std::floating_point<T>) {
+      // Also false for NaN.
+      if (!(number >= -0x1p63 && number < 0x1p63)) return std::nullopt;
+    } else if constexpr (std::unsigned_integral<T> && sizeof(T) >= sizeof(int64_t)) {
+      if (number > static_cast<T>(std::numeric_limits<int64_t>::max())) return std::nullopt;
+    }
+    const auto integer = static_cast<int64_t>(number);
+    return static_cast<T>(integer) == number ? std::optional(integer) : std::nullopt;
+  }
+
   Value value_;
   bool is_number_ = false;
   double number_ = 0;
+  std::optional<int64_t> integer_;
   SourceLine line_;
 };
 
@@ -91,7 +113,7 @@ class Arg {
 
 // Says which line of the user's program the nodes come from that are made in this scope. Composites
 // open one, so that an error inside of them names the user's line and not theirs. The outermost
-// scope of a tape wins.
+// scope of a tape wins; it holds for the tapes around that one and for the bodies inside as well.
 class UserLine {
  public:
   UserLine(const Value& value, const SourceLine& line);
@@ -117,8 +139,8 @@ std::vector<Value> OnOneTape(absl::Span<const Value> operands);
 
 // The value of an argument where `like` says which tape and element type a number gets.
 Value ToValue(const Arg& arg, const Value& like);
-// A scalar constant of this element type on the tape of `like`.
-Value Scalar(const Value& like, DType dtype, double number);
+// A scalar constant of this element type on the tape of `like`; `number` is no Value.
+Value Scalar(const Value& like, DType dtype, const Arg& number);
 
 // Records an error "name: shapes: detail (line)" on the tapes of the operands, and returns the
 // value that stands for it. For checks that an op makes before it makes nodes.

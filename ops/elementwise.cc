@@ -117,10 +117,8 @@ Value Not(Arg x) { return Unary(kNotOp, x); }
 Value Select(Arg mask, Arg a, Arg b) {
   // Of two numbers, both are float32.
   if (a.is_number() && b.is_number() && mask.value().ok()) {
-    const UserLine scope(mask);
     return Map(kSelectOp,
-               {mask.value(), Scalar(mask.value(), kFloat32, a.number()),
-                Scalar(mask.value(), kFloat32, b.number())},
+               {mask.value(), Scalar(mask.value(), kFloat32, a), Scalar(mask.value(), kFloat32, b)},
                {}, mask.line());
   }
   return Map(kSelectOp, {mask.value(), ToValue(a, b.value()), ToValue(b, a.value())}, {},

@@ -264,6 +264,34 @@ TEST(Arg, AFractionThatMeetsAnIntegerIsAnError) {
   EXPECT_FALSE((u.Input("n", kInt32, {}) + 1e10).ok());
 }
 
+// A double holds no more than 53 bits of them.
+TEST(Arg, AnIntegerKeepsAllItsBits) {
+  constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+  Tape t;
+  const Value n = t.Input("n", kInt64, {});
+  for (const int64_t number : {(int64_t{1} << 53) + 1, kMost, kMost - 1, -kMost - 1, -kMost}) {
+    const Value sum = n + number;
+    ASSERT_TRUE(sum.ok()) << ErrorOf(t);
+    const NodeId constant = sum.node().operands[1];
+    const Node& node = t.state()->nodes()[static_cast<size_t>(constant)];
+    EXPECT_EQ(node.As<ConstantAttributes>().value.data<int64_t>()[0], number);
+  }
+  EXPECT_TRUE((n + 0x1p62).ok());
+  EXPECT_TRUE((n + uint64_t{1}).ok());
+}
+
+TEST(Arg, AnIntegerThatDoesNotFitIsAnError) {
+  Tape t;
+  const int line = __LINE__ + 1;
+  EXPECT_FALSE((t.Input("n", kInt32, {}) + 0x123456789).ok());
+  EXPECT_THAT(ErrorOf(t),
+              AllOf(HasSubstr("the number 4886718345 does not fit"), EndsWith(At(line))));
+  Tape u;
+  EXPECT_FALSE((u.Input("n", kInt64, {}) + 0x1p63).ok());
+  Tape v;
+  EXPECT_FALSE((v.Input("n", kInt64, {}) + (uint64_t{1} << 63)).ok());
+}
+
 // What a composite of ops looks like: errors inside of it name the line of its caller.
 Value Thrice(Arg x) {
   const UserLine line(x);

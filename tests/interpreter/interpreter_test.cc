@@ -136,6 +136,19 @@ TEST(EveryEngine, DrawsRandomNumbersThatAreAFunctionOfTheKey) {
   }
 }
 
+// Numbers that one double stands for.
+TEST(EveryEngine, TellsLargeIntegersApart) {
+  constexpr int64_t kLarge = int64_t{1} << 53;
+  Tape t;
+  const Value key = t.Input("key", kInt64, {}), n = t.Input("n", kInt64, {2});
+  const std::vector<Array> out =
+      MustRun(t, {FoldIn(key, kLarge), FoldIn(key, kLarge + 1), Equal(n, kLarge + 1)},
+              {{"key", Array(int64_t{5})}, {"n", Array::Vector<int64_t>({kLarge, kLarge + 1})}});
+  ASSERT_EQ(out.size(), 3u);
+  EXPECT_FALSE(SameBits(out[0], out[1]));
+  EXPECT_TRUE(SameBits(out[2], Array::Vector<bool>({false, true})));
+}
+
 TEST(Interpret, CustomGradientIsItsFunction) {
   Tape t;
   const Value x = t.Input("x", kFloat32, {2});

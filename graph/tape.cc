@@ -9,12 +9,8 @@
 
 namespace talweg {
 
-TapeState::TapeState(std::shared_ptr<TapeState> parent) : parent_(std::move(parent)) {
-  if (parent_ != nullptr && parent_->has_line_) {
-    line_ = parent_->line_;
-    has_line_ = true;
-  }
-}
+TapeState::TapeState(std::shared_ptr<TapeState> parent)
+    : parent_(std::move(parent)), root_(parent_ == nullptr ? this : parent_->root_) {}
 
 bool TapeState::IsWithin(const TapeState* other) const {
   for (const TapeState* tape = this; tape != nullptr; tape = tape->parent_.get()) {
@@ -87,13 +83,13 @@ NodeId TapeState::Capture(const Value& outer, const SourceLine& line) {
 }
 
 const SourceLine& TapeState::LineOr(const SourceLine& line) const {
-  return has_line_ ? line_ : line;
+  return root_->has_line_ ? root_->line_ : line;
 }
 
 bool TapeState::OpenLine(const SourceLine& line) {
-  if (has_line_) return false;
-  line_ = line;
-  has_line_ = true;
+  if (root_->has_line_) return false;
+  root_->line_ = line;
+  root_->has_line_ = true;
   return true;
 }
 

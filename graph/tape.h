@@ -84,11 +84,12 @@ class TapeState {
   };
   const Captures& captures() const { return captures_; }
 
-  // The line to note for a node: that of the outermost UserLine, if there is one.
+  // The line to note for a node: that of the outermost UserLine, if there is one. A tape and the
+  // bodies inside of it have one scope together, as composites work on values of several of them.
   const SourceLine& LineOr(const SourceLine& line) const;
   // False where a scope is open already.
   bool OpenLine(const SourceLine& line);
-  void CloseLine() { has_line_ = false; }
+  void CloseLine() { root_->has_line_ = false; }
 
  private:
   std::vector<Node> nodes_;
@@ -99,6 +100,7 @@ class TapeState {
   std::shared_ptr<TapeState> parent_;
   Captures captures_;
   absl::flat_hash_map<NodeId, NodeId> captured_;  // by the id on the parent tape
+  TapeState* root_;  // the outermost of the enclosing tapes; its line and has_line_ are for all
   SourceLine line_;
   bool has_line_ = false;
 };

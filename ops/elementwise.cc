@@ -65,9 +65,11 @@ Value Map(const Op& op, absl::Span<const Value> operands, Attributes attributes,
     shape = *std::move(common);
   }
   std::vector<Value> broadcast;
-  for (const Value& v : OnOneTape(operands)) {
-    const UserLine scope(v, line);
-    broadcast.push_back(v.shape() == shape ? v : BroadcastTo(v, shape));
+  {
+    // Closed before MakeNode: of tapes that do not mix, the other one may have the user's line.
+    const UserLine scope(operands.front(), line);
+    broadcast = OnOneTape(operands);
+    for (Value& v : broadcast) v = BroadcastTo(v, shape);
   }
   return MakeNode(op, broadcast, std::move(attributes), line);
 }

@@ -63,9 +63,12 @@ std::optional<Value> Refuse(const std::string& name, const Value& key, DType dty
   return std::nullopt;
 }
 
-Initializer Filled(std::string name, double value) {
-  return {std::move(name), [value](Tape& tape, Value, DType dtype, Shape shape) {
-            return BroadcastTo(Scalar(Value(tape.state(), -1), dtype, value), shape);
+Initializer Filled(std::string name, double value, const std::source_location& where) {
+  const SourceLine line = LineOf(where);
+  return {std::move(name), [value, line](Tape& tape, Value, DType dtype, Shape shape) {
+            const Value anchor(tape.state(), -1);
+            const UserLine user(anchor, line);
+            return BroadcastTo(Scalar(anchor, dtype, value), shape);
           }};
 }
 
@@ -125,9 +128,11 @@ Fans FansOf(absl::Span<const Dim> shape) {
   return {in * space, out * space};
 }
 
-Initializer Zeros() { return Filled("zeros", 0); }
-Initializer Ones() { return Filled("ones", 1); }
-Initializer Constant(double value) { return Filled("constant", value); }
+Initializer Zeros(std::source_location where) { return Filled("zeros", 0, where); }
+Initializer Ones(std::source_location where) { return Filled("ones", 1, where); }
+Initializer Constant(double value, std::source_location where) {
+  return Filled("constant", value, where);
+}
 
 Initializer Uniform(double low, double high, std::source_location where) {
   const SourceLine line = LineOf(where);
@@ -183,8 +188,8 @@ Initializer LecunNormal(std::source_location where) { return Scaled(kLecunNormal
 
 absl::StatusOr<Initializer> InitializerByName(std::string_view name, std::source_location where) {
   const Initializer all[] = {
-      Zeros(),
-      Ones(),
+      Zeros(where),
+      Ones(where),
       Uniform(-0.05, 0.05, where),
       Normal(0, 0.05, where),
       TruncatedNormal(0, 0.05, where),

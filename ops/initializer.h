@@ -26,9 +26,9 @@ struct Initializer {
 };
 
 // Any element type; the key is not read.
-Initializer Zeros();
-Initializer Ones();
-Initializer Constant(double value);
+Initializer Zeros(std::source_location where = std::source_location::current());
+Initializer Ones(std::source_location where = std::source_location::current());
+Initializer Constant(double value, std::source_location where = std::source_location::current());
 
 // Floats, from here on. Evenly spread over [low, high).
 Initializer Uniform(double low = -0.05, double high = 0.05,

@@ -225,7 +225,7 @@ Value LayerNorm(Arg x, Arg gain, Arg bias, const Axes& axes, double epsilon) {
 }
 
 Value Dropout(Arg x, Arg rate, Arg key, bool training) {
-  const UserLine line(x), key_line(key.value(), x.line());
+  const UserLine line(x);
   if (auto failure = Refuse("dropout", x)) return *failure;
   const Value v = x.value();
   if (rate.is_number() && !(rate.number() >= 0 && rate.number() < 1)) {

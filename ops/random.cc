@@ -162,7 +162,7 @@ Value RandomNormal(Arg key, DType dtype, Shape shape) {
 }
 
 Value RandomBernoulli(Arg key, Arg probability, Shape shape) {
-  const UserLine line(key), other(probability);
+  const UserLine line(key), other(probability);  // of which one may have no tape
   return Less(RandomUniform(key, kFloat32, std::move(shape)), probability);
 }
 

@@ -188,21 +188,22 @@ Value ArgMin(Arg x, int64_t axis, Keep keep) { return ReduceOver(kArgMinOp, x, a
 Value All(Arg x, const Axes& axes, Keep keep) { return ReduceOver(kAllOp, x, axes, keep); }
 Value Any(Arg x, const Axes& axes, Keep keep) { return ReduceOver(kAnyOp, x, axes, keep); }
 
-Value Count(const Value& x, const Axes& axes, DType dtype) {
-  const std::optional<std::vector<int64_t>> over = axes.Ascending(x.rank());
-  if (!x.ok() || !over) return Value(x.tape(), -1);
+Value Count(Arg x, const Axes& axes, DType dtype) {
+  const UserLine line(x);
+  const Value v = x.value();
+  if (!v.ok()) return Value(v.tape(), -1);
+  const std::optional<std::vector<int64_t>> over = axes.Ascending(v.rank());
+  if (!over) return Fail("count", {v}, "an axis does not exist or is named twice", x.line());
   int64_t fixed = 1;
-  for (int64_t axis : *over) fixed *= x.dim(axis).is_static() ? x.dim(axis).value() : 1;
+  for (int64_t axis : *over) fixed *= v.dim(axis).is_static() ? v.dim(axis).value() : 1;
   Value count;
   const auto multiply = [&](const Value& factor) {
     count = count.tape() == nullptr ? factor : count * factor;
   };
   for (int64_t axis : *over) {
-    if (!x.dim(axis).is_static()) multiply(Cast(Tape(x.tape()).Size(x.dim(axis)), dtype));
+    if (!v.dim(axis).is_static()) multiply(Cast(Tape(v.tape()).Size(v.dim(axis)), dtype));
   }
-  if (fixed != 1 || count.tape() == nullptr) {
-    multiply(Scalar(x, dtype, static_cast<double>(fixed)));
-  }
+  if (fixed != 1 || count.tape() == nullptr) multiply(Scalar(v, dtype, fixed));
   return count;
 }
 

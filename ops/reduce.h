@@ -61,7 +61,7 @@ Value Any(Arg x, const Axes& axes = {}, Keep keep = Keep::kNo);
 
 // The number of elements along the axes as a scalar of type `dtype`: a constant, or computed at run
 // time where an axis is.
-Value Count(const Value& x, const Axes& axes, DType dtype);
+Value Count(Arg x, const Axes& axes, DType dtype);
 
 // ---- For those who write ops and derivatives. ----
 

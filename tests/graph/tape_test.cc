@@ -3,6 +3,7 @@
 #include <functional>
 #include <limits>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -322,6 +323,23 @@ TEST(UserLine, ReachesIntoErrorsOfACompositesInside) {
   EXPECT_THAT(ErrorOf(t), EndsWith(At(line)));
 }
 
+// A composite inside of a body may work on values from around it, before they are captured, and the
+// other way round.
+TEST(UserLine, HoldsForTheBodiesInsideAndForWhatIsAround) {
+  Tape t;
+  const Value x = t.Input("x", kFloat32, {2});
+  const Value inside = Tape(std::make_shared<TapeState>(t.state())).Input("carried", kFloat32, {2});
+  const auto composite = [](Arg a, const Value& b) {
+    const UserLine line(a);
+    return b + b;
+  };
+  for (const auto& [a, b] : {std::pair(x, inside), std::pair(inside, x)}) {
+    const auto line = static_cast<uint32_t>(__LINE__) + 1;
+    const Value sum = composite(a, b);
+    EXPECT_EQ(sum.node().line.line, line);
+  }
+}
+
 // ---- Bodies of loops ------------------------------------------------------------------------
 
 TEST(Capture, StandsForAnOuterValueOnceInABody) {
@@ -358,8 +376,9 @@ TEST(Capture, RefusesAValueWithAnAxisOfTrips) {
   Tape t;
   const Value x = t.Input("x", kFloat32, {kTrips});
   const auto body = std::make_shared<TapeState>(t.state());
+  const int line = __LINE__ + 1;
   EXPECT_FALSE((Tape(body).Input("scanned", kFloat32, {kTrips}) + x).ok());
-  EXPECT_THAT(ErrorOf(t), HasSubstr("float32[trips]"));
+  EXPECT_THAT(ErrorOf(t), AllOf(HasSubstr("float32[trips]"), EndsWith(At(line))));
 }
 
 TEST(Tape, ErrorsInABodyReachTheTapesAround) {

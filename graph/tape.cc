@@ -75,7 +75,10 @@ NodeId TapeState::Capture(const Value& outer, const SourceLine& line) {
         ToString(LineOr(line)), ")")));
     return -1;
   }
-  const NodeId id = AddInput(absl::StrCat("capture", captures_.inputs.size()), type, {});
+  // Not the name of another input, which would then be taken for the capture.
+  std::string name = absl::StrCat("capture", captures_.inputs.size());
+  while (by_name_.contains(name)) name += "+";
+  const NodeId id = AddInput(std::move(name), type, {});
   captured_[parent_id] = id;
   captures_.outer.push_back(Value(parent_, parent_id));
   captures_.inputs.push_back(id);

@@ -28,8 +28,8 @@ class Tape {
   Tape();
   explicit Tape(std::shared_ptr<TapeState> state) : state_(std::move(state)) {}
 
-  // A named argument. A name may be used once for each type; using it again with another type is an
-  // error, with the same type it is the same Value.
+  // A named argument. A name that is used again is the same Value; with another type it is an
+  // error. The body of a loop has no inputs of its own: ops/loop.h.
   Value Input(std::string_view name, DType dtype, Shape shape,
               std::source_location where = std::source_location::current());
   // An array that is part of the graph. Data belongs into inputs; this is for tables and scalars.

@@ -67,6 +67,13 @@ Value CustomGradient(const std::vector<Value>& inputs,
   if (!gradient.ok()) {
     return Fail("custom gradient", operands, StdView(gradient.status().message()), line);
   }
+  if (gradient->inputs().size() > inputs.size() + 2) {
+    return Fail("custom gradient", operands,
+                absl::StrCat("the gradient makes an input of its own, '",
+                             gradient->input_name(inputs.size() + 2),
+                             "'; it may use its arguments and numbers only"),
+                gradient->node(gradient->inputs()[inputs.size() + 2]).line);
+  }
   return MakeNode(kCustomOp, operands,
                   CustomAttributes{std::make_shared<const Graph>(*std::move(gradient))}, line);
 }

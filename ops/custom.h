@@ -21,7 +21,7 @@ extern const Op kCustomOp;
 //
 // `vjp` maps inputs, output and dy to the gradient of each input (of its shape and type). It is
 // called once, and builds a closed graph that is stored with the node: it may use its arguments and
-// numbers, not other Values.
+// numbers, not other Values, nor inputs of its own.
 Value CustomGradient(const std::vector<Value>& inputs,
                      const std::function<Value(absl::Span<const Value>)>& function,
                      const std::function<std::vector<Value>(absl::Span<const Value> inputs,

@@ -1,6 +1,6 @@
 #include "ops/loop.h"
 
-#include <cmath>
+#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -127,6 +127,140 @@ LoopResult Failed(const Value& failure, size_t carried, size_t stacked) {
   return {std::vector<Value>(carried, failure), std::vector<Value>(stacked, failure), failure};
 }
 
+// The same before there is a body. How many values are stacked only the body knows, so that one is
+// built even of failed values.
+LoopResult FailedBeforeTheBody(const Value& failure, const LoopOptions& options,
+                               const std::function<LoopStep(LoopBody&)>& body_function) {
+  const auto state = std::make_shared<TapeState>(failure.tape());
+  const Value none(state, -1);
+  const size_t carried = options.carried.size();
+  LoopBody body{.tape = Tape(state),
+                .trip = none,
+                .carried = std::vector<Value>(carried, none),
+                .scanned = std::vector<Value>(options.scanned.size(), none)};
+  return Failed(failure, carried, body_function(body).stacked.size());
+}
+
+// The number of trips that stands for all that is scanned.
+constexpr int64_t kAllTrips = -1;
+
+// Why there is no loop of these operands; empty where there may be one.
+std::string FaultOf(const LoopOptions& options) {
+  for (const std::vector<Value>* values : {&options.carried, &options.scanned}) {
+    for (const Value& v : *values) {
+      if (v.tape() == nullptr) return "an operand is a value of no tape";
+      if (!v.ok()) return "an operand is a failed value";
+    }
+  }
+  for (const Value& v : options.scanned) {
+    if (v.rank() == 0) return "a scalar can not be scanned";
+  }
+  const Arg& trips = options.trips;
+  if (!trips.is_number()) {
+    if (trips.value().tape() == nullptr) return "the number of trips is a value of no tape";
+    return trips.value().ok() ? "" : "the number of trips is a failed value";
+  }
+  if (!trips.integer().has_value()) {
+    return absl::StrCat("the number of trips, ", trips.number(), ", is no integer");
+  }
+  const bool needs_number = *trips.integer() == kAllTrips && options.scanned.empty();
+  return needs_number ? "a number of trips is needed, nothing is scanned" : "";
+}
+
+// The extent of what is scanned and stacked. (Of options without a fault, here and below.)
+Dim LengthOf(const LoopOptions& options) {
+  if (!options.scanned.empty()) return options.scanned[0].dim(0);
+  if (options.rows.rank() == 1) return options.rows.dim(0);
+  if (!options.trips.is_number()) return kTrips;
+  return std::max<int64_t>(*options.trips.integer(), 0);
+}
+
+Value TripsOf(const Tape& tape, const LoopOptions& options, Dim length,
+              const std::source_location& where) {
+  if (!options.trips.is_number()) return options.trips.value();
+  const int64_t number = *options.trips.integer();
+  if (number != kAllTrips) {
+    return Tape(tape).Constant(Array(std::max<int64_t>(number, 0)), where);
+  }
+  return length.is_static() ? Tape(tape).Constant(Array(length.value()), where)
+                            : Tape(tape).Size(length, where);
+}
+
+// A body of which only the inputs are there: the trip, the carried values and the slices.
+LoopBody OpenBody(const Tape& tape, const LoopOptions& options, const SourceLine& line) {
+  const auto state = std::make_shared<TapeState>(tape.state());
+  LoopBody body{.tape = Tape(state), .trip = {}, .carried = {}, .scanned = {}};
+  body.trip = Value(state, state->AddInput("trip", {kInt64, {}}, line));
+  for (size_t i = 0; i < options.carried.size(); i++) {
+    const NodeId id = state->AddInput(absl::StrCat("carried", i), options.carried[i].type(), line);
+    body.carried.push_back(Value(state, id));
+  }
+  for (size_t i = 0; i < options.scanned.size(); i++) {
+    Type slice = options.scanned[i].type();
+    slice.shape.erase(slice.shape.begin());
+    const NodeId id = state->AddInput(absl::StrCat("scanned", i), std::move(slice), line);
+    body.scanned.push_back(Value(state, id));
+  }
+  return body;
+}
+
+// An input that neither we made (the first `fixed` ones) nor a capture; null where there is none.
+const Node* OwnInput(const TapeState& tape, size_t fixed) {
+  size_t captures = 0;
+  for (size_t i = fixed; i < tape.inputs().size(); i++) {
+    const std::vector<NodeId>& captured = tape.captures().inputs;
+    if (captures == captured.size() || captured[captures] != tape.inputs()[i]) {
+      return &tape.nodes()[static_cast<size_t>(tape.inputs()[i])];
+    }
+    captures++;
+  }
+  return nullptr;
+}
+
+// What a trip yields as nodes of the body, in the order of LoopAttributes.
+absl::StatusOr<std::vector<NodeId>> OutputsOf(TapeState& tape, const LoopStep& step, size_t carried,
+                                              const SourceLine& line) {
+  if (step.carried.size() != carried) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(carried, " values are carried in, ", step.carried.size(), " out"));
+  }
+  std::vector<Value> results = step.carried;
+  results.insert(results.end(), step.stacked.begin(), step.stacked.end());
+  if (step.stop.tape() != nullptr) results.push_back(step.stop);
+  std::vector<NodeId> outputs;
+  for (const Value& result : results) {
+    if (!result.ok() || !tape.IsWithin(result.tape().get())) {
+      return absl::InvalidArgumentError("the body yields a value that is not of the body");
+    }
+    outputs.push_back(tape.Capture(result, line));
+    if (outputs.back() < 0) return tape.status();
+  }
+  return outputs;
+}
+
+// The node, from the body that is done and the values around it.
+Value MakeLoop(const LoopOptions& options, Dim length, const Value& trips, const LoopStep& step,
+               Body body, const SourceLine& line) {
+  LoopAttributes attributes{.body = std::move(body.graph),
+                            .captures = static_cast<int32_t>(body.captured.size()),
+                            .carried = static_cast<int32_t>(options.carried.size()),
+                            .scanned = static_cast<int32_t>(options.scanned.size()),
+                            .stacked = static_cast<int32_t>(step.stacked.size()),
+                            .reversed = options.reversed,
+                            .stops = step.stop.tape() != nullptr,
+                            .binds_rows = options.rows.tape() != nullptr,
+                            .length = length};
+  std::vector<Value> operands = {trips};
+  if (attributes.binds_rows) {
+    operands.push_back(options.rows);
+    attributes.rows_limit = options.rows_limit;
+  }
+  operands.insert(operands.end(), body.captured.begin(), body.captured.end());
+  operands.insert(operands.end(), options.carried.begin(), options.carried.end());
+  operands.insert(operands.end(), options.scanned.begin(), options.scanned.end());
+  return MakeNode(kLoopOp, operands, std::move(attributes), line);
+}
+
 }  // namespace
 
 constinit const Op kLoopOp{"loop", "a closed body graph, repeated", Kind::kLoop, InferLoop};
@@ -136,111 +270,30 @@ LoopResult Loop(const Tape& tape, const LoopOptions& options,
                 std::source_location where) {
   const SourceLine line = LineOf(where);
   const Value anchor(tape.state(), -1);
-  const size_t carried = options.carried.size(), scanned = options.scanned.size();
-  // How many values are stacked only the body knows, so that one is built even of failed values.
-  const auto failure = [&] {
-    const auto state = std::make_shared<TapeState>(tape.state());
-    const Value none(state, -1);
-    LoopBody body{.tape = Tape(state),
-                  .trip = none,
-                  .carried = std::vector<Value>(carried, none),
-                  .scanned = std::vector<Value>(scanned, none)};
-    return Failed(anchor, carried, body_function(body).stacked.size());
-  };
-  const auto fail = [&](std::string_view detail) {
-    std::vector<Value> operands = {anchor};
-    Fail("loop", operands, detail, line);
-    return failure();
-  };
-  for (const std::vector<Value>* values : {&options.carried, &options.scanned}) {
-    for (const Value& v : *values) {
-      if (!v.ok()) {
-        if (v.tape() == nullptr) return fail("an operand is a value of no tape");
-        return failure();
-      }
-    }
+  if (const std::string fault = FaultOf(options); !fault.empty()) {
+    return FailedBeforeTheBody(Fail("loop", {anchor}, fault, line), options, body_function);
   }
+  const Dim length = LengthOf(options);
+  const Value trips = TripsOf(tape, options, length, where);
 
-  // The number of trips and the extent of what is scanned and stacked.
-  LoopAttributes attributes;
-  Value trips = options.trips.value();
-  for (const Value& v : options.scanned) {
-    if (v.rank() == 0) return fail("a scalar can not be scanned");
-  }
-  if (scanned > 0) {
-    attributes.length = options.scanned[0].dim(0);
-  } else {
-    attributes.length = options.rows.rank() == 1 ? options.rows.dim(0) : kTrips;
-  }
-  if (options.trips.is_number()) {
-    // 2^53: beyond it a double is not one number of trips.
-    if (!(std::fabs(options.trips.number()) <= 0x1p53)) {
-      return fail("the number of trips is none");
-    }
-    const auto number = static_cast<int64_t>(options.trips.number());
-    if (number < 0 && scanned == 0) return fail("a number of trips is needed, nothing is scanned");
-    if (attributes.length == kTrips && scanned == 0) attributes.length = number;
-    trips =
-        number < 0 && !attributes.length.is_static()
-            ? Tape(tape).Size(attributes.length, where)
-            : Tape(tape).Constant(Array(number < 0 ? attributes.length.value() : number), where);
-  }
-  if (trips.tape() == nullptr) return fail("the number of trips is a value of no tape");
-  if (!trips.ok()) return failure();
-
-  // The body, built once.
-  const auto state = std::make_shared<TapeState>(tape.state());
-  LoopBody body{.tape = Tape(state), .trip = {}, .carried = {}, .scanned = {}};
-  body.trip = Value(state, state->AddInput("trip", {kInt64, {}}, line));
-  for (size_t i = 0; i < carried; i++) {
-    const NodeId id = state->AddInput(absl::StrCat("carried", i), options.carried[i].type(), line);
-    body.carried.push_back(Value(state, id));
-  }
-  for (size_t i = 0; i < scanned; i++) {
-    Type slice = options.scanned[i].type();
-    slice.shape.erase(slice.shape.begin());
-    const NodeId id = state->AddInput(absl::StrCat("scanned", i), std::move(slice), line);
-    body.scanned.push_back(Value(state, id));
-  }
+  LoopBody body = OpenBody(tape, options, line);
   const LoopStep step = body_function(body);
-  if (!state->status().ok()) return Failed(anchor, carried, step.stacked.size());
-  const auto failed = [&](std::string_view detail) {
-    std::vector<Value> operands = {anchor};
-    Fail("loop", operands, detail, line);
-    return Failed(anchor, carried, step.stacked.size());
+  TapeState& state = *body.tape.state();
+  const size_t carried = options.carried.size(), fixed = 1 + carried + options.scanned.size();
+  const auto failed = [&](std::string_view detail, const SourceLine& at) {
+    return Failed(Fail("loop", {anchor}, detail, at), carried, step.stacked.size());
   };
-  if (step.carried.size() != carried) {
-    return failed(absl::StrCat(carried, " values are carried in, ", step.carried.size(), " out"));
+  if (!state.status().ok()) return Failed(anchor, carried, step.stacked.size());
+  if (const Node* own = OwnInput(state, fixed); own != nullptr) {
+    return failed(
+        absl::StrCat("the body makes an input of its own, '", own->As<InputAttributes>().name,
+                     "'; use a value from outside, carry it or scan it"),
+        own->line);
   }
+  const absl::StatusOr<std::vector<NodeId>> outputs = OutputsOf(state, step, carried, line);
+  if (!outputs.ok()) return failed(StdView(outputs.status().message()), line);
 
-  std::vector<Value> results = step.carried;
-  results.insert(results.end(), step.stacked.begin(), step.stacked.end());
-  attributes.stops = step.stop.tape() != nullptr;
-  if (attributes.stops) results.push_back(step.stop);
-  std::vector<NodeId> outputs;
-  for (const Value& result : results) {
-    if (!result.ok() || !state->IsWithin(result.tape().get())) {
-      return failed("the body yields a value that is not of the body");
-    }
-    outputs.push_back(state->Capture(result, line));
-    if (outputs.back() < 0) return Failed(anchor, carried, step.stacked.size());
-  }
-  Body closed = Close(*state, outputs, 1 + carried + scanned);
-
-  attributes.body = closed.graph;
-  attributes.captures = static_cast<int32_t>(closed.captured.size());
-  attributes.carried = static_cast<int32_t>(carried);
-  attributes.scanned = static_cast<int32_t>(scanned);
-  attributes.stacked = static_cast<int32_t>(step.stacked.size());
-  attributes.reversed = options.reversed;
-  attributes.binds_rows = options.rows.tape() != nullptr;
-  attributes.rows_limit = attributes.binds_rows ? options.rows_limit : 0;
-  std::vector<Value> operands = {trips};
-  if (attributes.binds_rows) operands.push_back(options.rows);
-  operands.insert(operands.end(), closed.captured.begin(), closed.captured.end());
-  operands.insert(operands.end(), options.carried.begin(), options.carried.end());
-  operands.insert(operands.end(), options.scanned.begin(), options.scanned.end());
-  const Value loop = MakeNode(kLoopOp, operands, std::move(attributes), line);
+  const Value loop = MakeLoop(options, length, trips, step, Close(state, *outputs, fixed), line);
   if (!loop.ok()) return Failed(loop, carried, step.stacked.size());
   LoopResult result;
   const std::vector<Value> parts = LoopParts(loop);

@@ -26,7 +26,8 @@ extern const Op kLoopOp;
 //   Value w = r.carried[0], losses = r.stacked[0];            // losses: [100]
 //
 // The function is called once, to build the body. Values from outside may be used in it; those that
-// meet values of the body become captures, the same in each trip.
+// meet values of the body become captures, the same in each trip. The body has no inputs of its own
+// (Tape::Input): what comes from outside is carried, scanned or captured.
 
 // What the body is built from.
 struct LoopBody {
@@ -45,7 +46,8 @@ struct LoopStep {
 
 struct LoopOptions {
   // How many trips: a number or an int64 scalar. At most the leading extent of scanned values and
-  // of `rows`. Below 0 counts as 0. The default, -1 as a number, means all of what is scanned.
+  // of `rows`. Below 0 counts as 0; but the number -1, the default, means all of what is scanned. A
+  // number that is no integer is an error.
   Arg trips = -1;
   std::vector<Value> carried = {};
   // Their leading axis is cut into slices, one a trip.

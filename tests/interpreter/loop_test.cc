@@ -92,6 +92,23 @@ TEST(Loop, WithoutTripsGivesTheStart) {
   }
 }
 
+// As a number of trips that comes at run time. The default alone means all that is scanned.
+TEST(Loop, ANumberOfTripsBelowZeroIsNone) {
+  for (const bool scans : {false, true}) {
+    Tape t;
+    const Value x = t.Input("x", kInt64, {4}), start = t.Input("start", kInt64, {});
+    LoopOptions options{.trips = -3, .carried = {start}};
+    if (scans) options.scanned = {x};
+    const LoopResult r = Loop(
+        t, options, [&](LoopBody& body) -> LoopStep { return {.carried = {body.carried[0] + 1}}; });
+    const std::vector<Array> out = MustRun(
+        t, {r.carried[0], r.trips}, {{"x", Ints({1, 2, 3, 4})}, {"start", Array(int64_t{7})}});
+    ASSERT_EQ(out.size(), 2u) << "scans: " << scans;
+    EXPECT_TRUE(SameBits(out[0], Array(int64_t{7})));
+    EXPECT_TRUE(SameBits(out[1], Array(int64_t{0})));
+  }
+}
+
 // Slices of trips that did not run are zero, where there is but one slice, too. A sum that reads
 // them keeps the stacked values from being an output, which is zero from the start.
 TEST(Loop, ClearsTheSlicesOfTripsThatDidNotRun) {

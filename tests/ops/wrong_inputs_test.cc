@@ -1,6 +1,7 @@
 // Wrong use of every op that is not elementwise (sweep_test.cc has those): never an abort, always a
 // Status that names the op, the shapes and the user's line.
 
+#include <cmath>
 #include <functional>
 #include <limits>
 #include <map>
@@ -147,6 +148,13 @@ std::vector<Mistake> Mistakes() {
       {"loop", "loop: ", __LINE__, [](O o) { return Loop(o.t, {.scanned = {o.x, o.i}}, [](LoopBody&) { return LoopStep{}; }).trips; }},
       {"loop", "loop: ", __LINE__, [](O o) { return Loop(o.t, {.trips = o.x}, [](LoopBody&) { return LoopStep{}; }).trips; }},
       {"loop", "loop: ", __LINE__, [](O o) { return Loop(o.t, {.trips = 2}, [](LoopBody& l) { return LoopStep{.carried = {}, .stop = l.trip}; }).trips; }},
+      {"loop", "loop: ?: the number of trips, 2.5, is no integer", __LINE__, [](O o) { return Loop(o.t, {.trips = 2.5}, [](LoopBody&) { return LoopStep{}; }).trips; }},
+      {"loop", "loop: ?: the number of trips, 1e+30, is no integer", __LINE__, [](O o) { return Loop(o.t, {.trips = 1e30}, [](LoopBody&) { return LoopStep{}; }).trips; }},
+      {"loop", "loop: ?: the number of trips, nan, is no integer", __LINE__, [](O o) { return Loop(o.t, {.trips = std::nan("")}, [](LoopBody&) { return LoopStep{}; }).trips; }},
+      {"loop", "loop: ?: the body makes an input of its own, 'z'", __LINE__, [](O o) { return Loop(o.t, {.trips = 2, .carried = {o.scalar}}, [](LoopBody& l) { return LoopStep{.carried = {l.carried[0] + l.tape.Input("z", kFloat32, {})}}; }).trips; }},
+      {"loop", "loop: ?: the body makes an input of its own, 'z'", __LINE__, [](O o) { return WithRows(o.t, 2, [](Tape& t) { return std::vector<Value>{t.Input("z", kFloat32, {2})}; })[0]; }},
+      {"loop", "loop: ?: the body makes an input of its own, 'capture0'", __LINE__, [](O o) { return Loop(o.t, {.trips = 2, .carried = {o.scalar}}, [&](LoopBody& l) { return LoopStep{.carried = {l.tape.Input("capture0", kFloat32, {}) + o.scalar}}; }).trips; }},
+      {"custom", "custom gradient: float32[2,3] x float32[2,3]: the gradient makes an input of its own, 'z'", __LINE__, [](O o) { return CustomGradient({o.x}, [](absl::Span<const Value> v) { return Exp(v[0]); }, [](absl::Span<const Value>, const Value&, const Value& dy) { return std::vector<Value>{dy * Tape(dy.tape()).Input("z", kFloat32, {2, 3})}; }); }},
       {"custom", "custom", __LINE__, [](O o) { return CustomGradient({o.x}, [](absl::Span<const Value> v) { return Exp(v[0]); }, [](absl::Span<const Value>, const Value&, const Value&) { return std::vector<Value>{}; }); }},
       {"custom", "custom", __LINE__, [](O o) { return CustomGradient({o.x}, [](absl::Span<const Value> v) { return Exp(v[0]); }, [](absl::Span<const Value>, const Value&, const Value& dy) { return std::vector<Value>{Sum(dy)}; }); }},
       {"custom", "custom", __LINE__, [](O o) { return CustomGradient({o.x}, [](absl::Span<const Value> v) { return Exp(v[0]); }, [&](absl::Span<const Value>, const Value&, const Value&) { return std::vector<Value>{o.x}; }); }},

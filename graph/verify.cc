@@ -14,8 +14,6 @@
 namespace talweg {
 namespace {
 
-Type Count() { return {kInt64, {}}; }
-
 absl::Status Error(std::string_view text) { return absl::InvalidArgumentError(AbslView(text)); }
 
 // A message with what it is about in front.
@@ -118,23 +116,6 @@ absl::Status CheckType(const Type& type) {
   return CheckShape(type.shape);
 }
 
-// One side of a nested graph's border.
-absl::Status CheckSide(std::string_view side, const Graph& graph, absl::Span<const NodeId> ids,
-                       absl::Span<const Type> expected) {
-  const absl::string_view name = AbslView(side);
-  if (ids.size() != expected.size()) {
-    return Error(absl::StrCat(name, "s: ", expected.size(), " expected, ", ids.size(), " found"));
-  }
-  for (size_t i = 0; i < ids.size(); i++) {
-    const Type& found = graph.node(ids[i]).type();
-    if (found != expected[i]) {
-      return Error(absl::StrCat(name, " ", i, ": ", ToString(expected[i]), " expected, ",
-                                ToString(found), " found"));
-    }
-  }
-  return absl::OkStatus();
-}
-
 // ---- One node -------------------------------------------------------------------------------
 
 // The types that the operands have, the parts of a loop one after another. One operand's are not
@@ -144,101 +125,6 @@ absl::Span<const Type> OperandTypes(const std::vector<Node>& nodes, const Node& 
   if (node.operands.size() == 1) return nodes[static_cast<size_t>(node.operands[0])].types;
   for (NodeId id : node.operands) storage.push_back(nodes[static_cast<size_t>(id)].type());
   return storage;
-}
-
-// A loop's operands and types against its counts, and the body's inputs and outputs against both.
-absl::Status CheckLoop(const Node& node, absl::Span<const Type> operands) {
-  const auto& loop = node.As<LoopAttributes>();
-  constexpr auto kMost = static_cast<int32_t>(kMaxOperands);
-  for (int32_t count : {loop.captures, loop.carried, loop.scanned, loop.stacked}) {
-    if (count < 0 || count > kMost) {
-      return Error(absl::StrCat("a count of ", count, "; at least 0 and at most ", kMost));
-    }
-  }
-  if (loop.length == kRows || (loop.length.is_static() && loop.length.value() < 0)) {
-    return Error(absl::StrCat("length ", loop.length.ToString(),
-                              "; it is trips or a number that is not negative"));
-  }
-  if (loop.rows_limit < 0 || (!loop.binds_rows && loop.rows_limit != 0)) {
-    return Error(absl::StrCat("a limit of ", loop.rows_limit, " rows in a loop that binds ",
-                              loop.binds_rows ? "rows" : "none"));
-  }
-  const auto captures = static_cast<size_t>(loop.captures);
-  const auto carried = static_cast<size_t>(loop.carried);
-  const auto scanned = static_cast<size_t>(loop.scanned);
-  const auto stacked = static_cast<size_t>(loop.stacked);
-  const size_t first = loop.binds_rows ? 2 : 1;
-  if (operands.size() != first + captures + carried + scanned) {
-    return Error(absl::StrCat(operands.size(), " operands; the counts say ",
-                              first + captures + carried + scanned));
-  }
-  if (operands[0] != Count()) return Error("the number of trips is not an int64 scalar");
-  if (loop.binds_rows &&
-      (!IsInteger(operands[1].dtype) || operands[1].shape != Shape{loop.length})) {
-    return Error(
-        absl::StrCat("the numbers of rows are not an integer vector of ", loop.length.ToString()));
-  }
-
-  std::vector<Type> inputs = {Count()}, outputs, types;
-  const auto values = operands.subspan(first);
-  for (size_t i = 0; i < values.size(); i++) {
-    Type type = values[i];
-    if (i >= captures + carried) {
-      if (type.shape.empty() || type.shape[0] != loop.length) {
-        return Error(absl::StrCat("scanned ", i - captures - carried, ": ", ToString(type),
-                                  " has not ", loop.length.ToString(), " slices"));
-      }
-      type.shape.erase(type.shape.begin());
-    } else if (i >= captures) {
-      outputs.push_back(type);
-      types.push_back(type);
-    }
-    inputs.push_back(std::move(type));
-  }
-  const Graph& body = *loop.body;
-  if (absl::Status s = CheckSide("the body's input", body, body.inputs(), inputs); !s.ok()) {
-    return s;
-  }
-  // What is stacked may have any type; the body says which.
-  for (size_t i = carried; i < std::min(carried + stacked, body.outputs().size()); i++) {
-    Type slice = body.output_type(i);
-    outputs.push_back(slice);
-    slice.shape.insert(slice.shape.begin(), loop.length);
-    types.push_back(std::move(slice));
-  }
-  if (loop.stops) outputs.push_back({kBool, {}});
-  if (absl::Status s = CheckSide("the body's output", body, body.outputs(), outputs); !s.ok()) {
-    return s;
-  }
-  types.push_back(Count());
-  if (node.types != types) return Error("the types are not those of the body's outputs");
-
-  // Inside of the body, trips is another number, and so is rows where the loop binds it.
-  for (const std::vector<Type>* side : {&inputs, &outputs}) {
-    for (const Type& type : *side) {
-      if (Uses(type.shape, kTrips)) {
-        return Error(absl::StrCat(ToString(type), " passes into or out of the body"));
-      }
-      if (loop.binds_rows && Uses(type.shape, kRows)) {
-        return Error(
-            absl::StrCat(ToString(type), " passes into or out of a body with rows of its own"));
-      }
-    }
-  }
-  return absl::OkStatus();
-}
-
-absl::Status CheckCustom(const Node& node, absl::Span<const Type> operands) {
-  const Graph& gradient = *node.As<CustomAttributes>().gradient;
-  std::vector<Type> inputs(operands.begin() + 1, operands.end());
-  const std::vector<Type> outputs = inputs;
-  inputs.push_back(operands[0]);  // the output
-  inputs.push_back(operands[0]);  // dy
-  if (absl::Status s = CheckSide("the gradient's input", gradient, gradient.inputs(), inputs);
-      !s.ok()) {
-    return s;
-  }
-  return CheckSide("the gradient's output", gradient, gradient.outputs(), outputs);
 }
 
 absl::Status CheckTypes(const Node& node, absl::Span<const Type> operands) {
@@ -394,15 +280,13 @@ absl::Status Verifier::CheckNodeInside(const Graph& graph, NodeId id, bool rows,
     const auto& loop = node.As<LoopAttributes>();
     status = Check(*loop.body, rows || loop.binds_rows, depth + 1);
     if (!status.ok()) return Within("in the body", status);
-    status = CheckLoop(node, operands);
   }
   if (node.kind() == Kind::kCustom) {
-    const Graph& gradient = *node.As<CustomAttributes>().gradient;
-    status = Check(gradient, rows, depth + 1);
+    status = Check(*node.As<CustomAttributes>().gradient, rows, depth + 1);
     if (!status.ok()) return Within("in the gradient", status);
-    status = CheckCustom(node, operands);
   }
   if (!status.ok()) return status;
+  // Of a loop and a custom gradient these are the rules for what is inside, too.
   if (status = CheckTypes(node, operands); !status.ok()) return status;
 
   for (const Type& type : node.types) {

@@ -24,9 +24,15 @@ Types InferCustom(const Op&, absl::Span<const Type> operands, const Attributes& 
                                                    " results for ", inputs, " inputs"));
   }
   for (size_t i = 0; i < inputs; i++) {
-    if (gradient->input_type(i) != operands[i + 1] || gradient->output_type(i) != operands[i + 1]) {
+    const Type& type = operands[i + 1];
+    if (gradient->input_type(i) != type) {
+      return absl::InvalidArgumentError(absl::StrCat("the gradient takes ",
+                                                     ToString(gradient->input_type(i)),
+                                                     " for input ", i, ", ", ToString(type)));
+    }
+    if (gradient->output_type(i) != type) {
       return absl::InvalidArgumentError(absl::StrCat("the gradient of input ", i, ", ",
-                                                     ToString(operands[i + 1]), ", is ",
+                                                     ToString(type), ", is ",
                                                      ToString(gradient->output_type(i))));
     }
   }

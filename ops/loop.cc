@@ -37,10 +37,14 @@ Types InferLoop(const Op&, absl::Span<const Type> operands, const Attributes& at
   const size_t first = a.binds_rows ? 2 : 1;
   const auto captures = static_cast<size_t>(a.captures), carried = static_cast<size_t>(a.carried);
   const auto scanned = static_cast<size_t>(a.scanned), stacked = static_cast<size_t>(a.stacked);
-  if (operands.size() != first + captures + carried + scanned ||
-      body.inputs().size() != 1 + captures + carried + scanned ||
-      body.outputs().size() != carried + stacked + (a.stops ? 1 : 0)) {
-    return absl::InvalidArgumentError("operands, body and attributes do not fit each other");
+  const size_t values = captures + carried + scanned;
+  const size_t results = carried + stacked + (a.stops ? 1 : 0);
+  if (operands.size() != first + values || body.inputs().size() != 1 + values ||
+      body.outputs().size() != results) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(operands.size(), " operands, ", body.inputs().size(), " inputs and ",
+                     body.outputs().size(), " outputs of the body; the counts say ", first + values,
+                     ", ", 1 + values, " and ", results));
   }
   const Type scalar{kInt64, {}};
   if (operands[0] != scalar) return absl::InvalidArgumentError("trips is not an int64 scalar");
@@ -52,8 +56,10 @@ Types InferLoop(const Op&, absl::Span<const Type> operands, const Attributes& at
       return absl::InvalidArgumentError("rows is not a vector of integers, one a trip");
     }
     if (a.rows_limit < 0) return absl::InvalidArgumentError("rows_limit is negative");
+  } else if (a.rows_limit != 0) {
+    return absl::InvalidArgumentError("rows_limit is for a loop that binds rows");
   }
-  for (size_t i = 0; i < captures + carried + scanned; i++) {
+  for (size_t i = 0; i < values; i++) {
     Type wanted = operands[first + i];
     if (a.binds_rows && Uses(wanted.shape, kRows)) {
       return absl::InvalidArgumentError(

@@ -350,11 +350,6 @@ absl::Status EmitContract(Planner& planner) {
 }  // namespace
 
 absl::Status PlanContract(Planner& planner) {
-  const Order order = planner.node().As<ContractAttributes>().order;
-  if (order.chains < 1 || (order.chains & (order.chains - 1)) != 0 || order.chains > 64 ||
-      order.block < 0) {
-    return planner.Error("an order with a number of chains that no engine knows");
-  }
   switch (planner.operand(0).dtype) {
     case kFloat32:
       return EmitContract<float>(planner);

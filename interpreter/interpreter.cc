@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/processor.h"
+#include "graph/verify.h"
 #include "interpreter/planner.h"
 #include "interpreter/program.h"
 
@@ -44,6 +45,8 @@ absl::StatusOr<std::vector<Array>> Run(const Program& program, absl::Span<const 
 }
 
 absl::StatusOr<Executable> Make(const Graph& graph, bool wide) {
+  // What is not sound would be read out of bounds.
+  if (absl::Status status = Verify(graph); !status.ok()) return status;
   auto shared = std::make_shared<const Graph>(graph);
   absl::StatusOr<std::unique_ptr<Program>> made = Program::Make(shared, wide, 0);
   if (!made.ok()) return made.status();
@@ -61,6 +64,7 @@ absl::StatusOr<Executable> Interpret(const Graph& graph) { return Make(graph, Ha
 absl::StatusOr<Executable> InterpretPortably(const Graph& graph) { return Make(graph, false); }
 
 absl::StatusOr<std::string> DumpPlan(const Graph& graph, const SymbolValues& symbols) {
+  if (absl::Status status = Verify(graph); !status.ok()) return status;
   absl::StatusOr<std::unique_ptr<Program>> program =
       Program::Make(std::make_shared<const Graph>(graph), HasWideVectors(), 0);
   if (!program.ok()) return program.status();

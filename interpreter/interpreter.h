@@ -20,9 +20,9 @@ namespace talweg {
 // of instructions over preplanned memory (plan.h); views cost nothing, loops swap their carried
 // buffers. Nothing is fused: each node is an instruction of its own.
 //
-// Errors when it is made: loops nested deeper than kMaxNesting, an order of sums that no engine
-// knows. Errors of a run, each with op and user's line: an index out of range, more trips than a
-// loop's scanned values have, memory that can not be had.
+// Errors when it is made: those of Verify (graph/verify.h). Errors of a run, each with op and
+// user's line: an index out of range, more trips than a loop's scanned values have, memory that can
+// not be had.
 absl::StatusOr<Executable> Interpret(const Graph& graph);
 
 // The same without vector instructions, as on a machine that lacks AVX2 and FMA. Slower; the bits

@@ -8,7 +8,6 @@
 #include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "graph/tape.h"
-#include "graph/verify.h"
 #include "interpreter/planner.h"
 
 namespace talweg {
@@ -83,10 +82,6 @@ absl::Status Program::AddBodies() {
     const Node& node = graph_->nodes()[i];
     const auto id = static_cast<NodeId>(i);
     if (!needed_[i] || node.kind() != Kind::kLoop) continue;
-    if (depth_ >= kMaxNesting) {
-      return NodeError(absl::StatusCode::kInvalidArgument, *graph_, id,
-                       absl::StrCat("loops are nested deeper than ", kMaxNesting));
-    }
     const auto& loop = node.As<LoopAttributes>();
     absl::StatusOr<std::unique_ptr<Program>> body = Make(loop.body, wide_, depth_ + 1, &loop);
     if (!body.ok()) return body.status();

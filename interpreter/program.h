@@ -23,8 +23,8 @@ namespace talweg {
 // from outside, thread-safe.
 class Program {
  public:
-  // `depth` counts the loops around it; `wide` allows AVX2 and FMA; `loop` is what the graph is the
-  // body of, if it is one.
+  // Of a graph that Verify accepts. `depth` counts the loops around it; `wide` allows AVX2 and FMA;
+  // `loop` is what the graph is the body of, if it is one.
   static absl::StatusOr<std::unique_ptr<Program>> Make(std::shared_ptr<const Graph> graph,
                                                        bool wide, int32_t depth,
                                                        const LoopAttributes* loop = nullptr);

@@ -210,10 +210,6 @@ absl::Status PlanReduce(Planner& planner) {
   const ReduceRule& rule = *node.op->reduce;
   const Place in = planner.operand(0);
   const Order order = attributes.order;
-  if (order.chains < 1 || (order.chains & (order.chains - 1)) != 0 || order.chains > 64 ||
-      order.block < 0) {
-    return planner.Error("an order with a number of chains that no engine knows");
-  }
   const std::array<DType, 2> dtypes = {in.dtype, in.dtype};
   const MapLoop combine = rule.combine->map->loop(dtypes, in.dtype, planner.program().wide());
   if (combine == nullptr) return planner.Error("not for this element type");

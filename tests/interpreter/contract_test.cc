@@ -94,7 +94,8 @@ void CheckContraction(uint64_t seed) {
   Random random(seed);
   Dims lhs, rhs;
   ContractAttributes a;
-  int64_t budget = 40000;
+  const bool long_sum = random.Chance(0.1);  // in two blocks, where the order has them
+  int64_t budget = long_sum ? 60 : 40000;
   const auto extent = [&](bool may_be_large) {
     int64_t e = may_be_large && random.Chance(0.05) ? 300 : random.Extent();
     if (e == 0 && random.Chance(0.9)) e = 50;
@@ -114,7 +115,7 @@ void CheckContraction(uint64_t seed) {
     right.push_back({e, 1, i});
   }
   for (int64_t i = random.Pick<int64_t>({0, 1, 1, 1, 2}); i > 0; i--) {
-    const int64_t e = extent(true);
+    const int64_t e = long_sum && i == 1 ? kReduceBlock + random.Between(-1, 700) : extent(true);
     left.push_back({e, 2, i});
     right.push_back({e, 2, i});
   }
@@ -150,7 +151,7 @@ void CheckContraction(uint64_t seed) {
   if (!lhs.empty() && random.Chance(0.3)) x = Reverse(x, {0});
   a.order = ContractOrder(x.shape(), y.shape(), a.lhs_batch, a.rhs_batch, a.lhs_sum, a.rhs_sum);
   if (random.Chance(0.4)) a.order = {.chains = random.Pick<int32_t>({1, 16})};
-  if (random.Chance(0.1)) a.order = {random.Pick<int32_t>({1, 4, 16}), 24};
+  if (random.Chance(0.1) || long_sum) a.order.block = kReduceBlock;
   const Value z = MakeNode(kContractOp, {x, y}, a, {});
   ASSERT_TRUE(z.ok()) << t.status();
   const std::vector<Array> out = MustRun(t, {x, z}, {{"x", x_array}, {"y", y_array}});

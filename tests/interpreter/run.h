@@ -6,15 +6,13 @@
 #include "absl/status/statusor.h"
 #include "base/array.h"
 #include "graph/tape.h"
-#include "graph/verify.h"
 #include "gtest/gtest.h"
 #include "interpreter/interpreter.h"
 #include "tests/graphs/engines.h"
 
 namespace talweg {
 
-// On the interpreter alone: for graphs that nothing else could run in time or memory, or that
-// Verify refuses in words of its own.
+// On the interpreter alone: for graphs that nothing else could run in time or memory.
 inline absl::StatusOr<std::vector<Array>> TryInterpret(const Tape& tape,
                                                        const std::vector<Value>& outputs,
                                                        const NamedArrays& inputs) {
@@ -26,16 +24,13 @@ inline absl::StatusOr<std::vector<Array>> TryInterpret(const Tape& tape,
 }
 
 // On all engines, which must agree (tests/graphs/engines.h): what a kind of node means is tested
-// once for all of them. The interpreters also run what Verify refuses (orders that no graph has,
-// say); such a graph is theirs alone.
+// once for all of them.
 inline absl::StatusOr<std::vector<Array>> TryRun(const Tape& tape,
                                                  const std::vector<Value>& outputs,
                                                  const NamedArrays& inputs) {
   const absl::StatusOr<Graph> graph = tape.Finish(outputs);
   if (!graph.ok()) return graph.status();
-  absl::StatusOr<std::vector<Array>> arrays =
-      Verify(*graph).ok() ? RunOnAllEngines(*graph, inputs)
-                          : RunOnEngines(MainEngines().first(2), *graph, inputs);
+  absl::StatusOr<std::vector<Array>> arrays = RunOnAllEngines(*graph, inputs);
   EXPECT_FALSE(absl::IsInternal(arrays.status())) << arrays.status();
   return arrays;
 }

@@ -177,8 +177,10 @@ absl::Status Checker::Compare(const Engine& engine) {
   for (size_t i = 0; i < count; i++) {
     const size_t input = checked_.floats[i];
     const int64_t size = point_[input].size();
-    const int64_t stride = std::max<int64_t>(1, size / std::max<int64_t>(1, options_.elements));
-    for (int64_t k = 0; k < size; k += stride) {
+    const int64_t tried = std::min(size, options_.elements);
+    for (int64_t n = 0; n < tried; n++) {
+      // size n / tried, rounded down, without the large product
+      const int64_t k = size / tried * n + size % tried * n / tried;
       // (f(x + h) - f(x - h)) / 2h
       const double x = point_[input].At(k);
       const double h = options_.step * std::max(1.0, std::abs(x));
@@ -218,6 +220,14 @@ absl::Status CheckGradients(
     const Engine& engine,
     const std::function<Value(Tape& tape, const std::vector<Value>& inputs)>& function,
     const std::vector<Array>& point, const GradientCheckOptions& options) {
+  if (options.order != 1 && options.order != 2) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("gradient check: order is ", options.order, "; it is 1 or 2"));
+  }
+  if (options.elements < 1) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("gradient check: elements is ", options.elements, "; it is 1 or more"));
+  }
   Checker checker(options, point);
   if (absl::Status status = checker.Build(function); !status.ok()) return status;
   return checker.Compare(engine);

@@ -19,7 +19,7 @@ struct GradientCheckOptions {
   double tolerance = 1e-5;
   // Central differences go `step` * max(1, |x|) to each side.
   double step = 6e-6;
-  // Of larger inputs, so many elements are tried, evenly spread.
+  // Of an input with more elements than this, so many are tried, evenly spread.
   int64_t elements = 64;
   // Of the directions and of the weights that make a scalar of a larger result.
   uint64_t seed = 1;
@@ -40,7 +40,8 @@ struct GradientCheckOptions {
 //   gradient of input 1 at element [2,3]: reverse mode 0.25, central difference 0.5, off by 0.25
 //
 // Choose points away from kinks (relu at 0), where central differences mean nothing. Integer inputs
-// are passed on and not differentiated.
+// are passed on and not differentiated. Another `order` than 1 or 2, or a number of elements below
+// 1, is an error.
 absl::Status CheckGradients(
     const Engine& engine,
     const std::function<Value(Tape& tape, const std::vector<Value>& inputs)>& function,

@@ -1,7 +1,9 @@
 #include "autodiff/gradient.h"
 
 #include <cmath>
+#include <memory>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "autodiff/check.h"
@@ -329,6 +331,40 @@ TEST(CheckGradients, SaysWhichElementIsOff) {
               HasSubstr("gradient of input 0 at element [2]: reverse mode"));
   GradientCheckOptions first_order{.order = 1, .tolerance = 0.02};
   EXPECT_TRUE(CheckGradients(EveryEngine, wrong, {Point({3})}, first_order).ok());
+}
+
+// A run at the point and two for each element that is moved.
+TEST(CheckGradients, TriesAsManyElementsAsItSays) {
+  for (const auto& [size, elements, tried] : std::vector<std::tuple<int64_t, int64_t, int>>{
+           {10, 10, 10}, {10, 64, 10}, {7, 4, 4}, {100, 64, 64}, {127, 64, 64}, {5, 1, 1}}) {
+    int runs = 0;
+    const Engine counting = [&](const Graph& graph) -> absl::StatusOr<Executable> {
+      absl::StatusOr<Executable> inner = Interpret(graph);
+      if (!inner.ok()) return inner.status();
+      const Executable executable = *inner;
+      return Executable(std::make_shared<const Graph>(graph),
+                        [executable, &runs](absl::Span<const Array> inputs, const SymbolValues&,
+                                            const RunOptions& options) {
+                          runs++;
+                          return executable.Call(inputs, options);
+                        });
+    };
+    const absl::Status status =
+        CheckGradients(counting, [](Tape&, const Inputs& x) { return Sum(Sin(x[0])); },
+                       {Point({size})}, {.order = 1, .elements = elements});
+    EXPECT_TRUE(status.ok()) << status;
+    EXPECT_EQ(runs, 1 + 2 * tried) << size << " elements, at most " << elements;
+  }
+}
+
+TEST(CheckGradients, RefusesWhatItDoesNotDo) {
+  const auto check = [](const GradientCheckOptions& options) {
+    const auto function = [](Tape&, const Inputs& x) { return Sum(Sin(x[0])); };
+    return std::string(CheckGradients(Interpret, function, {Point({3})}, options).message());
+  };
+  EXPECT_THAT(check({.order = 0}), HasSubstr("order is 0; it is 1 or 2"));
+  EXPECT_THAT(check({.order = 3}), HasSubstr("order is 3; it is 1 or 2"));
+  EXPECT_THAT(check({.elements = 0}), HasSubstr("elements is 0; it is 1 or more"));
 }
 
 }  // namespace

@@ -94,14 +94,6 @@ std::string FreshName(const Graph& body, std::string name) {
   return name;
 }
 
-bool IsTrips(Dim dim) { return dim == kTrips; }
-
-bool HasTrips(const Node& node) {
-  return std::any_of(node.types.begin(), node.types.end(), [](const Type& type) {
-    return std::any_of(type.shape.begin(), type.shape.end(), IsTrips);
-  });
-}
-
 // A loop while it is made again.
 class LoopBatcher {
  public:
@@ -279,13 +271,10 @@ absl::StatusOr<std::vector<Lanes>> LoopBatcher::Make() {
 absl::Status CheckTrips(const Graph& graph, const Node& loop, absl::Span<const Lanes> operands) {
   if (loop.As<LoopAttributes>().length != kTrips || !operands[0].batched) return absl::OkStatus();
   for (const Node& node : graph.nodes()) {
-    bool uses = node.kind() == Kind::kSize && node.As<SizeAttributes>().dim == kTrips;
-    if (node.kind() != Kind::kLoop && node.kind() != Kind::kPart) {
-      uses = uses || HasTrips(node);
-      for (NodeId id : node.operands) uses = uses || HasTrips(graph.node(id));
-    } else if (node.kind() == Kind::kLoop) {
-      for (NodeId id : node.operands) uses = uses || HasTrips(graph.node(id));
-    }
+    // The loop itself, and what it stacks, may have it.
+    const bool is_part = node.kind() == Kind::kPart;
+    bool uses = !is_part && node.kind() != Kind::kLoop && UsesTrips(node);
+    for (NodeId id : node.operands) uses = uses || (!is_part && UsesTrips(graph.node(id)));
     if (!uses) continue;
     return BatchError(loop, operands,
                       absl::StrCat("the instances have different numbers of trips, and ",

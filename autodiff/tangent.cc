@@ -50,7 +50,7 @@ Value PushReduce(const NodeView& view, const Value& dx) {
   const std::vector<int64_t>& axes = view.node.As<ReduceAttributes>().axes;
   if (rule.partial == nullptr || !Has(dx)) return Value();
   const Value& x = view.operands[0];
-  const Value y = SpreadOver(axes, x, view.self, view.node.line);
+  const Value y = Spread(view.self, x.shape(), axes, view.node.line);
   return Reduce(kSumOp, rule.partial(x, y, dx, axes), axes, view.node.line);
 }
 

@@ -43,8 +43,9 @@ Gradients TransposeReduce(const NodeView& view, const Value& dy) {
   const std::vector<int64_t>& axes = view.node.As<ReduceAttributes>().axes;
   if (rule.partial == nullptr) return Gradients(1);
   const Value& x = view.operands[0];
-  const Value wide_dy = SpreadOver(axes, x, dy, view.node.line);
-  return {rule.partial(x, SpreadOver(axes, x, view.self, view.node.line), wide_dy, axes)};
+  const Value wide_y = Spread(view.self, x.shape(), axes, view.node.line);
+  const Value wide_dy = Spread(dy, x.shape(), axes, view.node.line);
+  return {rule.partial(x, wide_y, wide_dy, axes)};
 }
 
 Gradients TransposeGather(const NodeView& view, const Value& dy) {
@@ -59,8 +60,8 @@ Gradients TransposeScatterAdd(const NodeView& view, const Value& dy) {
 }
 
 // One side of a contraction's gradient. With a the wanted operand and b the other one,
-//     da[batch, free_a, sum] = sum over free_b of dy[batch, free_a, free_b] * b[batch, free_b,
-//     sum].
+//     da[batch, free_a, sum] =
+//         sum over free_b of dy[batch, free_a, free_b] * b[batch, free_b, sum].
 // `first` says whether a is the left operand, and with it where its free axes lie in dy.
 Value ContractSide(const ContractAttributes& attributes, bool first, const Value& a, const Value& b,
                    const Value& dy) {
@@ -154,119 +155,152 @@ Gradients TransposeNode(const NodeView& view, const Value& dy) {
   return Gradients(view.operands.size());
 }
 
-Value SpreadOver(const std::vector<int64_t>& axes, const Value& x, const Value& y,
-                 const SourceLine& line) {
-  ViewAttributes spread{.axes = {}, .fill = 0, .shape = x.shape()};
-  for (int64_t axis = 0; axis < x.rank(); axis++) {
-    if (!std::binary_search(axes.begin(), axes.end(), axis)) {
-      spread.axes.push_back({.offset = 0, .dilation = 1, .terms = {{.axis = axis}}});
-    }
-  }
-  return View(y, std::move(spread), line);
-}
+namespace {
 
 // A view reads x at i[a] = (offset + sum of step * o) / dilation for each operand axis a. Its
 // transpose has to name, for each element i of x, the results o that came from it. For each axis a,
 // one o is solved for,
 //     o = (dilation * i[a] - offset - the other terms) / step,
 // and o's that no equation is left for (the second term of a window) are summed over.
-Value TransposeView(const ViewAttributes& view, const Shape& shape, const Value& dy,
-                    const SourceLine& line) {
-  const size_t rank = shape.size();
-  // Axes that no term names are broadcasts: their gradients add up.
+class ViewTransposer {
+ public:
+  ViewTransposer(const ViewAttributes& view, const Shape& shape);
+
+  Value Transpose(const Value& dy, const SourceLine& line);
+
+ private:
+  // Where the axis of a term stands among the named ones.
+  size_t Unknown(const AxisMap::Term& term) const {
+    return static_cast<size_t>(place_[static_cast<size_t>(term.axis)]);
+  }
+  void PlaceConstantIndices();
+  // The operand axis whose equation has the fewest unknowns, of those that are not done.
+  size_t NextEquation() const;
+  // False where its unknowns are all solved: two equations for one.
+  bool Solve(size_t axis);
+  AxisMap SolutionFor(size_t axis, size_t target) const;
+
+  const ViewAttributes& view_;
+  std::vector<int64_t> broadcast_;  // axes of the result that no term names
+  std::vector<int64_t> place_;      // of each axis of the result among the named ones, or -1
+  std::vector<bool> done_;          // by operand axis
+  std::vector<bool> solved_;        // by named axis
+  // The transposed view: its operand's axes are the named ones, then one of extent 1 for each
+  // constant index; its result's axes those of x, then the ones to be summed over.
+  ViewAttributes transposed_;
+  std::vector<int64_t> extra_;  // the ones to be summed over
+};
+
+ViewTransposer::ViewTransposer(const ViewAttributes& view, const Shape& shape)
+    : view_(view), place_(view.shape.size(), -1), done_(shape.size(), false) {
   std::vector<bool> named(view.shape.size(), false);
   for (const AxisMap& map : view.axes) {
     for (const AxisMap::Term& term : map.terms) named[static_cast<size_t>(term.axis)] = true;
   }
-  std::vector<int64_t> broadcast, place(view.shape.size(), -1);
   int64_t next = 0;
   for (size_t i = 0; i < named.size(); i++) {
     if (named[i]) {
-      place[i] = next++;
+      place_[i] = next++;
     } else {
-      broadcast.push_back(static_cast<int64_t>(i));
+      broadcast_.push_back(static_cast<int64_t>(i));
     }
   }
-  const Value summed = broadcast.empty() ? dy : Reduce(kSumOp, dy, broadcast, line);
+  solved_.resize(static_cast<size_t>(next), false);
+  transposed_.axes.resize(static_cast<size_t>(next));
+  transposed_.shape = shape;
+}
 
-  // The solution of each named axis, an AxisMap over the axes of the transposed view.
-  ViewAttributes transposed{
-      .axes = std::vector<AxisMap>(static_cast<size_t>(next)), .fill = 0, .shape = shape};
-  std::vector<bool> solved(static_cast<size_t>(next), false);
-  std::vector<int64_t> extra;
-  // Constant indices read one element; dy gets an axis of extent 1 for each, that is at i ==
-  // offset.
-  Shape with_ones = summed.shape();
-  std::vector<bool> done(rank, false);
-  for (size_t a = 0; a < rank; a++) {
-    if (!view.axes[a].terms.empty()) continue;
-    const AxisMap& map = view.axes[a];
-    with_ones.push_back(1);
-    transposed.axes.push_back(
+// They read one element, that at i == offset: dy gets an axis of extent 1 for each.
+void ViewTransposer::PlaceConstantIndices() {
+  for (size_t a = 0; a < done_.size(); a++) {
+    const AxisMap& map = view_.axes[a];
+    if (!map.terms.empty()) continue;
+    transposed_.axes.push_back(
         {.offset = -map.offset, .dilation = 1, .terms = {{static_cast<int64_t>(a), map.dilation}}});
-    done[a] = true;
+    done_[a] = true;
   }
-  for (size_t round = 0; round < rank; round++) {
-    // First the equations with the fewest unknowns: a window's inner axis may be given elsewhere.
-    size_t best = rank, fewest = 0;
-    for (size_t a = 0; a < rank; a++) {
-      if (done[a]) continue;
-      size_t unknowns = 0;
-      for (const AxisMap::Term& term : view.axes[a].terms) {
-        unknowns += solved[static_cast<size_t>(place[static_cast<size_t>(term.axis)])] ? 0 : 1;
-      }
-      if (best == rank || unknowns < fewest) best = a, fewest = unknowns;
-    }
-    if (best == rank) break;
-    done[best] = true;
-    const AxisMap& map = view.axes[best];
-    size_t target = map.terms.size();
-    for (size_t t = 0; t < map.terms.size(); t++) {
-      const auto axis = static_cast<size_t>(place[static_cast<size_t>(map.terms[t].axis)]);
-      if (solved[axis]) continue;
-      if (target == map.terms.size()) {
-        target = t;
-        continue;
-      }
-      // A second unknown: it becomes an axis of its own, to be summed over.
-      const auto at = static_cast<int64_t>(transposed.shape.size());
-      extra.push_back(at);
-      transposed.shape.push_back(view.shape[static_cast<size_t>(map.terms[t].axis)]);
-      transposed.axes[axis] = {.offset = 0, .dilation = 1, .terms = {{.axis = at}}};
-      solved[axis] = true;
-    }
-    if (target == map.terms.size()) {
-      return Fail("gradient", {dy}, "of a view that reads a diagonal is not supported", line);
-    }
-    // o = (dilation i - offset - sum of step_t o_t) / step, over a common denominator.
-    int64_t denominator = 1;
-    for (size_t t = 0; t < map.terms.size(); t++) {
-      if (t == target) continue;
-      denominator *=
-          transposed.axes[static_cast<size_t>(place[static_cast<size_t>(map.terms[t].axis)])]
-              .dilation;
-    }
-    const int64_t step = map.terms[target].step;
-    const int64_t sign = step < 0 ? -1 : 1;
-    AxisMap solution{.offset = -map.offset * denominator * sign,
-                     .dilation = std::abs(step) * denominator,
-                     .terms = {{static_cast<int64_t>(best), map.dilation * denominator * sign}}};
-    for (size_t t = 0; t < map.terms.size(); t++) {
-      if (t == target) continue;
-      const AxisMap& other =
-          transposed.axes[static_cast<size_t>(place[static_cast<size_t>(map.terms[t].axis)])];
-      const int64_t factor = -map.terms[t].step * (denominator / other.dilation) * sign;
-      solution.offset += factor * other.offset;
-      for (const AxisMap::Term& term : other.terms) {
-        solution.terms.push_back({term.axis, factor * term.step});
-      }
-    }
-    const auto axis = static_cast<size_t>(place[static_cast<size_t>(map.terms[target].axis)]);
-    transposed.axes[axis] = std::move(solution);
-    solved[axis] = true;
+}
+
+size_t ViewTransposer::NextEquation() const {
+  size_t best = done_.size(), fewest = 0;
+  for (size_t a = 0; a < done_.size(); a++) {
+    if (done_[a]) continue;
+    size_t unknowns = 0;
+    for (const AxisMap::Term& term : view_.axes[a].terms)
+      unknowns += solved_[Unknown(term)] ? 0 : 1;
+    if (best == done_.size() || unknowns < fewest) best = a, fewest = unknowns;
   }
-  const Value spread = View(Reshape(summed, with_ones), std::move(transposed), line);
-  return extra.empty() ? spread : Reduce(kSumOp, spread, extra, line);
+  return best;
+}
+
+bool ViewTransposer::Solve(size_t axis) {
+  const std::vector<AxisMap::Term>& terms = view_.axes[axis].terms;
+  size_t target = terms.size();
+  for (size_t t = 0; t < terms.size(); t++) {
+    const size_t unknown = Unknown(terms[t]);
+    if (solved_[unknown]) continue;
+    if (target == terms.size()) {
+      target = t;
+      continue;
+    }
+    // A second unknown: it becomes an axis of its own, to be summed over.
+    const auto at = static_cast<int64_t>(transposed_.shape.size());
+    extra_.push_back(at);
+    transposed_.shape.push_back(view_.shape[static_cast<size_t>(terms[t].axis)]);
+    transposed_.axes[unknown] = {.offset = 0, .dilation = 1, .terms = {{.axis = at}}};
+    solved_[unknown] = true;
+  }
+  if (target == terms.size()) return false;
+  const size_t unknown = Unknown(terms[target]);
+  transposed_.axes[unknown] = SolutionFor(axis, target);
+  solved_[unknown] = true;
+  return true;
+}
+
+// o = (dilation i - offset - sum of step_t o_t) / step, over a common denominator.
+AxisMap ViewTransposer::SolutionFor(size_t axis, size_t target) const {
+  const AxisMap& map = view_.axes[axis];
+  int64_t denominator = 1;
+  for (size_t t = 0; t < map.terms.size(); t++) {
+    if (t != target) denominator *= transposed_.axes[Unknown(map.terms[t])].dilation;
+  }
+  const int64_t step = map.terms[target].step;
+  const int64_t sign = step < 0 ? -1 : 1;
+  AxisMap solution{.offset = -map.offset * denominator * sign,
+                   .dilation = std::abs(step) * denominator,
+                   .terms = {{static_cast<int64_t>(axis), map.dilation * denominator * sign}}};
+  for (size_t t = 0; t < map.terms.size(); t++) {
+    if (t == target) continue;
+    const AxisMap& other = transposed_.axes[Unknown(map.terms[t])];
+    const int64_t factor = -map.terms[t].step * (denominator / other.dilation) * sign;
+    solution.offset += factor * other.offset;
+    for (const AxisMap::Term& term : other.terms) {
+      solution.terms.push_back({term.axis, factor * term.step});
+    }
+  }
+  return solution;
+}
+
+Value ViewTransposer::Transpose(const Value& dy, const SourceLine& line) {
+  PlaceConstantIndices();
+  for (size_t axis = NextEquation(); axis < done_.size(); axis = NextEquation()) {
+    done_[axis] = true;
+    if (Solve(axis)) continue;
+    return Fail("gradient", {dy}, "of a view that reads a diagonal is not supported", line);
+  }
+  // What was broadcast adds up.
+  const Value summed = broadcast_.empty() ? dy : Reduce(kSumOp, dy, broadcast_, line);
+  Shape with_ones = summed.shape();
+  with_ones.resize(transposed_.axes.size(), Dim(1));
+  const Value spread = View(Reshape(summed, with_ones), std::move(transposed_), line);
+  return extra_.empty() ? spread : Reduce(kSumOp, spread, extra_, line);
+}
+
+}  // namespace
+
+Value TransposeView(const ViewAttributes& view, const Shape& shape, const Value& dy,
+                    const SourceLine& line) {
+  return ViewTransposer(view, shape).Transpose(dy, line);
 }
 
 }  // namespace talweg

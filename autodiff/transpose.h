@@ -30,10 +30,6 @@ Gradients TransposeNode(const NodeView& view, const Value& dy);
 Value TransposeView(const ViewAttributes& view, const Shape& shape, const Value& dy,
                     const SourceLine& line);
 
-// A value of a reduction's shape, repeated along the reduced axes to the shape of the operand x.
-Value SpreadOver(const std::vector<int64_t>& axes, const Value& x, const Value& y,
-                 const SourceLine& line);
-
 // Which captures, carried and scanned values of a loop carry a derivative, given which of its
 // operands do, of which the captures begin at `first`. A carried value does if its start does, or
 // if in some trip something that does flows into it: a fixpoint over the body.

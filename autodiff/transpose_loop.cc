@@ -74,104 +74,149 @@ ActiveInLoop FindActive(const LoopAttributes& a, const std::vector<bool>& wanted
   return active;
 }
 
+namespace {
+
 // With s the carried values, c the captures, x the scanned slices, the loop computes in trip t
 //     s[t+1], y[t] = body(t, c, s[t], x[t]).
 // Its transpose runs from the last trip to the first and carries ds and the sum of dc:
 //     ds[t], dc += , dx[t] = vjp of body at (t, c, s[t], x[t]) of (ds[t+1], dy[t]).
-Gradients TransposeLoop(const NodeView& view, const std::vector<Value>& dparts) {
-  const auto& a = view.node.As<LoopAttributes>();
-  const size_t first = a.binds_rows ? 2 : 1;
-  const auto captures = static_cast<size_t>(a.captures), carried = static_cast<size_t>(a.carried);
-  const auto scanned = static_cast<size_t>(a.scanned), stacked = static_cast<size_t>(a.stacked);
-  Gradients gradients(view.operands.size());
-  if (a.reversed && a.stops) {
-    gradients[0] = Fail("gradient", {view.operands[0]},
-                        "a reversed loop that stops early has none; scan reversed values instead",
-                        view.node.line);
-    return gradients;
-  }
-  const ActiveInLoop active = FindActive(a, view.wanted, first);
-  const std::vector<Value> forward = StackCarried(view);
-  const std::vector<Value> outer_captures = Part(view.operands, first, captures);
-  const std::vector<Value> outer_carried = Part(view.operands, first + captures, carried);
-  const std::vector<Value> outer_scanned = Part(view.operands, first + captures + carried, scanned);
+class LoopTransposer {
+ public:
+  LoopTransposer(const NodeView& view, const std::vector<Value>& dparts);
 
+  Gradients Transpose();
+
+ private:
+  LoopOptions BackwardOptions() const;
+  LoopStep BackwardStep(const LoopBody& body) const;
+  Gradients GradientsOf(const LoopResult& backward) const;
+
+  const NodeView& view_;
+  const LoopAttributes& a_;
+  const std::vector<Value>& dparts_;
+  // Numbers of operands: those before the captures, and of each sort.
+  const size_t first_, captures_, carried_, scanned_, stacked_;
+  const ActiveInLoop active_;
+  const std::vector<Value> outer_captures_, outer_carried_, outer_scanned_;
+};
+
+LoopTransposer::LoopTransposer(const NodeView& view, const std::vector<Value>& dparts)
+    : view_(view),
+      a_(view.node.As<LoopAttributes>()),
+      dparts_(dparts),
+      first_(a_.binds_rows ? 2 : 1),
+      captures_(static_cast<size_t>(a_.captures)),
+      carried_(static_cast<size_t>(a_.carried)),
+      scanned_(static_cast<size_t>(a_.scanned)),
+      stacked_(static_cast<size_t>(a_.stacked)),
+      active_(FindActive(a_, view.wanted, first_)),
+      outer_captures_(Part(view.operands, first_, captures_)),
+      outer_carried_(Part(view.operands, first_ + captures_, carried_)),
+      outer_scanned_(Part(view.operands, first_ + captures_ + carried_, scanned_)) {}
+
+LoopOptions LoopTransposer::BackwardOptions() const {
+  const std::vector<Value> forward = StackCarried(view_);
   LoopOptions options{.trips = forward.back()};
-  options.reversed = !a.reversed;
-  if (a.binds_rows) {
-    options.rows = view.operands[1];
-    options.rows_limit = a.rows_limit;
+  options.reversed = !a_.reversed;
+  if (a_.binds_rows) {
+    options.rows = view_.operands[1];
+    options.rows_limit = a_.rows_limit;
   }
   // Carried: ds of the active carried values, then dc of the active captures, from zero.
-  for (size_t k = 0; k < carried; k++) {
-    if (!active.carried[k]) continue;
-    options.carried.push_back(dparts[k].tape() == nullptr ? ZerosLike(outer_carried[k])
-                                                          : dparts[k]);
+  for (size_t k = 0; k < carried_; k++) {
+    if (!active_.carried[k]) continue;
+    options.carried.push_back(dparts_[k].tape() == nullptr ? ZerosLike(outer_carried_[k])
+                                                           : dparts_[k]);
   }
-  for (const Value& capture : Chosen(outer_captures, active.captures)) {
+  for (const Value& capture : Chosen(outer_captures_, active_.captures)) {
     options.carried.push_back(ZerosLike(capture));
   }
   // Scanned: s[t], x[t], and dy[t] where any arrived.
-  options.scanned = Part(forward, carried + stacked, carried);
-  options.scanned.insert(options.scanned.end(), outer_scanned.begin(), outer_scanned.end());
-  for (size_t k = 0; k < stacked; k++) {
-    const Value& dy = dparts[carried + k];
+  options.scanned = Part(forward, carried_ + stacked_, carried_);
+  options.scanned.insert(options.scanned.end(), outer_scanned_.begin(), outer_scanned_.end());
+  for (size_t k = 0; k < stacked_; k++) {
+    const Value& dy = dparts_[carried_ + k];
     if (dy.tape() != nullptr) options.scanned.push_back(dy);
   }
+  return options;
+}
 
-  const LoopResult backward =
-      Loop(Tape(view.self.tape()), options, [&](LoopBody& body) -> LoopStep {
-        std::vector<Value> arguments = {body.trip};
-        for (const Value& capture : outer_captures) {
-          arguments.push_back(
-              Value(body.tape.state(), body.tape.state()->Capture(capture, view.node.line)));
-        }
-        const std::vector<Value> inner_captures = Part(arguments, 1, captures);
-        const std::vector<Value> inputs = Part(body.scanned, 0, carried + scanned);
-        arguments.insert(arguments.end(), inputs.begin(), inputs.end());
-        std::vector<Value> ys = Inline(*a.body, arguments, body.trip);
-        ys.resize(carried + stacked);
-        std::vector<Value> dys(ys.size());
-        size_t next = 0;
-        for (size_t k = 0; k < carried; k++) {
-          if (active.carried[k]) dys[k] = body.carried[next++];
-        }
-        size_t next_dy = carried + scanned;
-        for (size_t k = 0; k < stacked; k++) {
-          if (dparts[carried + k].tape() != nullptr) dys[carried + k] = body.scanned[next_dy++];
-        }
-        std::vector<Value> xs = Chosen(Part(inputs, 0, carried), active.carried);
-        const std::vector<Value> cs = Chosen(inner_captures, active.captures);
-        const std::vector<Value> slices = Chosen(Part(inputs, carried, scanned), active.scanned);
-        const size_t states = xs.size();
-        xs.insert(xs.end(), cs.begin(), cs.end());
-        xs.insert(xs.end(), slices.begin(), slices.end());
-        std::vector<Value> dxs = PullBack(ys, dys, xs);
-        for (size_t i = 0; i < dxs.size(); i++) {
-          if (dxs[i].tape() == nullptr) dxs[i] = ZerosLike(xs[i]);
-        }
-        LoopStep step{.carried = Part(dxs, 0, states)};
-        for (size_t i = states; i < states + cs.size(); i++) {
-          step.carried.push_back(body.carried[i] + dxs[i]);
-        }
-        step.stacked = Part(dxs, states + cs.size(), slices.size());
-        return step;
-      });
+// Of a body that carries and scans what BackwardOptions says.
+LoopStep LoopTransposer::BackwardStep(const LoopBody& body) const {
+  // The trip once more, at (t, c, s[t], x[t]).
+  std::vector<Value> arguments = {body.trip};
+  const std::shared_ptr<TapeState>& tape = body.tape.state();
+  for (const Value& capture : outer_captures_) {
+    arguments.push_back(Value(tape, tape->Capture(capture, view_.node.line)));
+  }
+  const std::vector<Value> inner_captures = Part(arguments, 1, captures_);
+  const std::vector<Value> inputs = Part(body.scanned, 0, carried_ + scanned_);
+  arguments.insert(arguments.end(), inputs.begin(), inputs.end());
+  std::vector<Value> ys = Inline(*a_.body, arguments, body.trip);
+  ys.resize(carried_ + stacked_);
 
-  size_t next = 0;
-  for (size_t k = 0; k < carried; k++) {
-    if (active.carried[k]) gradients[first + captures + k] = backward.carried[next++];
+  // What arrives at its results.
+  std::vector<Value> dys(ys.size());
+  size_t next = 0, next_dy = carried_ + scanned_;
+  for (size_t k = 0; k < carried_; k++) {
+    if (active_.carried[k]) dys[k] = body.carried[next++];
   }
-  for (size_t k = 0; k < captures; k++) {
-    if (active.captures[k]) gradients[first + k] = backward.carried[next++];
+  for (size_t k = 0; k < stacked_; k++) {
+    if (dparts_[carried_ + k].tape() != nullptr) dys[carried_ + k] = body.scanned[next_dy++];
   }
-  next = 0;
-  for (size_t k = 0; k < scanned; k++) {
-    if (active.scanned[k]) {
-      gradients[first + captures + carried + k] = backward.stacked[next++];
-    }
+
+  // What it gives back: s, c, then x.
+  std::vector<Value> xs = Chosen(Part(inputs, 0, carried_), active_.carried);
+  const std::vector<Value> cs = Chosen(inner_captures, active_.captures);
+  const std::vector<Value> slices = Chosen(Part(inputs, carried_, scanned_), active_.scanned);
+  const size_t states = xs.size();
+  xs.insert(xs.end(), cs.begin(), cs.end());
+  xs.insert(xs.end(), slices.begin(), slices.end());
+  std::vector<Value> dxs = PullBack(ys, dys, xs);
+  for (size_t i = 0; i < dxs.size(); i++) {
+    if (dxs[i].tape() == nullptr) dxs[i] = ZerosLike(xs[i]);
+  }
+  LoopStep step{.carried = Part(dxs, 0, states)};
+  for (size_t i = states; i < states + cs.size(); i++) {
+    step.carried.push_back(body.carried[i] + dxs[i]);
+  }
+  step.stacked = Part(dxs, states + cs.size(), slices.size());
+  return step;
+}
+
+// In the order of the loop's operands.
+Gradients LoopTransposer::GradientsOf(const LoopResult& backward) const {
+  Gradients gradients(view_.operands.size());
+  size_t next = 0, next_slices = 0;
+  for (size_t k = 0; k < carried_; k++) {
+    if (active_.carried[k]) gradients[first_ + captures_ + k] = backward.carried[next++];
+  }
+  for (size_t k = 0; k < captures_; k++) {
+    if (active_.captures[k]) gradients[first_ + k] = backward.carried[next++];
+  }
+  for (size_t k = 0; k < scanned_; k++) {
+    if (!active_.scanned[k]) continue;
+    gradients[first_ + captures_ + carried_ + k] = backward.stacked[next_slices++];
   }
   return gradients;
+}
+
+Gradients LoopTransposer::Transpose() {
+  if (a_.reversed && a_.stops) {
+    Gradients gradients(view_.operands.size());
+    gradients[0] = Fail("gradient", {view_.operands[0]},
+                        "a reversed loop that stops early has none; scan reversed values instead",
+                        view_.node.line);
+    return gradients;
+  }
+  return GradientsOf(Loop(Tape(view_.self.tape()), BackwardOptions(),
+                          [this](const LoopBody& body) { return BackwardStep(body); }));
+}
+
+}  // namespace
+
+Gradients TransposeLoop(const NodeView& view, const std::vector<Value>& dparts) {
+  return LoopTransposer(view, dparts).Transpose();
 }
 
 }  // namespace talweg

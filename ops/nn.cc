@@ -54,16 +54,6 @@ Exponentials Exponentiate(const Value& x, const std::vector<int64_t>& axes) {
 
 }  // namespace
 
-Value Spread(const Value& reduced, const Shape& shape, absl::Span<const int64_t> axes) {
-  ViewAttributes view{.axes = {}, .fill = 0, .shape = shape};
-  for (int64_t axis = 0; axis < static_cast<int64_t>(shape.size()); axis++) {
-    if (std::find(axes.begin(), axes.end(), axis) == axes.end()) {
-      view.axes.push_back({.offset = 0, .dilation = 1, .terms = {{.axis = axis}}});
-    }
-  }
-  return View(reduced, std::move(view), {});
-}
-
 Value Softmax(Arg x, int64_t axis) {
   const UserLine line(x);
   if (auto failure = Refuse("softmax", x, axis)) return *failure;

@@ -6,7 +6,6 @@
 #include <source_location>
 #include <vector>
 
-#include "absl/types/span.h"
 #include "graph/value.h"
 #include "ops/reduce.h"
 
@@ -86,13 +85,6 @@ Value Norm(Arg x, const Axes& axes = {}, Keep keep = Keep::kNo);
 // The norm of all elements of all values together, a scalar: what clipping by global norm needs.
 Value GlobalNorm(const std::vector<Value>& values,
                  std::source_location where = std::source_location::current());
-
-// ---- For those who write composites. ----
-
-// What a reduction over `axes` of a value of shape `shape` gave, repeated along these axes: the
-// transpose of the reduction, in one node (reducing with Keep::kYes and broadcasting takes two, and
-// twice as many in the derivative).
-Value Spread(const Value& reduced, const Shape& shape, absl::Span<const int64_t> axes);
 
 }  // namespace talweg
 

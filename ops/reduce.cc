@@ -175,6 +175,17 @@ Value Reduce(const Op& op, const Value& x, std::vector<int64_t> axes, const Sour
   return MakeNode(op, {x}, ReduceAttributes{std::move(axes), order}, line);
 }
 
+Value Spread(const Value& reduced, const Shape& shape, absl::Span<const int64_t> axes,
+             const SourceLine& line) {
+  ViewAttributes view{.axes = {}, .fill = 0, .shape = shape};
+  for (int64_t axis = 0; axis < static_cast<int64_t>(shape.size()); axis++) {
+    if (std::find(axes.begin(), axes.end(), axis) == axes.end()) {
+      view.axes.push_back({.offset = 0, .dilation = 1, .terms = {{.axis = axis}}});
+    }
+  }
+  return View(reduced, std::move(view), line);
+}
+
 Value Sum(Arg x, const Axes& axes, Keep keep) { return ReduceOver(kSumOp, x, axes, keep); }
 Value Product(Arg x, const Axes& axes, Keep keep) { return ReduceOver(kProductOp, x, axes, keep); }
 Value ReduceMax(Arg x, const Axes& axes, Keep keep) {

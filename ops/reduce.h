@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/types/span.h"
 #include "graph/value.h"
 
 namespace talweg {
@@ -70,6 +71,11 @@ extern const Op kSumOp, kProductOp, kReduceMaxOp, kReduceMinOp, kAllOp, kAnyOp, 
 
 // `op` over ascending axes that exist.
 Value Reduce(const Op& op, const Value& x, std::vector<int64_t> axes, const SourceLine& line);
+// What a reduction over `axes` of a value of shape `shape` gave, repeated along these axes: the
+// transpose of the reduction, in one node (reducing with Keep::kYes and broadcasting takes two, and
+// twice as many in the derivative).
+Value Spread(const Value& reduced, const Shape& shape, absl::Span<const int64_t> axes,
+             const SourceLine& line = {});
 
 }  // namespace talweg
 

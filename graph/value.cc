@@ -1,5 +1,8 @@
 #include "graph/value.h"
 
+#include <algorithm>
+#include <string>
+#include <string_view>
 #include <type_traits>
 
 #include "absl/strings/str_cat.h"
@@ -17,10 +20,15 @@ const Type& NoType() {
   return *kType;
 }
 
-std::string Shapes(absl::Span<const Value> operands) {
-  return absl::StrJoin(operands, " x ", [](std::string* out, const Value& v) {
+// "matmul: float32[2,3] x ?: "; without types where there are none.
+std::string Frame(std::string_view name, absl::Span<const Value> operands) {
+  if (std::none_of(operands.begin(), operands.end(), [](const Value& v) { return v.ok(); })) {
+    return absl::StrCat(AbslView(name), ": ");
+  }
+  const auto type = [](std::string* out, const Value& v) {
     absl::StrAppend(out, v.ok() ? ToString(v.type()) : "?");
-  });
+  };
+  return absl::StrCat(AbslView(name), ": ", absl::StrJoin(operands, " x ", type), ": ");
 }
 
 // The innermost of the operands' tapes, if all others enclose it; else null.
@@ -69,8 +77,8 @@ Value Fail(std::string_view name, absl::Span<const Value> operands, std::string_
   }
   const std::string where = ToString(*user);
   const absl::Status status = absl::InvalidArgumentError(
-      absl::StrCat(AbslView(name), ": ", Shapes(operands), ": ", AbslView(detail),
-                   where.empty() ? "" : " (", where, where.empty() ? "" : ")"));
+      absl::StrCat(Frame(name, operands), AbslView(detail), where.empty() ? "" : " (", where,
+                   where.empty() ? "" : ")"));
   std::shared_ptr<TapeState> tape;
   for (const Value& v : operands) {
     if (v.tape() == nullptr) continue;

@@ -73,13 +73,16 @@ class Arg {
       std::source_location where = std::source_location::current())
       : value_(value), line_(LineOf(where)) {}
   template <typename T>
-    requires std::integral<T> || std::floating_point<T>
+    requires(std::integral<T> || std::floating_point<T>) && (!std::same_as<T, bool>)
   Arg(T number,  // NOLINT: implicit on purpose
       std::source_location where = std::source_location::current())
       : is_number_(true),
         number_(static_cast<double>(number)),
         integer_(IntegerOf(number)),
         line_(LineOf(where)) {}
+  // a == b of Values asks whether they are one node; their elements are compared by Equal(a, b).
+  template <std::same_as<bool> T>
+  Arg(T) = delete;
 
   bool is_number() const { return is_number_; }
   double number() const { return number_; }

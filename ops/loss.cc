@@ -49,9 +49,18 @@ std::optional<Value> RefusePair(std::string_view name, const Arg& targets, const
   if (!IsFloat(y.dtype())) return fail("only for floats; use Cast");
   if (t.dtype() != y.dtype()) {
     return fail(absl::StrCat("element types ", Name(t.dtype()), " and ", Name(y.dtype()),
-                             " of targets and outputs differ; use Cast"));
+                             " of targets and outputs differ; ",
+                             IsFloat(t.dtype())
+                                 ? "use Cast"
+                                 : "classes are for the sparse losses, or become one-hot targets "
+                                   "(OneHotTargets); for other numbers use Cast"));
   }
-  if (t.shape() != y.shape()) return fail("shapes of targets and outputs differ");
+  if (t.shape() != y.shape()) {
+    return fail(absl::StrCat("shapes of targets and outputs differ",
+                             t.rank() + 1 == y.rank() && y.dim(-1) == Dim(1)
+                                 ? "; ExpandDims(targets, -1) adds the last axis"
+                                 : ""));
+  }
   if (y.rank() == 0 || !y.dim(-1).is_static()) {
     return fail("the last axis is to hold the numbers of one sample; ExpandDims(x, -1) makes one");
   }

@@ -63,9 +63,10 @@ class LoopLowering {
     Slice(body, trip);
     PlanCarried(body);
     if (absl::Status status = body.LowerGroups(); !status.ok()) return status;
-    CopyResults(body);
+    // It may be asked of a carried value, which the next one is about to overwrite.
     Register stop = kNone;
     if (loop_.stops) stop = body.ScalarOf(graph_.outputs().back());
+    CopyResults(body);
     if (outer_.depth() == 0) {
       const Register asked = b_.Poll();
       stop = stop == kNone ? asked : b_.Binary(Opcode::kOr, stop, asked);

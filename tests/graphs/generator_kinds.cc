@@ -426,6 +426,13 @@ std::optional<Item> Generator::MakeLoop() {
     options.scanned = {t_.Iota(5)};
     options.trips = Cast(Min(Abs(Cast(Sum(start.value), kFloat64)) * 3, 5), kInt64);
   }
+  // A loop may stop when a value that it carries says so, all of it or an element.
+  const bool says_stop = stops && !options_.smooth && Chance(0.5);
+  const bool is_vector = says_stop && Chance(0.5);
+  if (says_stop) {
+    const Value go = t_.Constant(Array(false));
+    options.carried.push_back(is_vector ? BroadcastTo(go, {2}) : go);
+  }
   const bool run_time = !own && !options.trips.is_number();
   const Type type = start.value.type();
   const LoopResult result = Loop(t_, options, [&](LoopBody& body) -> LoopStep {
@@ -445,6 +452,11 @@ std::optional<Item> Generator::MakeLoop() {
     const Item& last = inner.pool().back();
     if (last.value.rank() < 4 && Fits(last.value.shape())) step.stacked = {last.value};
     if (stops) step.stop = GreaterEqual(body.trip, 2);
+    if (says_stop) {
+      const Value& flag = body.carried[1];
+      step.carried.push_back(is_vector ? BroadcastTo(step.stop, {2}) : step.stop);
+      step.stop = is_vector ? At(flag, 0, 1) : flag;
+    }
     if (own_stop) step.stop = Greater(Sum(step.carried[0]), 0.1);
     return step;
   });

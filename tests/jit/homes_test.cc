@@ -1,6 +1,7 @@
 // Where the carried values of loops live (jit/loops/loop.cc): nothing that is still to be read is
 // overwritten, whichever way it is read.
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -54,6 +55,38 @@ TEST(Homes, OfAValueThatAnInnerLoopLeavesAsItIs) {
           return {.carried = {next, same}, .stacked = {same, next * same}};
         });
     ExpectSame(*t.Finish({outer.carried[0], outer.carried[1], outer.stacked[0], outer.stacked[1]}));
+  }
+}
+
+// Whether the loop stops is asked of the values that the trip began with, whichever way they are
+// read, and of those that it made.
+TEST(Homes, OfAValueThatStopsTheLoop) {
+  using Stop = std::function<Value(LoopBody&, const Value& next)>;
+  const Stop stops[] = {
+      [](LoopBody& body, const Value&) { return At(body.carried[0], 0, 1); },
+      [](LoopBody& body, const Value&) { return At(Reverse(body.carried[0], {0}), 0, 0); },
+      [](LoopBody& body, const Value&) { return At(Pad(body.carried[0], {{1, 1}}), 0, 2); },
+      [](LoopBody& body, const Value&) { return Reshape(Slice(body.carried[0], 0, 2, 3), {}); },
+      [](LoopBody& body, const Value&) { return body.carried[1]; },
+      [](LoopBody&, const Value& next) { return At(next, 0, 1); },
+  };
+  for (const bool swapped : {false, true}) {
+    for (const Stop& stop : stops) {
+      Tape t;
+      const Value x = t.Input("x", kFloat64, {3});
+      const Value start = Less(x, -100), never = Less(At(x, 0, 0), -100);
+      const LoopResult loop =
+          Loop(t, {.trips = 10, .carried = {start, never, x}}, [&](LoopBody& body) -> LoopStep {
+            const Value late = GreaterEqual(body.trip, 2);
+            const Value next = BroadcastTo(late, {3});
+            return {.carried = {swapped ? Not(Not(next)) : next, late, body.carried[2] * 1.5},
+                    .stacked = {body.carried[2], body.carried[0]},
+                    .stop = stop(body, next)};
+          });
+      const Graph graph = *t.Finish({loop.carried[0], loop.carried[1], loop.carried[2],
+                                     loop.stacked[0], loop.stacked[1], loop.trips});
+      ExpectSame(graph);
+    }
   }
 }
 

@@ -87,7 +87,11 @@ Value Maker::Elementwise(Tape& t, const std::vector<Value>& pool) {
 LoopStep Maker::Step(LoopBody& body, const std::vector<Value>& outer, int depth, bool has_rows,
                      int64_t stacked) {
   std::vector<Value> pool = outer;
-  for (const auto* list : {&body.carried, &body.scanned}) {
+  // The last one may be bools, which say when to stop.
+  std::vector<Value> carried_values = body.carried;
+  const bool says_stop = !carried_values.empty() && carried_values.back().dtype() == kBool;
+  if (says_stop) carried_values.pop_back();
+  for (const auto* list : {&carried_values, &body.scanned}) {
     pool.insert(pool.end(), list->begin(), list->end());
   }
   pool.push_back(BroadcastTo(Cast(body.trip, kFloat64), {kWidth}));
@@ -99,16 +103,20 @@ LoopStep Maker::Step(LoopBody& body, const std::vector<Value>& outer, int depth,
   }
   Grow(body.tape, pool, depth + 1, Between(1, 5));
   LoopStep step;
-  for (const Value& carried : body.carried) {
+  for (const Value& carried : carried_values) {
     if (Chance(0.2)) {
       step.carried.push_back(carried);
     } else {
-      step.carried.push_back(Chance(0.2) ? Any(body.carried) : Tanh(Any(pool)));
+      step.carried.push_back(Chance(0.2) ? Any(carried_values) : Tanh(Any(pool)));
     }
   }
   for (int64_t i = 0; i < stacked; i++) step.stacked.push_back(Any(pool));
   if (!smooth_ && Chance(0.2)) step.stop = GreaterEqual(Sum(Any(pool)), 1);
   if (!smooth_ && Chance(0.1)) step.stop = body.tape.Constant(Array(false));
+  if (says_stop) {
+    step.carried.push_back(Greater(Any(pool), 0.5));
+    step.stop = At(body.carried.back(), 0, Between(0, kWidth - 1));
+  }
   return step;
 }
 
@@ -118,6 +126,10 @@ void Maker::AddLoop(Tape& t, std::vector<Value>& pool, int depth) {
   options.trips = static_cast<double>(trips);
   options.reversed = Chance(0.3);
   for (int64_t i = Between(0, 3); i > 0; i--) options.carried.push_back(Any(pool));
+  const bool says_stop = !smooth_ && Chance(0.15);
+  if (says_stop) {
+    options.carried.push_back(BroadcastTo(t.Constant(Array(false)), {kWidth}));
+  }
   const int64_t scanned = Between(0, 2);
   const int64_t length = trips + Between(0, 1);
   for (int64_t i = 0; i < scanned; i++) {
@@ -148,12 +160,14 @@ void Maker::AddLoop(Tape& t, std::vector<Value>& pool, int depth) {
       Maker maker(body_seed, smooth_);
       LoopStep step = maker.Step(body, outer, depth, has_rows, stacked);
       if (twin == 1) {
-        for (const Value& carried : body.carried) step.stacked.push_back(carried);
+        for (const Value& carried : body.carried) {
+          if (carried.dtype() != kBool) step.stacked.push_back(carried);
+        }
       }
       return step;
     });
     if (!result.trips.ok()) return;
-    pool.insert(pool.end(), result.carried.begin(), result.carried.end());
+    pool.insert(pool.end(), result.carried.begin(), result.carried.end() - (says_stop ? 1 : 0));
     for (const Value& y : result.stacked) pool.push_back(Sum(y, 0));
     if (Chance(0.3)) pool.push_back(BroadcastTo(Cast(result.trips, kFloat64), {kWidth}));
   }

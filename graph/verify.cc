@@ -278,6 +278,9 @@ absl::Status Verifier::CheckNodeInside(const Graph& graph, NodeId id, bool rows,
   if (node.kind() == Kind::kContract) status = CheckOrder(node.As<ContractAttributes>().order);
   if (node.kind() == Kind::kLoop) {
     const auto& loop = node.As<LoopAttributes>();
+    if (loop.rows_limit > kMostRows) {
+      return Error(absl::StrCat("a limit of ", loop.rows_limit, " rows; at most ", kMostRows));
+    }
     status = Check(*loop.body, rows || loop.binds_rows, depth + 1);
     if (!status.ok()) return Within("in the body", status);
   }
@@ -305,9 +308,9 @@ absl::Status Verifier::CheckNodeInside(const Graph& graph, NodeId id, bool rows,
 
 }  // namespace
 
-// Engines compute a view's indices in int64. A run-time extent counts as 2^40; no array has more.
+// Engines compute a view's indices in int64. A run-time extent counts as kMostRows.
 absl::Status CheckViewIndices(const ViewAttributes& view) {
-  constexpr int64_t kLimit = int64_t{1} << 62, kExtent = int64_t{1} << 40;
+  constexpr int64_t kLimit = int64_t{1} << 62;
   for (const AxisMap& map : view.axes) {
     // |i| <= |offset| + sum over terms of |step| (extent - 1)
     int64_t room = kLimit;
@@ -324,7 +327,8 @@ absl::Status CheckViewIndices(const ViewAttributes& view) {
         return Error(absl::StrCat("the result has no axis ", term.axis));
       }
       const Dim dim = view.shape[static_cast<size_t>(term.axis)];
-      fits = fits && take(term.step, dim.is_static() ? std::max<int64_t>(dim.value(), 1) : kExtent);
+      fits =
+          fits && take(term.step, dim.is_static() ? std::max<int64_t>(dim.value(), 1) : kMostRows);
     }
     if (!fits) return Error("an index of the operand would not fit 62 bits");
   }

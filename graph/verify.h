@@ -1,6 +1,8 @@
 #ifndef TALWEG_GRAPH_VERIFY_H_
 #define TALWEG_GRAPH_VERIFY_H_
 
+#include <cstdint>
+
 #include "absl/status/status.h"
 #include "graph/graph.h"
 
@@ -10,6 +12,9 @@ namespace talweg {
 inline constexpr int64_t kMaxRank = 32;         // axes of a value
 inline constexpr int64_t kMaxOperands = 65536;  // operands of a node
 inline constexpr int32_t kMaxNesting = 32;      // graphs within graphs: loops, custom gradients
+// What a loop's limit of rows may be, and what a run-time extent counts as before it is known: no
+// array has more.
+inline constexpr int64_t kMostRows = int64_t{1} << 40;
 
 // Whether a graph keeps every rule that engines, passes and derivatives build on. Whoever makes a
 // graph other than by a Tape (a pass, a parser) calls it; it costs about as much as building the
@@ -24,7 +29,8 @@ inline constexpr int32_t kMaxNesting = 32;      // graphs within graphs: loops, 
 //   CustomAttributes says; both keep these rules themselves, down to kMaxNesting;
 // - a run-time symbol is used only where something gives its value: an input that has it as an
 //   extent; for `rows` the loop around; for `trips` a loop of that length. No `trips` passes into
-//   or out of a loop's body, and no `rows` where the loop binds its own;
+//   or out of a loop's body, and no `rows` where the loop binds its own, of which there are at
+//   most kMostRows;
 // - the indices of views fit 62 bits, so that engines need not fear overflow.
 //
 // The error names the node, its op, the types of its operands and the user's line:

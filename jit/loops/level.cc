@@ -29,11 +29,6 @@ bool IsSplat(const Array& array) {
   return array.size() > 0;
 }
 
-// Far below what would overflow; no such memory can be had.
-int64_t Product(int64_t a, int64_t b) {
-  return static_cast<int64_t>(std::min<__int128>(static_cast<__int128>(a) * b, int64_t{1} << 58));
-}
-
 }  // namespace
 
 const Formula& Lowering::FormulaOf(const Op& op, absl::Span<const DType> operands, DType result) {
@@ -159,10 +154,15 @@ Tensor Level::RowMajor(const Type& type, int32_t buffer) {
   return tensor;
 }
 
-Register Level::DynamicElements(const Shape& shape, Register elements) {
+Register Level::DynamicElements(const Shape& shape, Register elements, bool exact) {
   const auto number = [&](double x) { return b_.Constant(kFloat64, std::bit_cast<uint64_t>(x)); };
   Register product = number(1);
-  for (Dim dim : shape) product = b_.Mul(product, b_.Convert(kFloat64, Extent(dim)));
+  for (Dim dim : shape) {
+    // Of rows that have a limit, there is room for as many as that.
+    const bool is_limit = !exact && !dim.is_static() && BoundOf(dim) >= 0;
+    product = b_.Mul(product, is_limit ? number(static_cast<double>(BoundOf(dim)))
+                                       : b_.Convert(kFloat64, Extent(dim)));
+  }
   return b_.Select(b_.Binary(Opcode::kLess, product, number(0x1p56)), elements,
                    b_.Index(int64_t{1} << 60));
 }
@@ -223,7 +223,8 @@ Tensor Level::NewTensor(const Type& type, const std::string& name, std::vector<i
   }
   if (dynamic) {
     tensor.buffer = b_.AddDynamic(name, type.dtype);
-    b_.Allocate(tensor.buffer, DynamicElements(type.shape, b_.Times(reg, factor)), memory_site_);
+    b_.Allocate(tensor.buffer, DynamicElements(type.shape, b_.Times(reg, factor), exact),
+                memory_site_);
   } else {
     const int64_t slack = kSlackBytes / SizeOf(type.dtype);
     tensor.buffer = b_.AddBuffer({.name = name,

@@ -172,7 +172,7 @@ class Level {
  private:
   // For an allocation: `elements`, the product of the shape's extents (rounded up), or more than
   // there ever is memory for where that product overflowed.
-  Register DynamicElements(const Shape& shape, Register elements);
+  Register DynamicElements(const Shape& shape, Register elements, bool exact);
   static std::vector<bool> ReadUnderOtherShapes(const Graph& graph);
   // The axis of each node that all who read it would have in the lanes: they sum over another one,
   // in turn. -1: none.

@@ -81,7 +81,8 @@ void ChooseTile(const Machine& machine, int64_t rows, int64_t columns, int64_t p
       if (!small && height * vectors < std::min<int64_t>(10, most * vectors)) continue;
       if (small && height > 3) continue;
       const int64_t width = vectors * plan.lanes;
-      const auto done = static_cast<double>(RoundUp(rows, height) * RoundUp(columns, width));
+      const double done =
+          static_cast<double>(RoundUp(rows, height)) * static_cast<double>(RoundUp(columns, width));
       // Loads that are not hidden behind so few multiplications.
       const double loads =
           0.25 * (static_cast<double>(height + vectors) / static_cast<double>(height * vectors));
@@ -266,7 +267,7 @@ std::optional<MacroPlan> PlanMacro(Level& level, const Shape& domain,
   bool terms_known = true;
   for (int64_t axis : contract.lhs_sum) {
     const Dim dim = level.node(node.operands[0]).type().shape[static_cast<size_t>(axis)];
-    terms = std::min(terms * level.LikelyExtent(dim), int64_t{1} << 40);
+    terms = std::min(Product(terms, level.LikelyExtent(dim)), int64_t{1} << 40);
     terms_known = terms_known && level.BoundOf(dim) >= 0;
   }
   if (terms < 1) return std::nullopt;

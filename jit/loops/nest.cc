@@ -67,7 +67,7 @@ void Nest::PrepareTerms(bool in_turn) {
     int64_t most = 1;
     for (int64_t axis : axes) {
       const int64_t bound = level_.BoundOf(ShapeOf(node.operands[0])[static_cast<size_t>(axis)]);
-      most = bound < 0 || most < 0 ? -1 : most * bound;
+      most = bound < 0 || most < 0 ? -1 : Product(most, bound);
     }
     const bool in_blocks = order.block != 0 && (most < 0 || most > order.block);
     if (order.chains == 1 && !in_blocks) continue;
@@ -188,7 +188,7 @@ void Nest::PrepareLanes(const Schedule& schedule) {
       const Shape& other = ShapeOf(node.operands[1 - k]);
       int64_t reuse = 1;
       for (int64_t a : kept_of(1 - k)) {
-        reuse *= std::min<int64_t>(LikelyExtent(other[static_cast<size_t>(a)]), 1 << 20);
+        reuse = Product(reuse, LikelyExtent(other[static_cast<size_t>(a)]));
       }
       if (reuse < 4) break;
       std::vector<int32_t> order;

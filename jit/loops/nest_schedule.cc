@@ -123,7 +123,7 @@ std::vector<Schedule> Nest::Candidates() const {
       int64_t count = 1;
       for (int64_t axis : contract.lhs_sum) {
         const Dim dim = ShapeOf(node.operands[0])[static_cast<size_t>(axis)];
-        count *= std::min<int64_t>(LikelyExtent(dim), 1 << 20);
+        count = Product(count, LikelyExtent(dim));
       }
       terms = std::max(terms, count);
     }

@@ -1,6 +1,7 @@
 #ifndef TALWEG_JIT_LOOPS_TENSOR_H_
 #define TALWEG_JIT_LOOPS_TENSOR_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -17,8 +18,16 @@ namespace talweg::loops {
 // and tiles may run past the last row.
 inline constexpr int64_t kRowMultiple = 16;
 
+// Numbers of elements are counted up to this, far below what would overflow: no such memory can be
+// had.
+inline constexpr int64_t kMostElements = int64_t{1} << 58;
+
 inline int64_t RoundUp(int64_t n, int64_t multiple) {
-  return (n + multiple - 1) / multiple * multiple;
+  return (std::min(n, kMostElements) + multiple - 1) / multiple * multiple;
+}
+
+inline int64_t Product(int64_t a, int64_t b) {
+  return static_cast<int64_t>(std::min<__int128>(static_cast<__int128>(a) * b, kMostElements));
 }
 
 // An index along an axis, for all lanes of a vector: at + lane * l, plus `each` where that is not

@@ -1,0 +1,83 @@
+// Graphs that nobody would write: they run, or say why not.
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "gtest/gtest.h"
+#include "interpreter/interpreter.h"
+#include "jit/jit.h"
+#include "jit/loops/lower.h"
+#include "talweg.h"
+#include "tests/graphs/engines.h"
+#include "tests/graphs/random_graph.h"
+
+namespace talweg {
+namespace {
+
+// ---- Limits of rows -----------------------------------------------------------------------------
+
+// A loop whose trips have as many rows as an input says, and at most `limit`.
+absl::StatusOr<Graph> LoopOverRows(int64_t limit) {
+  Tape t;
+  const Value rows = t.Input("rows", kInt64, {3});
+  const LoopResult loop =
+      Loop(t, {.trips = 3, .carried = {t.Constant(Array(0.0))}, .rows = rows, .rows_limit = limit},
+           [](LoopBody& body) -> LoopStep {
+             const Value y = Exp(Cast(body.tape.Iota(kRows), kFloat64) * 1e-3);
+             const Value z = y - Mean(y);
+             return {.carried = {body.carried[0] + Sum(z * z)}};
+           });
+  return t.Finish({loop.carried[0]});
+}
+
+// What lies in memory has room for as many rows as there may be, and sizes are counted in int64.
+TEST(Hostile, LimitsOfRowsThatNoMemoryHolds) {
+  const NamedArrays inputs = {{"rows", Array::Vector<int64_t>({1000, 7, 1000})}};
+  for (const int64_t limit :
+       {int64_t{1} << 40, (int64_t{1} << 40) + 1, int64_t{1} << 60,
+        std::numeric_limits<int64_t>::max() - 15, std::numeric_limits<int64_t>::max()}) {
+    SCOPED_TRACE(limit);
+    const absl::StatusOr<Graph> graph = LoopOverRows(limit);
+    if (!graph.ok()) {
+      EXPECT_GT(limit, int64_t{1} << 40) << graph.status();
+      continue;
+    }
+    for (const bool evaluate : {true, false}) {
+      const auto made = Jit(*graph, {.cache = "off", .evaluate = evaluate, .verify = true});
+      EXPECT_EQ(made.ok(), limit <= int64_t{1} << 40) << made.status();
+      if (!made.ok()) {
+        EXPECT_TRUE(absl::StrContains(made.status().message(), "rows")) << made.status();
+        continue;
+      }
+      // More than there is, unless the system lends what is never touched.
+      const auto ran = made->Run(inputs);
+      EXPECT_TRUE(ran.ok() || absl::IsResourceExhausted(ran.status())) << ran.status();
+    }
+  }
+}
+
+// The lowering by itself has no limit that it could refuse.
+TEST(Hostile, SizesOfRowsAreCountedUpToTheMostThereIs) {
+  absl::StatusOr<Graph> graph = LoopOverRows(int64_t{1} << 40);
+  ASSERT_TRUE(graph.ok()) << graph.status();
+  std::vector<Node> nodes = graph->nodes();
+  for (Node& node : nodes) {
+    if (node.kind() != Kind::kLoop) continue;
+    std::get<LoopAttributes>(node.attributes).rows_limit = std::numeric_limits<int64_t>::max();
+  }
+  const Graph wide(std::move(nodes), graph->inputs(), graph->outputs());
+  const auto program = loops::Lower(wide, loops::Machine());
+  if (!program.ok()) return;
+  int64_t most = 0;
+  for (const loops::Buffer& buffer : program->buffers) most = std::max(most, buffer.elements);
+  EXPECT_GT(most, int64_t{1} << 50);
+}
+
+}  // namespace
+}  // namespace talweg

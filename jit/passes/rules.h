@@ -40,6 +40,9 @@ class Forms {
 struct Simplifier {
   Rewrite& rewrite;
   Forms& forms;
+  // How many more nodes rules may look at that lie further away than their node's operands, so that
+  // a pass takes time in proportion to the graph.
+  int64_t& steps;
 
   const GraphBuilder& graph() const { return rewrite.out(); }
   const Node& node(NodeId id) const { return rewrite.out().node(id); }

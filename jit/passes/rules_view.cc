@@ -1,5 +1,7 @@
 // Rules of what only moves elements: views, reshapes, concatenations.
 
+#include <optional>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -46,24 +48,57 @@ NodeId ViewOfOneElement(Simplifier& s, const Node& node) {
                    node.type().shape, node.line);
 }
 
-// A slice that lies inside of one operand of a concatenation. Of long ones, each slice would look
-// through all operands.
-NodeId ViewOfConcat(Simplifier& s, const Node& node) {
-  const Node& concat = s.node(node.operands[0]);
-  constexpr size_t kMost = 64;
-  if (concat.kind() != Kind::kConcat || concat.operands.size() > kMost) return kNone;
+// Where a view of a concatenation lies inside of one operand: that operand, and the view of it.
+std::optional<std::pair<NodeId, ViewAttributes>> InOneOperand(const Simplifier& s,
+                                                              const Node& concat,
+                                                              const ViewAttributes& view) {
   const auto axis = static_cast<size_t>(concat.As<ConcatAttributes>().axis);
-  int64_t start = 0;
+  if (view.axes[axis].dilation != 1) return std::nullopt;
+  AxisMap map = view.axes[axis];
   for (NodeId operand : concat.operands) {
-    const Shape& shape = s.type(operand).shape;
-    ViewAttributes view = node.As<ViewAttributes>();
-    view.axes[axis].offset -= start;
-    if (view.axes[axis].dilation == 1 && !MayLeave(view.axes[axis], shape[axis], view.shape)) {
-      return MakeView(s.rewrite, operand, std::move(view), node.line);
+    const Dim extent = s.type(operand).shape[axis];
+    if (!MayLeave(map, extent, view.shape)) {
+      ViewAttributes inside = view;
+      inside.axes[axis] = std::move(map);
+      return std::pair(operand, std::move(inside));
     }
-    start += shape[axis].value();
+    map.offset -= extent.value();
   }
-  return kNone;
+  return std::nullopt;
+}
+
+// A slice that lies inside of one operand of a concatenation, which may be another one, or a view
+// of one, and so on down a chain: one view is made at its end. Of long ones, each slice would look
+// through all operands; and a slice at each link of a chain would go all the way down.
+NodeId ViewOfConcat(Simplifier& s, const Node& node) {
+  constexpr size_t kMost = 64;
+  NodeId x = node.operands[0];
+  ViewAttributes view = node.As<ViewAttributes>();
+  while (true) {
+    const Node& inner = s.node(x);
+    if (s.steps <= 0) break;
+    if (inner.kind() == Kind::kConcat && inner.operands.size() <= kMost) {
+      s.steps -= static_cast<int64_t>(inner.operands.size());
+      auto found = InOneOperand(s, inner, view);
+      if (!found) break;
+      std::tie(x, view) = *std::move(found);
+    } else if (inner.kind() == Kind::kView && x != node.operands[0]) {
+      s.steps--;
+      const NodeId under = inner.operands[0];
+      std::optional<ViewAttributes> composed = Composed(
+          Normalized(view, s.type(x).shape), inner.As<ViewAttributes>(), s.type(under).shape);
+      if (!composed) break;
+      x = under;
+      view = *std::move(composed);
+    } else {
+      break;
+    }
+  }
+  if (x == node.operands[0]) return kNone;
+  if (s.steps > 0) return MakeView(s.rewrite, x, std::move(view), node.line);
+  // Under the same rules it would go further down; that is for the next run of the pass.
+  Type type{s.type(x).dtype, view.shape};
+  return s.rewrite.out().Add(*node.op, {x}, std::move(view), std::move(type), node.line);
 }
 
 constexpr Rule kViewRules[] = {

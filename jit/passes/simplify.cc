@@ -43,8 +43,11 @@ absl::Span<const Rule> RulesOf(Kind kind) {
 
 Graph Simplify(const Graph& graph) {
   Forms forms;
+  int64_t steps = 0;
   return Rewrite::Run(graph, [&](Rewrite& rewrite, Node node) -> NodeId {
-    Simplifier simplifier{rewrite, forms};
+    constexpr int64_t kStepsPerNode = 64;
+    steps += kStepsPerNode;
+    Simplifier simplifier{rewrite, forms, steps};
     for (const Rule& rule : RulesOf(node.kind())) {
       const NodeId id = rule.apply(simplifier, node);
       if (id != kNone) return id;

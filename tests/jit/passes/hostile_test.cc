@@ -76,6 +76,27 @@ TEST(Passes, TakeLongChains) {
   }
 }
 
+// Each slice lies within the first operand, all the way down.
+TEST(Passes, TakeSlicesOfLongChainsOfConcatenations) {
+  for (const bool reversed : {false, true}) {
+    constexpr int kParts = 20'000;
+    Tape t;
+    const Value start = t.Input("x", kFloat32, {8}), c = t.Input("c", kFloat32, {1});
+    Value x = start;
+    std::vector<Value> slices;
+    for (int i = 0; i < kParts; i++) {
+      // Turned round, what is in front comes to lie behind.
+      x = reversed ? Concat({c, Reverse(x, {0})}, 0) : Concat({x, c}, 0);
+      slices.push_back(reversed ? Slice(x, 0, i / 2 + 1, i / 2 + 9) : Slice(x, 0, 0, 8));
+    }
+    const Graph after = TimePasses("one slice of concatenations", t, {slices.back()});
+    if (!reversed) {
+      EXPECT_EQ(after.outputs(), after.inputs());
+    }
+    TimePasses("slices of concatenations", t, slices);
+  }
+}
+
 TEST(Passes, FoldLongChainsWithinLimits) {
   Tape t;
   Value x = t.Constant(*Array::Zeros(kFloat32, {1000}));

@@ -333,18 +333,23 @@ std::vector<int32_t> Level::OrderFor(NodeId id) const {
   return order;
 }
 
+Tensor Level::PlaceFor(NodeId id) {
+  if (planned_[At(id)].has_value()) return *planned_[At(id)];
+  return NewTensor(node(id).type(), absl::StrCat(node(id).op->name, id), OrderFor(id),
+                   WantsRowMajor(id));
+}
+
 const Tensor& Level::TensorFor(NodeId id) {
   if (!HasTensor(id)) {
-    tensors_[At(id)] = planned_[At(id)].has_value()
-                           ? *planned_[At(id)]
-                           : NewTensor(node(id).type(), absl::StrCat(node(id).op->name, id),
-                                       OrderFor(id), WantsRowMajor(id));
+    tensors_[At(id)] = PlaceFor(id);
   }
   return tensor(id);
 }
 
 std::optional<Tensor> Level::AsTensor(NodeId id) const {
   if (HasTensor(id)) return tensor(id);
+  // A copy that is not there yet.
+  if (fusion_.group[At(id)] >= 0) return std::nullopt;
   const Node& n = node(id);
   if (n.kind() == Kind::kCustom) return AsTensor(n.operands[0]);
   if (n.kind() != Kind::kView && n.kind() != Kind::kReshape) return std::nullopt;
@@ -355,7 +360,7 @@ std::optional<Tensor> Level::AsTensor(NodeId id) const {
   out.strides.assign(out.shape.size(), Stride());
   out.padded_axis = -1;
   if (n.kind() == Kind::kReshape) {
-    if (SameElements(graph_, id) != id) {
+    if (IsSameElements(graph_, id)) {
       size_t to = 0;
       for (size_t axis = 0; axis < in->shape.size(); axis++) {
         if (in->shape[axis] == Dim(1)) continue;
@@ -525,6 +530,14 @@ absl::Status Level::LowerGroups() {
 absl::Status Level::LowerGroup(const Fusion::Group& group) {
   if (group.nodes.empty()) return absl::OkStatus();
   switch (group.what) {
+    case Fusion::Group::What::kCopy: {
+      // It is known where it lies when it is there: until then it is read through.
+      const NodeId id = group.nodes[0];
+      const Tensor to = PlaceFor(id);
+      CopyTo(id, to);
+      SetTensor(id, to);
+      break;
+    }
     case Fusion::Group::What::kConcat:
       LowerConcat(group.nodes[0]);
       break;

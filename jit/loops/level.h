@@ -161,7 +161,9 @@ class Level {
   bool MayTakeTurns(const Node& node) const;
   // Its order in memory. Empty: as is best for its shape.
   std::vector<int32_t> OrderFor(NodeId id) const;
-  // A member's tensor: the planned one or a new one.
+  // Where a member is to lie: as is planned, or in a new tensor.
+  Tensor PlaceFor(NodeId id);
+  // A member's tensor, made so where it has none.
   const Tensor& TensorFor(NodeId id);
   int32_t SiteOf(ErrorSite::What what, NodeId id, int64_t limit = 0);
   std::string Label(NodeId id) const;

@@ -69,10 +69,16 @@ class Fuser {
     plan_.readers.assign(n, 0);
     here_.assign(n, 0);
     anywhere_.assign(n, 0);
+    base_.resize(n);
+    for (size_t i = 0; i < n; i++) {
+      const auto id = static_cast<NodeId>(i);
+      base_[i] = IsSameElements(graph, id) ? base_[At(node(id).operands[0])] : id;
+    }
   }
 
   Fusion Run() {
     CountReaders();
+    FindCopies();
     FindPrologues();
     FindTripCounts();
     std::vector<bool> first(graph_.nodes().size(), false);
@@ -102,6 +108,23 @@ class Fuser {
     for (size_t i = graph_.nodes().size(); i-- > 0;) {
       if (plan_.readers[i] == 0) continue;
       for (NodeId operand : Read(graph_.nodes()[i])) plan_.readers[At(operand)]++;
+    }
+  }
+
+  // The lowering calls itself from link to link of a chain.
+  void FindCopies() {
+    constexpr int32_t kLongest = 32;
+    std::vector<int32_t> length(graph_.nodes().size(), 0);
+    is_copy_.assign(graph_.nodes().size(), false);
+    for (size_t i = 0; i < length.size(); i++) {
+      const Node& node = graph_.nodes()[i];
+      const Kind kind = node.kind();
+      if (plan_.readers[i] == 0) continue;
+      if (kind != Kind::kView && kind != Kind::kReshape && kind != Kind::kCustom) continue;
+      length[i] = length[At(node.operands[0])] + 1;
+      if (length[i] < kLongest) continue;
+      is_copy_[i] = true;
+      length[i] = 0;
     }
   }
 
@@ -154,8 +177,8 @@ class Fuser {
 
   void Place(NodeId id) {
     const Node& n = node(id);
-    if (IsReadThrough(n.kind()) || plan_.prologue[At(id)]) {
-      const bool same = SameElements(graph_, id) != id || n.kind() == Kind::kPart;
+    if ((IsReadThrough(n.kind()) && !is_copy_[At(id)]) || plan_.prologue[At(id)]) {
+      const bool same = IsSameElements(graph_, id) || n.kind() == Kind::kPart;
       int32_t here = barrier_, anywhere = barrier_;
       for (NodeId operand : Read(n)) {
         anywhere = std::max(anywhere, anywhere_[At(operand)]);
@@ -184,6 +207,7 @@ class Fuser {
     const Node& n = node(id);
     using What = Fusion::Group::What;
     What what = What::kNest;
+    if (is_copy_[At(id)]) what = What::kCopy;
     if (n.kind() == Kind::kConcat) what = What::kConcat;
     if (n.kind() == Kind::kScatterAdd) what = What::kScatterAdd;
     if (n.kind() == Kind::kRandom) what = What::kRandom;
@@ -240,7 +264,7 @@ class Fuser {
       // Operands that would have to be stored for it alone.
       int64_t more = 0, less = SizeOf(n.type().dtype);
       for (NodeId operand : n.operands) {
-        const NodeId base = SameElements(graph_, operand);
+        const NodeId base = base_[At(operand)];
         if (plan_.group[At(base)] != from) continue;
         const bool is_stored =
             is_output[At(base)] || absl::c_any_of(readers[At(base)], [&](NodeId reader) {
@@ -288,7 +312,7 @@ class Fuser {
       if (plan_.readers[i] == 0 || plan_.group[i] < 0) continue;
       const Node& n = graph_.nodes()[i];
       for (NodeId operand : Read(n)) {
-        const NodeId base = SameElements(graph_, operand);
+        const NodeId base = base_[At(operand)];
         if (n.kind() == Kind::kMap && plan_.group[At(base)] == plan_.group[i]) continue;
         store(operand);
       }
@@ -301,6 +325,8 @@ class Fuser {
   const FuseOptions options_;
   Fusion plan_;
   std::vector<int32_t> here_, anywhere_;
+  std::vector<NodeId> base_;   // what SameElements says of each node
+  std::vector<bool> is_copy_;  // links of long chains
   std::vector<bool> visited_;
   std::map<std::string, std::vector<int32_t>> open_;
   int32_t barrier_ = 0;
@@ -314,23 +340,23 @@ Shape DomainOf(const Shape& shape) {
   return domain;
 }
 
-NodeId SameElements(const Graph& graph, NodeId id) {
-  for (;;) {
-    const Node& node = graph.node(id);
-    if (node.kind() == Kind::kCustom) {
-      id = node.operands[0];
-    } else if (node.kind() == Kind::kReshape) {
-      if (DomainOf(node.type().shape) != DomainOf(graph.node(node.operands[0]).type().shape)) {
-        return id;
-      }
-      id = node.operands[0];
-    } else if (node.kind() == Kind::kView) {
-      if (!OnlyMovesOnes(node, graph.node(node.operands[0]).type().shape)) return id;
-      id = node.operands[0];
-    } else {
-      return id;
-    }
+bool IsSameElements(const Graph& graph, NodeId id) {
+  const Node& node = graph.node(id);
+  switch (node.kind()) {
+    case Kind::kCustom:
+      return true;
+    case Kind::kReshape:
+      return DomainOf(node.type().shape) == DomainOf(graph.node(node.operands[0]).type().shape);
+    case Kind::kView:
+      return OnlyMovesOnes(node, graph.node(node.operands[0]).type().shape);
+    default:
+      return false;
   }
+}
+
+NodeId SameElements(const Graph& graph, NodeId id) {
+  while (IsSameElements(graph, id)) id = graph.node(id).operands[0];
+  return id;
 }
 
 Fusion Fuse(const Graph& graph, const FuseOptions& options) { return Fuser(graph, options).Run(); }

@@ -18,12 +18,13 @@ namespace talweg {
 // activation, mask, the optimizer's rule.
 //
 // Views, reshapes, iotas, sizes, constants and customs are no work of their own: who reads them
-// reads through them. A map whose only reader is a reduction is computed there, term by term: the
-// reduction's prologue.
+// reads through them. Of a long chain of them, every so many-th is written to memory all the same,
+// so that nobody has to look further than that. A map whose only reader is a reduction is computed
+// there, term by term: the reduction's prologue.
 struct Fusion {
   struct Group {
-    // A nest, or one node of a kind that has loops of its own.
-    enum class What : uint8_t { kNest, kConcat, kScatterAdd, kRandom, kLoop };
+    // A nest, or one node: of a kind that has loops of its own, or one that would be read through.
+    enum class What : uint8_t { kNest, kCopy, kConcat, kScatterAdd, kRandom, kLoop };
     What what = What::kNest;
     Shape domain;
     std::vector<NodeId> nodes;
@@ -54,6 +55,8 @@ Shape DomainOf(const Shape& shape);
 // What a chain of customs, and of views and reshapes that only add or drop axes of extent 1, reads:
 // the node at its end, which has the same elements in the same order.
 NodeId SameElements(const Graph& graph, NodeId id);
+// Whether a node is a link of such a chain.
+bool IsSameElements(const Graph& graph, NodeId id);
 
 }  // namespace talweg
 

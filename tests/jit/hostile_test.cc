@@ -79,5 +79,54 @@ TEST(Hostile, SizesOfRowsAreCountedUpToTheMostThereIs) {
   EXPECT_GT(most, int64_t{1} << 50);
 }
 
+// ---- Chains of what is read through -------------------------------------------------------------
+
+TEST(Hostile, ChainsThatAreReadThrough) {
+  constexpr int kLong = 20'000;
+  for (const bool passes : {true, false}) {
+    for (const int kind : {0, 1, 2}) {
+      SCOPED_TRACE(kind);
+      Tape t;
+      const Value start = t.Input("x", kFloat32, {2, 4});
+      Value x = start;
+      for (int i = 0; i < kLong; i++) {
+        if (kind == 0) x = Reshape(Transpose(x), {2, 4});
+        if (kind == 1) x = Reverse(Pad(Slice(x, 1, 1, 4), {{0, 0}, {1, 0}}, 0.5), {i % 2});
+        if (kind == 2) x = Reshape(x, i % 2 == 0 ? Shape{2, 1, 4} : Shape{2, 4});
+      }
+      const Graph graph = *t.Finish({x, x + start, Sum(x, 0)});
+      JitOptions options = {.level = 0, .cache = "off", .evaluate = true};
+      if (!passes) options.without = {"all"};
+      const NamedEngine engines[] = {
+          {"the interpreter", Interpret},
+          {"the evaluator", [&](const Graph& g) { return Jit(g, options); }}};
+      const auto ran = RunOnEngines(engines, graph, RandomInputs(graph, 7, 1));
+      EXPECT_TRUE(ran.ok()) << ran.status();
+    }
+  }
+}
+
+// Parts of such a chain that a loop carries, stacks and stops on; and what is read all along.
+TEST(Hostile, ChainsThatAreReadThroughInLoops) {
+  Tape t;
+  const Value x = t.Input("x", kFloat64, {2, 4});
+  const LoopResult loop = Loop(t, {.trips = 3, .carried = {x, x}}, [](LoopBody& body) -> LoopStep {
+    Value y = body.carried[0];
+    LoopStep step;
+    for (int i = 0; i < 100; i++) {
+      y = Reshape(Transpose(y), {2, 4});
+      if (i % 7 == 0) step.stacked.push_back(y);
+    }
+    step.carried = {Tanh(body.carried[0] + body.carried[1]), y};
+    step.stop = Greater(At(At(y, 0, 1), 0, 1), 1e6);
+    return step;
+  });
+  std::vector<Value> outputs = loop.carried;
+  outputs.insert(outputs.end(), loop.stacked.begin(), loop.stacked.end());
+  const Graph graph = *t.Finish(outputs);
+  const auto ran = RunOnEngines(MainEngines(), graph, RandomInputs(graph, 7, 1));
+  EXPECT_TRUE(ran.ok()) << ran.status();
+}
+
 }  // namespace
 }  // namespace talweg

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "graph/print.h"
 #include "graph/verify.h"
+#include "jit/floats.h"
 #include "jit/image.h"
 #include "jit/llvm/cache.h"
 #include "jit/llvm/engine.h"
@@ -220,6 +221,7 @@ std::string CompileTimes::ToString() const {
 
 absl::StatusOr<RunFunction> CompileGraph(const Graph& graph, const JitOptions& options,
                                          Tracer& tracer, CompileTimes* times) {
+  const DefaultFloats floats;
   CompileTimes unused;
   if (times == nullptr) times = &unused;
   if (options.level < 0 || options.level > 3) {

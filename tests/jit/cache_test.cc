@@ -1,9 +1,14 @@
 // Results have the same bits whatever state the cache of compiled code is in.
 
+#include <fenv.h>
 #include <sys/stat.h>
+#ifdef __x86_64__
+#include <xmmintrin.h>
+#endif
 
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <map>
 #include <optional>
 #include <string>
@@ -12,6 +17,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "jit/jit.h"
+#include "talweg.h"
 #include "tests/graphs/random_graph.h"
 #include "tests/jit/llvm/cache_folder.h"
 
@@ -110,6 +116,35 @@ TEST_F(JitCacheTest, ACacheThatCannotBeUsedSaysSoAndCostsTimeOnly) {
     EXPECT_FALSE(CacheStatus(nowhere).ok()) << nowhere;
     EXPECT_TRUE(AreSame(nowhere)) << nowhere;
   }
+}
+
+// Constants are folded, and numbers written into code, as the next process needs them: whatever the
+// caller does with denormals, and however it rounds.
+TEST_F(JitCacheTest, CodeDependsOnNobodysRounding) {
+  const float tiny = std::numeric_limits<float>::denorm_min();
+  Tape t;
+  const Value x = t.Input("x", kFloat32, {3});
+  const Value c = t.Constant(Array::Vector<float>({8 * tiny, 0.1f, 3}));
+  const Graph graph = *t.Finish({x + c * 0.3f, x + Sum(c * c), c / 3 + Exp(c)});
+  const NamedArrays inputs = {{"x", Array::Vector<float>({0, tiny, 1})}};
+  const Case one = {.graph = graph, .inputs = inputs, .outputs = {}};
+  const auto expected = RunCase(one, "off");
+  ASSERT_TRUE(expected.ok()) << expected.status();
+  fenv_t before;
+  ASSERT_EQ(fegetenv(&before), 0);
+#ifdef __x86_64__
+  _mm_setcsr(_mm_getcsr() | 0x8040);  // denormals are taken, and given, for zeros
+#endif
+  fesetround(FE_UPWARD);
+  const absl::StatusOr<Executable> made = Jit(graph, {.cache = Path("cache")});
+  const int round = fegetround();
+  fesetenv(&before);
+  EXPECT_EQ(round, FE_UPWARD) << "the caller's own is as it was";
+  ASSERT_TRUE(made.ok()) << made.status();
+  EXPECT_EQ(CountNames(Path("cache")), 1);
+  const auto ran = RunCase(one, Path("cache"));
+  ASSERT_TRUE(ran.ok()) << ran.status();
+  for (size_t i = 0; i < ran->size(); i++) EXPECT_TRUE(SameBits((*ran)[i], (*expected)[i])) << i;
 }
 
 TEST_F(JitCacheTest, ServesSixtyFourProcessesAtOnce) {

@@ -71,7 +71,7 @@ Side MakeSide(const Place& place, const std::vector<int64_t>& batch,
 
 // out[b, i, j] = sum over k of x[b, i, k] y[b, j, k]; x is lhs or rhs, whatever suits the kernels.
 template <typename T>
-class ContractInstruction : public Instruction {
+class ContractInstruction : public PlanStep {
  public:
   ContractInstruction(Side lhs, Side rhs, const Order& order, bool wide)
       : order_(order),

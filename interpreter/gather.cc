@@ -42,7 +42,7 @@ GatherShape ShapeOf(const Place& elements, const Place& x, const Place& indices,
 
 // What gather and scatter_add share: the walk over (element, x without the axis, index), with the
 // indices read, checked and clamped.
-class IndexedInstruction : public Instruction {
+class IndexedInstruction : public PlanStep {
  public:
   IndexedInstruction(const Planner& planner, const GatherShape& shape, DType dtype,
                      DType index_dtype)

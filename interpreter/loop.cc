@@ -48,7 +48,7 @@ struct LoopLayout {
 // Runs the body's plan once a trip, in the body's own frame. Nothing is copied on the way: the next
 // carried values are written to one of two buffers in turn, slices are addresses inside of the
 // scanned and stacked buffers.
-class LoopInstruction : public Instruction {
+class LoopInstruction : public PlanStep {
  public:
   explicit LoopInstruction(LoopLayout layout) : layout_(std::move(layout)) {}
   bool Run(Frame& frame) const override;

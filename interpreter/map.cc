@@ -10,7 +10,7 @@ namespace {
 constexpr size_t kMaxArity = 3;
 
 // The op's own loop along the innermost axis, inside of a nest over the rest.
-class MapInstruction : public Instruction {
+class MapInstruction : public PlanStep {
  public:
   MapInstruction(MapLoop loop, size_t arity, const Address& out) : loop_(loop), arity_(arity) {
     addresses_[0] = out;

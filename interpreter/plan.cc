@@ -13,7 +13,7 @@ bool Place::IsContiguous() const {
 }
 
 bool RunPlan(Frame& frame) {
-  for (const std::unique_ptr<Instruction>& instruction : frame.plan->instructions) {
+  for (const std::unique_ptr<PlanStep>& instruction : frame.plan->instructions) {
     if (!instruction->Run(frame)) return false;
   }
   return true;

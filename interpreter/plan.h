@@ -39,9 +39,9 @@ struct Place {
 };
 
 // One step of a plan. Everything that does not depend on the data was computed when it was made.
-class Instruction {
+class PlanStep {
  public:
-  virtual ~Instruction() = default;
+  virtual ~PlanStep() = default;
   // False: the run ends here; the frame's call has the reason.
   virtual bool Run(Frame& frame) const = 0;
 };
@@ -60,7 +60,7 @@ struct Plan {
 
   SymbolValues symbols;
   std::vector<Slot> slots;  // the inputs first, in order
-  std::vector<std::unique_ptr<Instruction>> instructions;
+  std::vector<std::unique_ptr<PlanStep>> instructions;
   std::vector<NodeId> nodes;          // of each instruction
   std::vector<int32_t> output_slots;  // -1 for an output that is passed through
   std::vector<Dims> output_dims;

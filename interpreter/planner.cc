@@ -201,7 +201,7 @@ Place Planner::Constant(Array array) {
   return place;
 }
 
-void Planner::Emit(std::unique_ptr<Instruction> instruction, absl::Span<const Place> outputs) {
+void Planner::Emit(std::unique_ptr<PlanStep> instruction, absl::Span<const Place> outputs) {
   if (writes_text()) Describe(outputs);
   plan_->instructions.push_back(std::move(instruction));
   plan_->nodes.push_back(id_);

@@ -57,7 +57,7 @@ class Planner {
   // A value that is known now.
   Place Constant(Array array);
 
-  void Emit(std::unique_ptr<Instruction> instruction, absl::Span<const Place> outputs);
+  void Emit(std::unique_ptr<PlanStep> instruction, absl::Span<const Place> outputs);
   void Return(Place place) { ReturnParts({std::move(place)}); }
   void ReturnParts(std::vector<Place> parts);
 
@@ -109,7 +109,7 @@ absl::Status PlanContract(Planner& planner);
 absl::Status PlanRandom(Planner& planner);
 absl::Status PlanLoop(Planner& planner);  // results may be empty too
 // Copies elements to a contiguous place.
-std::unique_ptr<Instruction> MakeCopy(const Address& out, const Address& in, const Place& from);
+std::unique_ptr<PlanStep> MakeCopy(const Address& out, const Address& in, const Place& from);
 
 }  // namespace talweg
 

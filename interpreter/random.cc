@@ -7,7 +7,7 @@
 namespace talweg {
 namespace {
 
-class RandomInstruction : public Instruction {
+class RandomInstruction : public PlanStep {
  public:
   RandomInstruction(const RandomRule& rule, const Place& out, const Address& key,
                     const Address& stream)

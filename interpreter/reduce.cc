@@ -21,7 +21,7 @@ constexpr int64_t kTile = 512;
 //
 //   across results  acc[chain][result] = f(acc[chain][result], x[result][term]), term after term;
 //   across terms    acc[chain ...] = f(acc[chain ...], x[term ...]) for consecutive terms.
-class ReduceInstruction : public Instruction {
+class ReduceInstruction : public PlanStep {
  public:
   ReduceInstruction(MapLoop combine, const Order& order, double identity, const Place& in,
                     const std::vector<int64_t>& axes, const Extents& out_dims)
@@ -151,7 +151,7 @@ bool IsSame(T a, T b) {
 // The place of the first element that equals the one which the reduction picked; a NaN equals a
 // NaN.
 template <typename T>
-class PlaceInstruction : public Instruction {
+class PlaceInstruction : public PlanStep {
  public:
   PlaceInstruction(const Address& out, const Address& best, const Address& in, const Place& place,
                    const std::vector<int64_t>& axes)
@@ -227,7 +227,7 @@ absl::Status PlanReduce(Planner& planner) {
   const Place out = planner.NewValue(kInt64, dims);
   const Address best_address = planner.Read(best), in_address = planner.Read(in);
   planner.Emit(WithType(in.dtype,
-                        [&]<typename T>(T) -> std::unique_ptr<Instruction> {
+                        [&]<typename T>(T) -> std::unique_ptr<PlanStep> {
                           return std::make_unique<PlaceInstruction<T>>(
                               out.address, best_address, in_address, in, attributes.axes);
                         }),

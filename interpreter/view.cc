@@ -10,7 +10,7 @@ namespace talweg {
 namespace {
 
 // Copies a strided value to a strided place.
-class CopyInstruction : public Instruction {
+class CopyInstruction : public PlanStep {
  public:
   CopyInstruction(const Address& out, absl::Span<const int64_t> out_strides, const Address& in,
                   const Place& from)
@@ -37,7 +37,7 @@ class CopyInstruction : public Instruction {
 
 // The general view: fill where an index does not divide or lies outside of the operand. Axis d of
 // the operand is read at (offset + sum of steps times the result's indices) / dilation.
-class ViewInstruction : public Instruction {
+class ViewInstruction : public PlanStep {
  public:
   ViewInstruction(const Place& out, const Place& in, const Address& in_address,
                   const ViewAttributes& view)
@@ -172,7 +172,7 @@ Range RangeOf(const AxisMap& map, const Extents& dims) {
 
 }  // namespace
 
-std::unique_ptr<Instruction> MakeCopy(const Address& out, const Address& in, const Place& from) {
+std::unique_ptr<PlanStep> MakeCopy(const Address& out, const Address& in, const Place& from) {
   return std::make_unique<CopyInstruction>(out, ContiguousStrides(from.dims), in, from);
 }
 
@@ -221,7 +221,7 @@ absl::Status PlanReshape(Planner& planner) {
 namespace {
 
 // Several copies, so that the buffer that they fill is written by one instruction.
-class ConcatInstruction : public Instruction {
+class ConcatInstruction : public PlanStep {
  public:
   void Add(CopyInstruction copy) { copies_.push_back(std::move(copy)); }
   bool Run(Frame& frame) const override {

@@ -313,22 +313,22 @@ bool Evaluator::operator()(Context* context) const {
   if (code_->thread_bytes > 0) {
     std::memset(context->thread, 0xff, static_cast<size_t>(code_->thread_bytes));
   }
-  Machine machine;
-  machine.registers = registers.get();
-  machine.context = context;
-  machine.code = code_.get();
+  EvaluatorState state;
+  state.registers = registers.get();
+  state.context = context;
+  state.code = code_.get();
   for (const Buffer& buffer : code_->buffers) {
-    View& view = machine.views.emplace_back();
+    View& view = state.views.emplace_back();
     if (buffer.home == Buffer::Home::kArena) {
       view = {context->arena + buffer.offset, buffer.elements};
     } else if (buffer.home == Buffer::Home::kThread) {
       view = {context->thread + buffer.offset, buffer.elements};
     }
   }
-  FindBuffers(machine);
+  FindBuffers(state);
   const Step* step = code_->steps.data();
-  while (step != nullptr) step = step->run(step, machine);
-  return machine.finished;
+  while (step != nullptr) step = step->run(step, state);
+  return state.finished;
 }
 
 bool Evaluate(const Program& program, Context* context) { return Evaluator(program)(context); }

@@ -11,17 +11,19 @@
 namespace talweg::loops {
 namespace {
 
-int64_t Number64(const Machine& machine, int32_t place) {
-  return place < 0 ? 0 : *machine.At<const int64_t>(place);
+int64_t Number64(const EvaluatorState& state, int32_t place) {
+  return place < 0 ? 0 : *state.At<const int64_t>(place);
 }
 
-bool Truth(const Machine& machine, int32_t place) { return *machine.At<const uint8_t>(place) != 0; }
+bool Truth(const EvaluatorState& state, int32_t place) {
+  return *state.At<const uint8_t>(place) != 0;
+}
 
-void CopyRegisters(const Step* step, const Machine& machine) {
-  const Copy* copy = machine.code->copies.data() + step->extra;
+void CopyRegisters(const Step* step, const EvaluatorState& state) {
+  const Copy* copy = state.code->copies.data() + step->extra;
   for (const Copy* const end = copy + step->lanes; copy != end; copy++) {
-    std::byte* const to = machine.registers + copy->to;
-    const std::byte* const from = machine.registers + copy->from;
+    std::byte* const to = state.registers + copy->to;
+    const std::byte* const from = state.registers + copy->from;
     // Sizes that are known become moves instead of a call.
     switch (copy->bytes) {
       case 4:
@@ -44,15 +46,15 @@ void CopyRegisters(const Step* step, const Machine& machine) {
 }
 
 template <typename T, int kArity>
-const Step* CallFunction(const Step* step, Machine& machine) {
+const Step* CallFunction(const Step* step, EvaluatorState& state) {
   const auto function = static_cast<Function>(step->immediate);
-  T* const out = machine.At<T>(step->out);
-  const T* const a = machine.At<const T>(step->a);
+  T* const out = state.At<T>(step->out);
+  const T* const a = state.At<const T>(step->a);
   for (int32_t i = 0; i < step->lanes; i++) {
     if constexpr (kArity == 1) {
       out[i] = Call(function, Number<T>(a[i])).raw();
     } else {
-      const T* const b = machine.At<const T>(step->b);
+      const T* const b = state.At<const T>(step->b);
       out[i] = Call(function, Number<T>(a[i]), Number<T>(b[i])).raw();
     }
   }
@@ -61,14 +63,14 @@ const Step* CallFunction(const Step* step, Machine& machine) {
 
 }  // namespace
 
-void FindBuffers(Machine& machine) {
-  const Run& run = *machine.context->run;
-  for (size_t i = 0; i < machine.views.size(); i++) {
-    const Buffer& buffer = machine.code->buffers[i];
+void FindBuffers(EvaluatorState& state) {
+  const Run& run = *state.context->run;
+  for (size_t i = 0; i < state.views.size(); i++) {
+    const Buffer& buffer = state.code->buffers[i];
     if (buffer.slot < 0) continue;
     const int64_t there = run.bytes(buffer.slot) / SizeOf(buffer.dtype);
-    machine.views[i] = {machine.context->table[buffer.slot],
-                        buffer.elements < 0 ? there : std::min(there, buffer.elements)};
+    state.views[i] = {state.context->table[buffer.slot],
+                      buffer.elements < 0 ? there : std::min(there, buffer.elements)};
   }
 }
 
@@ -77,17 +79,16 @@ StepFunction CallStep(DType dtype, int32_t arity) {
   return arity == 1 ? CallFunction<double, 1> : CallFunction<double, 2>;
 }
 
-const Step* SymbolStep(const Step* step, Machine& machine) {
-  *machine.At<int64_t>(step->out) =
-      step->immediate == 0 ? machine.context->rows : machine.context->trips;
+const Step* SymbolStep(const Step* step, EvaluatorState& state) {
+  *state.At<int64_t>(step->out) = step->immediate == 0 ? state.context->rows : state.context->trips;
   return step + 1;
 }
 
-const Step* CheckIndexStep(const Step* step, Machine& machine) {
-  const int64_t extent = Number64(machine, step->b);
-  const int64_t* const indices = machine.At<const int64_t>(step->a);
-  const uint8_t* const active = step->c < 0 ? nullptr : machine.At<const uint8_t>(step->c);
-  int64_t* const out = machine.At<int64_t>(step->out);
+const Step* CheckIndexStep(const Step* step, EvaluatorState& state) {
+  const int64_t extent = Number64(state, step->b);
+  const int64_t* const indices = state.At<const int64_t>(step->a);
+  const uint8_t* const active = step->c < 0 ? nullptr : state.At<const uint8_t>(step->c);
+  int64_t* const out = state.At<int64_t>(step->out);
   bool wrong = false;
   for (int32_t i = 0; i < step->lanes; i++) {
     const int64_t index = indices[i];
@@ -95,85 +96,85 @@ const Step* CheckIndexStep(const Step* step, Machine& machine) {
     out[i] = std::max<int64_t>(std::min(index, extent - 1), 0);
   }
   if (wrong) {
-    talweg_index_error(machine.context, step->site, indices, active, step->lanes, extent);
+    talweg_index_error(state.context, step->site, indices, active, step->lanes, extent);
   }
   return step + 1;
 }
 
-const Step* FailIfStep(const Step* step, Machine& machine) {
-  if (!Truth(machine, step->a)) return step + 1;
-  talweg_fail(machine.context, step->site, Number64(machine, step->b), Number64(machine, step->c));
+const Step* FailIfStep(const Step* step, EvaluatorState& state) {
+  if (!Truth(state, step->a)) return step + 1;
+  talweg_fail(state.context, step->site, Number64(state, step->b), Number64(state, step->c));
   return nullptr;
 }
 
-const Step* BindTripsStep(const Step* step, Machine& machine) {
-  if (talweg_bind_trips(machine.context, Number64(machine, step->a)) == 0) return nullptr;
-  FindBuffers(machine);
+const Step* BindTripsStep(const Step* step, EvaluatorState& state) {
+  if (talweg_bind_trips(state.context, Number64(state, step->a)) == 0) return nullptr;
+  FindBuffers(state);
   return step + 1;
 }
 
-const Step* AllocateStep(const Step* step, Machine& machine) {
-  const Buffer& buffer = machine.code->buffers[static_cast<size_t>(step->buffer)];
-  const int64_t elements = Number64(machine, step->a);
+const Step* AllocateStep(const Step* step, EvaluatorState& state) {
+  const Buffer& buffer = state.code->buffers[static_cast<size_t>(step->buffer)];
+  const int64_t elements = Number64(state, step->a);
   const auto size = static_cast<int32_t>(SizeOf(buffer.dtype));
-  if (talweg_allocate(machine.context, buffer.slot, step->site, elements, size) == 0) {
+  if (talweg_allocate(state.context, buffer.slot, step->site, elements, size) == 0) {
     return nullptr;
   }
-  FindBuffers(machine);
-  std::memset(machine.context->table[buffer.slot], 0xff, static_cast<size_t>(elements * size));
+  FindBuffers(state);
+  std::memset(state.context->table[buffer.slot], 0xff, static_cast<size_t>(elements * size));
   return step + 1;
 }
 
-const Step* MarkStep(const Step* step, Machine& machine) {
-  *machine.At<int64_t>(step->out) = talweg_mark(machine.context);
+const Step* MarkStep(const Step* step, EvaluatorState& state) {
+  *state.At<int64_t>(step->out) = talweg_mark(state.context);
   return step + 1;
 }
 
-const Step* ReleaseStep(const Step* step, Machine& machine) {
-  talweg_release(machine.context, Number64(machine, step->a));
-  FindBuffers(machine);
+const Step* ReleaseStep(const Step* step, EvaluatorState& state) {
+  talweg_release(state.context, Number64(state, step->a));
+  FindBuffers(state);
   return step + 1;
 }
 
-const Step* RandomStep(const Step* step, Machine& machine) {
-  const int32_t* const places = machine.code->shuffles.data() + step->extra;
-  const View& view = machine.views[static_cast<size_t>(step->buffer)];
-  const auto first = static_cast<int64_t>(static_cast<uint64_t>(Number64(machine, step->c)) +
+const Step* RandomStep(const Step* step, EvaluatorState& state) {
+  const int32_t* const places = state.code->shuffles.data() + step->extra;
+  const View& view = state.views[static_cast<size_t>(step->buffer)];
+  const auto first = static_cast<int64_t>(static_cast<uint64_t>(Number64(state, step->c)) +
                                           static_cast<uint64_t>(step->immediate));
-  const int64_t n = Number64(machine, places[0]);
+  const int64_t n = Number64(state, places[0]);
   if (n < 0 || first < 0 || first > view.elements || n > view.elements - first) {
-    return OutOfBounds(step, machine, "random", n < 0 ? n : std::max(first, view.elements));
+    return OutOfBounds(step, state, "random", n < 0 ? n : std::max(first, view.elements));
   }
-  const Buffer& buffer = machine.code->buffers[static_cast<size_t>(step->buffer)];
-  talweg_random(machine.context, step->site, Number64(machine, step->a), Number64(machine, step->b),
-                n, view.memory + first * SizeOf(buffer.dtype));
+  const Buffer& buffer = state.code->buffers[static_cast<size_t>(step->buffer)];
+  talweg_random(state.context, step->site, Number64(state, step->a), Number64(state, step->b), n,
+                view.memory + first * SizeOf(buffer.dtype));
   return step + 1;
 }
 
-const Step* PollStep(const Step* step, Machine& machine) {
-  *machine.At<uint8_t>(step->out) = talweg_poll(machine.context) != 0 ? 1 : 0;
+const Step* PollStep(const Step* step, EvaluatorState& state) {
+  *state.At<uint8_t>(step->out) = talweg_poll(state.context) != 0 ? 1 : 0;
   return step + 1;
 }
 
-const Step* IfStep(const Step* step, Machine& machine) {
-  return Truth(machine, step->a) ? step + 1 : step + step->target;
+const Step* IfStep(const Step* step, EvaluatorState& state) {
+  return Truth(state, step->a) ? step + 1 : step + step->target;
 }
 
-const Step* ForStep(const Step* step, Machine& machine) {
-  CopyRegisters(step, machine);
-  const int64_t begin = Number64(machine, step->a);
-  *machine.At<int64_t>(step->out) = begin;
-  return begin < Number64(machine, step->b) ? step + 1 : step + step->target;
+const Step* ForStep(const Step* step, EvaluatorState& state) {
+  CopyRegisters(step, state);
+  const int64_t begin = Number64(state, step->a);
+  *state.At<int64_t>(step->out) = begin;
+  return begin < Number64(state, step->b) ? step + 1 : step + step->target;
 }
 
-const Step* NextStep(const Step* step, Machine& machine) {
+const Step* NextStep(const Step* step, EvaluatorState& state) {
   // It may be a carried value itself.
-  const bool stop = step->c >= 0 && Truth(machine, step->c);
-  CopyRegisters(step, machine);
-  int64_t* const variable = machine.At<int64_t>(step->out);
+  const bool stop = step->c >= 0 && Truth(state, step->c);
+  CopyRegisters(step, state);
+  int64_t* const variable = state.At<int64_t>(step->out);
   // Not variable + step < end, which may wrap.
   const uint64_t left =
-      static_cast<uint64_t>(Number64(machine, step->b)) - static_cast<uint64_t>(*variable);
+      static_cast<uint64_t>(Number64(state, step->b)) - static_cast<uint64_t>(*variable);
   if (stop || left <= static_cast<uint64_t>(step->immediate)) return step + 1;
   *variable += step->immediate;
   return step + step->target;
@@ -189,35 +190,35 @@ int64_t Shuffled(int64_t number, int64_t trips) {
   return static_cast<int64_t>(static_cast<__int128>(trips - 1 - number) * stride % trips);
 }
 
-void ForgetThread(const Machine& machine) {
-  if (machine.code->thread_bytes == 0) return;
-  std::memset(machine.context->thread, 0xff, static_cast<size_t>(machine.code->thread_bytes));
+void ForgetThread(const EvaluatorState& state) {
+  if (state.code->thread_bytes == 0) return;
+  std::memset(state.context->thread, 0xff, static_cast<size_t>(state.code->thread_bytes));
 }
 
 }  // namespace
 
-const Step* ShuffledForStep(const Step* step, Machine& machine) {
-  const int64_t begin = Number64(machine, step->a), end = Number64(machine, step->b);
-  ForgetThread(machine);
+const Step* ShuffledForStep(const Step* step, EvaluatorState& state) {
+  const int64_t begin = Number64(state, step->a), end = Number64(state, step->b);
+  ForgetThread(state);
   if (begin >= end) return step + step->target;
-  *machine.At<int64_t>(step->c) = 0;
+  *state.At<int64_t>(step->c) = 0;
   const int64_t trips = (end - begin - 1) / step->immediate + 1;
-  *machine.At<int64_t>(step->out) = begin + Shuffled(0, trips) * step->immediate;
+  *state.At<int64_t>(step->out) = begin + Shuffled(0, trips) * step->immediate;
   return step + 1;
 }
 
-const Step* ShuffledNextStep(const Step* step, Machine& machine) {
-  const int64_t begin = Number64(machine, step->a), end = Number64(machine, step->b);
-  ForgetThread(machine);
+const Step* ShuffledNextStep(const Step* step, EvaluatorState& state) {
+  const int64_t begin = Number64(state, step->a), end = Number64(state, step->b);
+  ForgetThread(state);
   const int64_t trips = (end - begin - 1) / step->immediate + 1;
-  const int64_t number = ++*machine.At<int64_t>(step->c);
+  const int64_t number = ++*state.At<int64_t>(step->c);
   if (number == trips) return step + 1;
-  *machine.At<int64_t>(step->out) = begin + Shuffled(number, trips) * step->immediate;
+  *state.At<int64_t>(step->out) = begin + Shuffled(number, trips) * step->immediate;
   return step + step->target;
 }
 
-const Step* EndStep(const Step*, Machine& machine) {
-  machine.finished = true;
+const Step* EndStep(const Step*, EvaluatorState& state) {
+  state.finished = true;
   return nullptr;
 }
 

@@ -34,14 +34,14 @@ bool IsInside(int64_t element, const View& view) {
   return static_cast<uint64_t>(element) < static_cast<uint64_t>(view.elements);
 }
 
-int64_t Index(const Step* step, const Machine& machine) {
-  const int64_t index = step->a < 0 ? 0 : *machine.At<int64_t>(step->a);
+int64_t Index(const Step* step, const EvaluatorState& state) {
+  const int64_t index = step->a < 0 ? 0 : *state.At<int64_t>(step->a);
   return static_cast<int64_t>(static_cast<uint64_t>(index) +
                               static_cast<uint64_t>(step->immediate));
 }
 
-const View& ViewOf(const Step* step, const Machine& machine) {
-  return machine.views[static_cast<size_t>(step->buffer)];
+const View& ViewOf(const Step* step, const EvaluatorState& state) {
+  return state.views[static_cast<size_t>(step->buffer)];
 }
 
 // The first element of a run of `lanes` that is outside, which there must be.
@@ -53,31 +53,31 @@ int64_t FirstOutside(int64_t first, int64_t lanes, const View& view) {
 }
 
 template <typename T, int kLanes>
-const Step* Splat(const Step* step, Machine& machine) {
-  const T value = *machine.At<T>(step->a);
-  T* const out = machine.At<T>(step->out);
+const Step* Splat(const Step* step, EvaluatorState& state) {
+  const T value = *state.At<T>(step->a);
+  T* const out = state.At<T>(step->out);
   const int32_t lanes = kLanes > 0 ? kLanes : step->lanes;
   for (int32_t i = 0; i < lanes; i++) out[i] = value;
   return step + 1;
 }
 
 template <typename T>
-const Step* Shuffle(const Step* step, Machine& machine) {
-  const int32_t* const places = machine.code->shuffles.data() + step->extra;
-  T* const out = machine.At<T>(step->out);
-  for (int32_t i = 0; i < step->lanes; i++) out[i] = *machine.At<T>(places[i]);
+const Step* Shuffle(const Step* step, EvaluatorState& state) {
+  const int32_t* const places = state.code->shuffles.data() + step->extra;
+  T* const out = state.At<T>(step->out);
+  for (int32_t i = 0; i < step->lanes; i++) out[i] = *state.At<T>(places[i]);
   return step + 1;
 }
 
 template <typename T, int kLanes>
-const Step* Load(const Step* step, Machine& machine) {
-  const View& view = ViewOf(step, machine);
-  const int64_t first = Index(step, machine);
+const Step* Load(const Step* step, EvaluatorState& state) {
+  const View& view = ViewOf(step, state);
+  const int64_t first = Index(step, state);
   const int64_t lanes = kLanes > 0 ? kLanes : step->lanes;
   if (first < 0 || first > view.elements - lanes) {
-    return OutOfBounds(step, machine, "load", FirstOutside(first, lanes, view));
+    return OutOfBounds(step, state, "load", FirstOutside(first, lanes, view));
   }
-  std::byte* const out = machine.registers + step->out;
+  std::byte* const out = state.registers + step->out;
   if constexpr (std::is_same_v<T, Byte>) {
     for (int64_t i = 0; i < lanes; i++) Write(out, i, Read<T>(view.memory, first + i));
   } else {
@@ -88,14 +88,14 @@ const Step* Load(const Step* step, Machine& machine) {
 }
 
 template <typename T, int kLanes>
-const Step* Store(const Step* step, Machine& machine) {
-  const View& view = ViewOf(step, machine);
-  const int64_t first = Index(step, machine);
+const Step* Store(const Step* step, EvaluatorState& state) {
+  const View& view = ViewOf(step, state);
+  const int64_t first = Index(step, state);
   const int64_t lanes = kLanes > 0 ? kLanes : step->lanes;
   if (first < 0 || first > view.elements - lanes) {
-    return OutOfBounds(step, machine, "store", FirstOutside(first, lanes, view));
+    return OutOfBounds(step, state, "store", FirstOutside(first, lanes, view));
   }
-  std::memcpy(view.memory + first * static_cast<int64_t>(sizeof(T)), machine.registers + step->c,
+  std::memcpy(view.memory + first * static_cast<int64_t>(sizeof(T)), state.registers + step->c,
               static_cast<size_t>(lanes) * sizeof(T));
   return step + 1;
 }
@@ -108,53 +108,53 @@ int64_t Element(int64_t first, const Step* step, int32_t i) {
 
 bool IsActive(const uint8_t* mask, int32_t lane) { return mask == nullptr || mask[lane] != 0; }
 
-const uint8_t* MaskOf(const Step* step, const Machine& machine) {
-  return step->b < 0 ? nullptr : machine.At<const uint8_t>(step->b);
+const uint8_t* MaskOf(const Step* step, const EvaluatorState& state) {
+  return step->b < 0 ? nullptr : state.At<const uint8_t>(step->b);
 }
 
 template <typename T>
-const Step* LoadSome(const Step* step, Machine& machine) {
-  const View& view = ViewOf(step, machine);
-  const int64_t first = Index(step, machine);
-  const uint8_t* const mask = MaskOf(step, machine);
-  T* const out = machine.At<T>(step->out);
+const Step* LoadSome(const Step* step, EvaluatorState& state) {
+  const View& view = ViewOf(step, state);
+  const int64_t first = Index(step, state);
+  const uint8_t* const mask = MaskOf(step, state);
+  T* const out = state.At<T>(step->out);
   for (int32_t i = 0; i < step->lanes; i++) {
     out[i] = T{};
     if (!IsActive(mask, i)) continue;
     const int64_t element = Element(first, step, i);
-    if (!IsInside(element, view)) return OutOfBounds(step, machine, "load", element);
+    if (!IsInside(element, view)) return OutOfBounds(step, state, "load", element);
     out[i] = Read<T>(view.memory, element);
   }
   return step + 1;
 }
 
 template <typename T>
-const Step* LoadEach(const Step* step, Machine& machine) {
-  const View& view = ViewOf(step, machine);
-  const int64_t* const indices = machine.At<const int64_t>(step->a);
-  const uint8_t* const mask = MaskOf(step, machine);
-  T* const out = machine.At<T>(step->out);
+const Step* LoadEach(const Step* step, EvaluatorState& state) {
+  const View& view = ViewOf(step, state);
+  const int64_t* const indices = state.At<const int64_t>(step->a);
+  const uint8_t* const mask = MaskOf(step, state);
+  T* const out = state.At<T>(step->out);
   for (int32_t i = 0; i < step->lanes; i++) {
     out[i] = T{};
     if (!IsActive(mask, i)) continue;
     const auto element = static_cast<int64_t>(static_cast<uint64_t>(indices[i]) +
                                               static_cast<uint64_t>(step->immediate));
-    if (!IsInside(element, view)) return OutOfBounds(step, machine, "load", element);
+    if (!IsInside(element, view)) return OutOfBounds(step, state, "load", element);
     out[i] = Read<T>(view.memory, element);
   }
   return step + 1;
 }
 
 template <typename T>
-const Step* StoreSome(const Step* step, Machine& machine) {
-  const View& view = ViewOf(step, machine);
-  const int64_t first = Index(step, machine);
-  const uint8_t* const mask = MaskOf(step, machine);
-  const T* const values = machine.At<const T>(step->c);
+const Step* StoreSome(const Step* step, EvaluatorState& state) {
+  const View& view = ViewOf(step, state);
+  const int64_t first = Index(step, state);
+  const uint8_t* const mask = MaskOf(step, state);
+  const T* const values = state.At<const T>(step->c);
   for (int32_t i = 0; i < step->lanes; i++) {
     if (!IsActive(mask, i)) continue;
     const int64_t element = Element(first, step, i);
-    if (!IsInside(element, view)) return OutOfBounds(step, machine, "store", element);
+    if (!IsInside(element, view)) return OutOfBounds(step, state, "store", element);
     Write(view.memory, element, values[i]);
   }
   return step + 1;
@@ -228,14 +228,14 @@ StepFunction StoreStep(DType dtype, int32_t lanes, bool plain) {
   });
 }
 
-const Step* OutOfBounds(const Step* step, Machine& machine, const char* what, int64_t element) {
-  const std::string& section = step->section < 0
-                                   ? std::string()
-                                   : machine.code->sections[static_cast<size_t>(step->section)];
-  const Buffer& buffer = machine.code->buffers[static_cast<size_t>(step->buffer)];
-  machine.context->run->SetError(absl::InternalError(
+const Step* OutOfBounds(const Step* step, EvaluatorState& state, const char* what,
+                        int64_t element) {
+  const std::string& section =
+      step->section < 0 ? std::string() : state.code->sections[static_cast<size_t>(step->section)];
+  const Buffer& buffer = state.code->buffers[static_cast<size_t>(step->buffer)];
+  state.context->run->SetError(absl::InternalError(
       absl::StrCat("section \"", section, "\": ", what, " of element ", element, " of ",
-                   buffer.name, ", which has ", ViewOf(step, machine).elements)));
+                   buffer.name, ", which has ", ViewOf(step, state).elements)));
   return nullptr;
 }
 

@@ -15,19 +15,19 @@ namespace talweg::loops::internal {
 
 template <typename F, int kLanes, typename Out, typename... In>
 struct LaneLoop {
-  static const Step* Run(const Step* step, Machine& machine) {
+  static const Step* Run(const Step* step, EvaluatorState& state) {
     const int32_t places[3] = {step->a, step->b, step->c};
     // A register is not among its own operands.
-    Out* __restrict const out = machine.At<Out>(step->out);
+    Out* __restrict const out = state.At<Out>(step->out);
     const int32_t lanes = kLanes > 0 ? kLanes : step->lanes;
-    Apply(out, lanes, step->immediate, machine, places, std::make_index_sequence<sizeof...(In)>());
+    Apply(out, lanes, step->immediate, state, places, std::make_index_sequence<sizeof...(In)>());
     return step + 1;
   }
 
   template <size_t... k>
-  static void Apply(Out* __restrict out, int32_t lanes, int64_t immediate, Machine& machine,
+  static void Apply(Out* __restrict out, int32_t lanes, int64_t immediate, EvaluatorState& state,
                     const int32_t* places, std::index_sequence<k...>) {
-    Lanes(out, lanes, immediate, machine.At<const In>(places[k])...);
+    Lanes(out, lanes, immediate, state.At<const In>(places[k])...);
   }
 
   static void Lanes(Out* __restrict out, int32_t lanes, int64_t immediate, const In*... in) {
@@ -36,20 +36,21 @@ struct LaneLoop {
   }
 };
 
-// Everything is inlined into these two, so that the operation is compiled for their machine.
+// Everything is inlined into these two, so that the operation is compiled for their state.
 template <typename Loop>
-[[gnu::flatten]] const Step* PlainStep(const Step* step, Machine& machine) {
-  return Loop::Run(step, machine);
+[[gnu::flatten]] const Step* PlainStep(const Step* step, EvaluatorState& state) {
+  return Loop::Run(step, state);
 }
 #ifdef __x86_64__
 template <typename Loop>
-[[gnu::flatten, gnu::target("avx2,fma")]] const Step* WideStep(const Step* step, Machine& machine) {
-  return Loop::Run(step, machine);
+[[gnu::flatten, gnu::target("avx2,fma")]] const Step* WideStep(const Step* step,
+                                                               EvaluatorState& state) {
+  return Loop::Run(step, state);
 }
 #else
 template <typename Loop>
-const Step* WideStep(const Step* step, Machine& machine) {
-  return Loop::Run(step, machine);
+const Step* WideStep(const Step* step, EvaluatorState& state) {
+  return Loop::Run(step, state);
 }
 #endif
 

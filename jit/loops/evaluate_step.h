@@ -13,10 +13,10 @@ namespace talweg::loops {
 
 // The inside of the evaluator: a program as a flat list of steps.
 
-struct Machine;
+struct EvaluatorState;
 struct Step;
 // Does the step and says which one is next; null at the end.
-using StepFunction = const Step* (*)(const Step* step, Machine& machine);
+using StepFunction = const Step* (*)(const Step* step, EvaluatorState& state);
 
 struct Step {
   StepFunction run = nullptr;
@@ -39,7 +39,7 @@ struct View {
 };
 
 // One call's state.
-struct Machine {
+struct EvaluatorState {
   std::byte* registers = nullptr;
   std::vector<View> views;  // by the buffers' numbers
   Context* context = nullptr;
@@ -83,29 +83,29 @@ StepFunction LoadEachStep(DType dtype);
 StepFunction StoreStep(DType dtype, int32_t lanes, bool plain);
 
 // The functions of all others. Loops and branches know by Step::target how far to jump.
-const Step* SymbolStep(const Step* step, Machine& machine);
-const Step* CheckIndexStep(const Step* step, Machine& machine);
-const Step* FailIfStep(const Step* step, Machine& machine);
-const Step* BindTripsStep(const Step* step, Machine& machine);
-const Step* AllocateStep(const Step* step, Machine& machine);
-const Step* MarkStep(const Step* step, Machine& machine);
-const Step* ReleaseStep(const Step* step, Machine& machine);
-const Step* RandomStep(const Step* step, Machine& machine);
-const Step* PollStep(const Step* step, Machine& machine);
-const Step* IfStep(const Step* step, Machine& machine);
-const Step* ForStep(const Step* step, Machine& machine);   // enters a loop, or jumps over it
-const Step* NextStep(const Step* step, Machine& machine);  // jumps back, or goes on behind it
+const Step* SymbolStep(const Step* step, EvaluatorState& state);
+const Step* CheckIndexStep(const Step* step, EvaluatorState& state);
+const Step* FailIfStep(const Step* step, EvaluatorState& state);
+const Step* BindTripsStep(const Step* step, EvaluatorState& state);
+const Step* AllocateStep(const Step* step, EvaluatorState& state);
+const Step* MarkStep(const Step* step, EvaluatorState& state);
+const Step* ReleaseStep(const Step* step, EvaluatorState& state);
+const Step* RandomStep(const Step* step, EvaluatorState& state);
+const Step* PollStep(const Step* step, EvaluatorState& state);
+const Step* IfStep(const Step* step, EvaluatorState& state);
+const Step* ForStep(const Step* step, EvaluatorState& state);   // enters a loop, or jumps over it
+const Step* NextStep(const Step* step, EvaluatorState& state);  // jumps back, or goes on behind it
 // The same of a parallel loop in another order: `c` is the place of a trip's number, `b` of the
 // end.
-const Step* ShuffledForStep(const Step* step, Machine& machine);
-const Step* ShuffledNextStep(const Step* step, Machine& machine);
-const Step* EndStep(const Step* step, Machine& machine);
+const Step* ShuffledForStep(const Step* step, EvaluatorState& state);
+const Step* ShuffledNextStep(const Step* step, EvaluatorState& state);
+const Step* EndStep(const Step* step, EvaluatorState& state);
 
 // Looks up where the buffers are, but for those in the arena, which do not move.
-void FindBuffers(Machine& machine);
+void FindBuffers(EvaluatorState& state);
 
 // Ends the run: an access of `element`, which the step's buffer has not.
-[[gnu::noinline, gnu::cold]] const Step* OutOfBounds(const Step* step, Machine& machine,
+[[gnu::noinline, gnu::cold]] const Step* OutOfBounds(const Step* step, EvaluatorState& state,
                                                      const char* what, int64_t element);
 
 }  // namespace talweg::loops

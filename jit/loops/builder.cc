@@ -551,7 +551,10 @@ std::vector<Section> Builder::TakeSections(size_t since) {
   for (size_t i = since; i < block.size(); i++) {
     if (auto* section = std::get_if<Section>(&block[i].node)) {
       sections.push_back(std::move(*section));
-    } else {
+      continue;
+    }
+    const auto* instruction = std::get_if<Instruction>(&block[i].node);
+    if (instruction == nullptr || instruction->code != Code::kAllocate) {
       rest.push_back(std::move(block[i]));
     }
   }

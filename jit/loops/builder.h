@@ -178,7 +178,7 @@ class Builder {
   void OpenSection(std::string label, bool once = false);
   void CloseSection();
   // For trying something out: where the innermost open block ends now, and the sections that came
-  // since, which are taken out again.
+  // since, which are taken out again. Memory that was allocated for them since is not, then.
   size_t Position() const { return open_.back().block.size(); }
   std::vector<Section> TakeSections(size_t since);
   // The section that was closed last, if it is the last statement so far; else null.

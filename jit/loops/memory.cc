@@ -101,17 +101,18 @@ void Renumber(Block& block, const std::vector<int32_t>& numbers) {
   }
 }
 
-bool IsPlaced(const Buffer& buffer) {
-  return buffer.home == Buffer::Home::kArena || buffer.home == Buffer::Home::kThread;
+bool IsTemporary(const Buffer& buffer) {
+  return buffer.home == Buffer::Home::kArena || buffer.home == Buffer::Home::kThread ||
+         buffer.home == Buffer::Home::kDynamic;
 }
 
 // Schedules that were tried and not taken leave buffers that nothing touches.
-void DropUnused(Program& program) {
+void DropUntouched(Program& program) {
   const Lifetimes lifetimes(program);
   std::vector<int32_t> numbers(program.buffers.size(), -1);
   std::vector<Buffer> kept;
   for (size_t i = 0; i < program.buffers.size(); i++) {
-    if (IsPlaced(program.buffers[i]) && lifetimes.of(i).first < 0) continue;
+    if (IsTemporary(program.buffers[i]) && lifetimes.of(i).first < 0) continue;
     numbers[i] = static_cast<int32_t>(kept.size());
     kept.push_back(std::move(program.buffers[i]));
   }
@@ -150,7 +151,7 @@ absl::StatusOr<int64_t> Place(Program& program, const Lifetimes& lifetimes, Buff
 }  // namespace
 
 absl::Status AssignMemory(Program& program) {
-  DropUnused(program);
+  DropUntouched(program);
   const Lifetimes lifetimes(program);
   int64_t largest = -1;
   const absl::StatusOr<int64_t> arena = Place(program, lifetimes, Buffer::Home::kArena, largest);

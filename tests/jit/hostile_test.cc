@@ -128,5 +128,42 @@ TEST(Hostile, ChainsThatAreReadThroughInLoops) {
   EXPECT_TRUE(ran.ok()) << ran.status();
 }
 
+// ---- Memory -------------------------------------------------------------------------------------
+
+void Visit(const loops::Block& block, std::vector<int>& allocated, std::vector<int>& touched) {
+  for (const loops::Statement& statement : block) {
+    if (const auto* instruction = std::get_if<loops::Instruction>(&statement.node)) {
+      if (instruction->buffer < 0) continue;
+      auto& count = instruction->code == loops::Code::kAllocate ? allocated : touched;
+      count[static_cast<size_t>(instruction->buffer)]++;
+    } else if (const auto* section = std::get_if<loops::Section>(&statement.node)) {
+      Visit(section->body, allocated, touched);
+    } else if (const auto* branch = std::get_if<loops::If>(&statement.node)) {
+      Visit(branch->body, allocated, touched);
+    } else {
+      Visit(std::get<loops::For>(statement.node).body, allocated, touched);
+    }
+  }
+}
+
+// Schedules that were tried and not taken leave nothing behind.
+TEST(Hostile, NothingIsAllocatedThatNobodyTouches) {
+  for (const int64_t columns : {3, 20, 40}) {
+    for (const int32_t bytes : {16, 32, 64}) {
+      Tape t;
+      const Value x = t.Input("x", kFloat32, {kRows, 64}),
+                  w = t.Input("w", kFloat32, {64, columns});
+      const Graph graph = *t.Finish({MatMul(x, w), MatMul(Transpose(w), Transpose(x))});
+      const auto program = loops::Lower(graph, loops::Machine{.vector_bytes = bytes});
+      ASSERT_TRUE(program.ok()) << program.status();
+      std::vector<int> allocated(program->buffers.size()), touched(program->buffers.size());
+      Visit(program->body, allocated, touched);
+      for (size_t i = 0; i < allocated.size(); i++) {
+        EXPECT_LE(allocated[i], touched[i]) << program->buffers[i].name << " of " << columns;
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace talweg

@@ -35,8 +35,6 @@ std::byte* RunPool::Take(int64_t bytes) {
 }
 
 void RunPool::Give(std::byte* memory, int64_t bytes) {
-  // What is larger is worth more to others than it saves here.
-  constexpr int64_t kMostKept = 32 << 20;
   if (bytes <= kMostKept) memory = kept_.exchange(memory);
   FreeMemory(memory);
 }
@@ -47,7 +45,10 @@ std::unique_ptr<Team> RunPool::TakeTeam(int threads, int64_t block_bytes) {
   return Team::Make(threads, block_bytes);
 }
 
-void RunPool::GiveTeam(std::unique_ptr<Team> team) { delete team_.exchange(team.release()); }
+void RunPool::GiveTeam(std::unique_ptr<Team> team) {
+  if (team != nullptr && team->bytes() > kMostKept) return;
+  delete team_.exchange(team.release());
+}
 
 Team* Run::team() {
   if (!has_team_) {

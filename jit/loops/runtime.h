@@ -52,11 +52,15 @@ class RunPool {
   std::byte* Take(int64_t bytes);
   void Give(std::byte* memory, int64_t bytes);
 
-  // Threads for a run that wants so many (team.h); null where there are none to be had.
+  // Threads for a run that wants so many (team.h); null where there are none to be had. Threads
+  // with little memory of their own are kept; others end.
   std::unique_ptr<Team> TakeTeam(int threads, int64_t block_bytes);
   void GiveTeam(std::unique_ptr<Team> team);
 
  private:
+  // What is larger is worth more to others than it saves here.
+  static constexpr int64_t kMostKept = 32 << 20;
+
   std::atomic<std::byte*> kept_{nullptr};
   std::atomic<Team*> team_{nullptr};
 };

@@ -33,16 +33,18 @@ std::unique_ptr<Team> Team::Make(int threads, int64_t block_bytes) {
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
+  block_bytes = std::max<int64_t>(block_bytes, 64);
   for (int i = 1; i < most; i++) {
     auto helper = std::make_unique<Helper>();
     helper->team = team.get();
-    helper->block = NewMemory(std::max<int64_t>(block_bytes, 64));
+    helper->block = NewMemory(block_bytes);
     if (helper->block == nullptr) break;
     if (pthread_create(&helper->thread, nullptr, Work, helper.get()) != 0) {
       FreeMemory(helper->block);
       break;
     }
     team->helpers_.push_back(std::move(helper));
+    team->bytes_ += block_bytes;
   }
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   if (team->helpers_.empty()) return nullptr;

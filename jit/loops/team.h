@@ -36,6 +36,8 @@ class Team {
            int64_t end, int64_t step, int64_t pieces);
 
   int threads() const { return static_cast<int>(helpers_.size()) + 1; }
+  // Of all helpers' blocks.
+  int64_t bytes() const { return bytes_; }
   // How many Make was asked for.
   int wanted() const { return wanted_; }
   // Whether the helpers are there: not in a child of the process that made them.
@@ -69,6 +71,7 @@ class Team {
   alignas(64) Job job_;
   std::vector<std::unique_ptr<Helper>> helpers_;
   int wanted_ = 0;
+  int64_t bytes_ = 0;
   const pid_t maker_ = getpid();
 };
 

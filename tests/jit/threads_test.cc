@@ -8,10 +8,13 @@
 #include <chrono>
 #include <cmath>
 #include <cstdint>
+#include <filesystem>
 #include <functional>
+#include <iterator>
 #include <numeric>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/match.h"
@@ -24,6 +27,7 @@
 #include "jit/loops/evaluate.h"
 #include "jit/loops/lower.h"
 #include "jit/loops/print.h"
+#include "jit/loops/runtime.h"
 #include "jit/loops/team.h"
 #include "jit/loops/verify.h"
 #include "talweg.h"
@@ -175,6 +179,23 @@ TEST(Team, RunsEachTripOnceAndRoundsAsTheCallerDoes) {
     if (round % 500 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(2));
   }
   fesetround(before);
+}
+
+// Who keeps threads keeps their blocks.
+TEST(Team, IsNotKeptWithMuchMemory) {
+  const auto threads = [] {
+    const std::filesystem::directory_iterator tasks("/proc/self/task");
+    return std::distance(begin(tasks), end(tasks));
+  };
+  const auto alone = threads();
+  loops::RunPool pool;
+  for (const int64_t bytes : {int64_t{1} << 10, int64_t{1} << 20, int64_t{12} << 20}) {
+    auto team = pool.TakeTeam(4, bytes);
+    ASSERT_NE(team, nullptr);
+    EXPECT_EQ(threads(), alone + 3);
+    pool.GiveTeam(std::move(team));
+    EXPECT_EQ(threads(), alone + (bytes > (int64_t{10} << 20) ? 0 : 3)) << bytes;
+  }
 }
 
 TEST(Team, IsAloneInAChildOfAFork) {

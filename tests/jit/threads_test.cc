@@ -188,8 +188,8 @@ TEST(Team, IsNotKeptWithMuchMemory) {
     return std::distance(begin(tasks), end(tasks));
   };
   const auto alone = threads();
-  loops::RunPool pool;
   for (const int64_t bytes : {int64_t{1} << 10, int64_t{1} << 20, int64_t{12} << 20}) {
+    loops::RunPool pool;
     auto team = pool.TakeTeam(4, bytes);
     ASSERT_NE(team, nullptr);
     EXPECT_EQ(threads(), alone + 3);

@@ -91,7 +91,7 @@ TEST(Passes, TakeSlicesOfLongChainsOfConcatenations) {
     }
     const Graph after = TimePasses("one slice of concatenations", t, {slices.back()});
     if (!reversed) {
-      EXPECT_EQ(after.outputs(), after.inputs());
+      EXPECT_EQ(after.outputs(), std::vector<NodeId>{after.inputs()[0]});
     }
     TimePasses("slices of concatenations", t, slices);
   }

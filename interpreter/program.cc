@@ -5,8 +5,8 @@
 #include <new>
 #include <utility>
 
-#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
+#include "graph/reads.h"
 #include "graph/tape.h"
 #include "interpreter/planner.h"
 
@@ -22,19 +22,6 @@ void FreeArena(std::byte* arena) { ::operator delete(arena, kArenaAlignment); }
 
 bool SameSymbols(const SymbolValues& a, const SymbolValues& b) {
   return a.rows == b.rows && a.trips == b.trips;
-}
-
-// Marks what the outputs need. A custom gradient's inputs are for derivatives only.
-std::vector<bool> Needed(const Graph& graph, absl::Span<const NodeId> outputs) {
-  std::vector<bool> needed(graph.nodes().size(), false);
-  for (NodeId id : outputs) needed[static_cast<size_t>(id)] = true;
-  for (size_t i = needed.size(); i-- > 0;) {
-    if (!needed[i]) continue;
-    const Node& node = graph.nodes()[i];
-    const size_t read = node.kind() == Kind::kCustom ? size_t{1} : node.operands.size();
-    for (size_t k = 0; k < read; k++) needed[static_cast<size_t>(node.operands[k])] = true;
-  }
-  return needed;
 }
 
 // For each output of a graph, the input that it is, else -1. A next carried value may stay where it
@@ -71,7 +58,7 @@ absl::StatusOr<std::unique_ptr<Program>> Program::Make(std::shared_ptr<const Gra
   for (size_t k = 0; k < program->passed_through_.size(); k++) {
     if (program->passed_through_[k] < 0) computed.push_back(program->graph().outputs()[k]);
   }
-  program->needed_ = Needed(program->graph(), computed);
+  program->needed_ = NeededFor(program->graph(), computed);
   if (absl::Status status = program->AddBodies(); !status.ok()) return status;
   if (absl::Status status = program->AddTrips(); !status.ok()) return status;
   return program;
@@ -92,21 +79,7 @@ absl::Status Program::AddBodies() {
 }
 
 absl::Status Program::AddTrips() {
-  // A count that uses the symbol itself can not be what binds it: the reverse of a loop runs as
-  // many trips as that loop did.
-  std::vector<bool> uses_symbol(graph_->nodes().size(), false);
-  std::vector<NodeId> counts;
-  for (size_t i = 0; i < graph_->nodes().size(); i++) {
-    const Node& node = graph_->nodes()[i];
-    bool uses = UsesTrips(node);
-    for (NodeId id : node.operands) uses = uses || uses_symbol[static_cast<size_t>(id)];
-    uses_symbol[i] = uses;
-    if (!needed_[i] || node.kind() != Kind::kLoop || !HasLengthOfTrips(node)) continue;
-    const NodeId count = node.operands[0];
-    if (!uses_symbol[static_cast<size_t>(count)] && !absl::c_linear_search(counts, count)) {
-      counts.push_back(count);
-    }
-  }
+  const std::vector<NodeId> counts = TripCounts(*graph_, needed_);
   if (counts.empty()) return absl::OkStatus();
   auto graph = std::make_shared<const Graph>(Extract(graph_->nodes(), graph_->inputs(), counts));
   absl::StatusOr<std::unique_ptr<Program>> trips = Make(std::move(graph), wide_, depth_);

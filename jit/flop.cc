@@ -8,6 +8,7 @@
 
 #include "absl/algorithm/container.h"
 #include "graph/expr.h"
+#include "graph/reads.h"
 #include "graph/tape.h"
 #include "graph/value.h"
 #include "jit/widen.h"
@@ -84,16 +85,6 @@ void AddNode(Polynomial& sum, const Graph& graph, const Node& node) {
   }
 }
 
-std::vector<bool> Needed(const Graph& graph) {
-  std::vector<bool> needed(graph.nodes().size(), false);
-  for (NodeId id : graph.outputs()) needed[static_cast<size_t>(id)] = true;
-  for (size_t i = needed.size(); i-- > 0;) {
-    if (!needed[i]) continue;
-    for (NodeId id : graph.nodes()[i].operands) needed[static_cast<size_t>(id)] = true;
-  }
-  return needed;
-}
-
 // How many trips a loop runs, where that is known now.
 std::optional<double> TripsOf(const Graph& graph, const Node& loop) {
   const Node& trips = graph.node(loop.operands[0]);
@@ -104,7 +95,7 @@ std::optional<double> TripsOf(const Graph& graph, const Node& loop) {
 // The number of operations, where it is the same in each run.
 std::optional<double> FixedFlop(const Graph& graph) {
   Polynomial sum;
-  const std::vector<bool> needed = Needed(graph);
+  const std::vector<bool> needed = NeededFor(graph, graph.outputs());
   for (size_t i = 0; i < needed.size(); i++) {
     const Node& node = graph.nodes()[i];
     if (!needed[i]) continue;
@@ -139,13 +130,17 @@ absl::StatusOr<Counted> Count(const Tape& tape, const Graph& graph,
   Polynomial sum;
   Value flop = Tape(tape).Constant(Array(0.0));
   std::vector<std::vector<Value>> parts(graph.nodes().size());
-  const std::vector<bool> needed = Needed(graph);
+  const std::vector<bool> needed = NeededFor(graph, graph.outputs());
   for (size_t i = 0; i < needed.size(); i++) {
     const Node& node = graph.nodes()[i];
     if (!needed[i] || node.kind() == Kind::kInput) continue;
     if (node.kind() == Kind::kPart) {
       const auto index = static_cast<size_t>(node.As<PartAttributes>().index);
       counted.values[i] = parts[static_cast<size_t>(node.operands[0])][index];
+      continue;
+    }
+    if (node.kind() == Kind::kCustom) {
+      counted.values[i] = value(node.operands[0]);
       continue;
     }
     std::vector<Value> operands;

@@ -11,6 +11,7 @@
 #include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "graph/engine.h"
+#include "graph/reads.h"
 #include "graph/verify.h"
 #include "jit/loops/level.h"
 #include "jit/loops/macro.h"
@@ -292,9 +293,9 @@ class LoopLowering {
         through_[i] = through_[static_cast<size_t>(start)];
         continue;
       }
-      const size_t read = node.kind() == Kind::kCustom ? 1 : node.operands.size();
-      for (size_t o = 0; o < read; o++) {
-        for (size_t k : through_[static_cast<size_t>(node.operands[o])]) {
+      const absl::Span<const NodeId> operands = ReadOperands(node);
+      for (size_t o = 0; o < operands.size(); o++) {
+        for (size_t k : through_[static_cast<size_t>(operands[o])]) {
           if (fusion.group[i] >= 0) {
             reads_[k].push_back({static_cast<NodeId>(i), o});
           } else if (!absl::c_linear_search(through_[i], k)) {

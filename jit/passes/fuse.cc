@@ -7,6 +7,7 @@
 #include "absl/algorithm/container.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
+#include "graph/reads.h"
 
 namespace talweg {
 namespace {
@@ -27,12 +28,6 @@ bool IsReadThrough(Kind kind) {
     default:
       return false;
   }
-}
-
-// The operands that are read when the graph runs; a custom's others are for derivatives.
-absl::Span<const NodeId> Read(const Node& node) {
-  const absl::Span<const NodeId> all(node.operands);
-  return node.kind() == Kind::kCustom ? all.subspan(0, 1) : all;
 }
 
 // A view that reads axis after axis in order, at the same place, but for axes of extent 1.
@@ -80,12 +75,14 @@ class Fuser {
     CountReaders();
     FindCopies();
     FindPrologues();
-    FindTripCounts();
+    std::vector<bool> needed;
+    for (const int32_t readers : plan_.readers) needed.push_back(readers > 0);
+    plan_.trip_counts = TripCounts(graph_, needed);
     std::vector<bool> first(graph_.nodes().size(), false);
     for (NodeId id : plan_.trip_counts) first[At(id)] = true;
     for (size_t i = first.size(); i-- > 0;) {
       if (!first[i]) continue;
-      for (NodeId operand : Read(graph_.nodes()[i])) first[At(operand)] = true;
+      for (NodeId operand : ReadOperands(graph_.nodes()[i])) first[At(operand)] = true;
     }
     for (size_t i = 0; i < first.size(); i++) {
       if (first[i]) Place(static_cast<NodeId>(i));
@@ -107,7 +104,7 @@ class Fuser {
     for (NodeId id : graph_.outputs()) plan_.readers[At(id)]++;
     for (size_t i = graph_.nodes().size(); i-- > 0;) {
       if (plan_.readers[i] == 0) continue;
-      for (NodeId operand : Read(graph_.nodes()[i])) plan_.readers[At(operand)]++;
+      for (NodeId operand : ReadOperands(graph_.nodes()[i])) plan_.readers[At(operand)]++;
     }
   }
 
@@ -151,24 +148,6 @@ class Fuser {
     for (NodeId id : graph_.outputs()) plan_.prologue[At(id)] = false;
   }
 
-  void FindTripCounts() {
-    for (NodeId id : graph_.inputs()) {
-      if (absl::c_linear_search(node(id).type().shape, kTrips)) return;
-    }
-    std::vector<bool> uses(graph_.nodes().size(), false);
-    for (size_t i = 0; i < uses.size(); i++) {
-      const Node& node = graph_.nodes()[i];
-      uses[i] = UsesTrips(node);
-      for (NodeId id : Read(node)) uses[i] = uses[i] || uses[At(id)];
-      if (plan_.readers[i] == 0 || node.kind() != Kind::kLoop || !HasLengthOfTrips(node)) continue;
-      const NodeId count = node.operands[0];
-      // A count that uses the symbol itself can not be what binds it.
-      if (!uses[At(count)] && !absl::c_linear_search(plan_.trip_counts, count)) {
-        plan_.trip_counts.push_back(count);
-      }
-    }
-  }
-
   // The first group that may read it at the same point, and the first that may read it anywhere.
   void SetFrom(NodeId id, int32_t here, int32_t anywhere) {
     here_[At(id)] = here;
@@ -180,7 +159,7 @@ class Fuser {
     if ((IsReadThrough(n.kind()) && !is_copy_[At(id)]) || plan_.prologue[At(id)]) {
       const bool same = IsSameElements(graph_, id) || n.kind() == Kind::kPart;
       int32_t here = barrier_, anywhere = barrier_;
-      for (NodeId operand : Read(n)) {
+      for (NodeId operand : ReadOperands(n)) {
         anywhere = std::max(anywhere, anywhere_[At(operand)]);
         here = std::max(
             here, same || plan_.prologue[At(id)] ? here_[At(operand)] : anywhere_[At(operand)]);
@@ -190,7 +169,7 @@ class Fuser {
       return;
     }
     int32_t earliest = barrier_;
-    for (NodeId operand : Read(n)) {
+    for (NodeId operand : ReadOperands(n)) {
       earliest =
           std::max(earliest, n.kind() == Kind::kMap ? here_[At(operand)] : anywhere_[At(operand)]);
     }
@@ -235,7 +214,7 @@ class Fuser {
     std::vector<std::vector<NodeId>> readers(graph_.nodes().size());
     for (size_t i = 0; i < graph_.nodes().size(); i++) {
       if (plan_.readers[i] == 0) continue;
-      for (NodeId operand : Read(graph_.nodes()[i])) {
+      for (NodeId operand : ReadOperands(graph_.nodes()[i])) {
         readers[At(operand)].push_back(static_cast<NodeId>(i));
       }
     }
@@ -303,7 +282,7 @@ class Fuser {
           plan_.stored[At(next)] = true;
         } else if (!visited_[At(next)]) {
           visited_[At(next)] = true;
-          for (NodeId operand : Read(node(next))) rest.push_back(operand);
+          for (NodeId operand : ReadOperands(node(next))) rest.push_back(operand);
         }
       }
     };
@@ -311,7 +290,7 @@ class Fuser {
     for (size_t i = 0; i < graph_.nodes().size(); i++) {
       if (plan_.readers[i] == 0 || plan_.group[i] < 0) continue;
       const Node& n = graph_.nodes()[i];
-      for (NodeId operand : Read(n)) {
+      for (NodeId operand : ReadOperands(n)) {
         const NodeId base = base_[At(operand)];
         if (n.kind() == Kind::kMap && plan_.group[At(base)] == plan_.group[i]) continue;
         store(operand);

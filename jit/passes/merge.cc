@@ -13,6 +13,7 @@
 #include "absl/algorithm/container.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/hash/hash.h"
+#include "graph/reads.h"
 #include "jit/passes/loops.h"
 #include "jit/passes/passes.h"
 #include "jit/passes/rewrite.h"
@@ -196,19 +197,6 @@ struct Group {
 constexpr size_t kMostMembers = 16;
 constexpr size_t kMostTries = 4;
 
-// The nodes of a graph that its outputs need. A loop that none needs might fail if it were run.
-std::vector<bool> Needed(const Graph& graph) {
-  std::vector<bool> needed(graph.nodes().size(), false);
-  for (NodeId id : graph.outputs()) needed[static_cast<size_t>(id)] = true;
-  for (size_t i = needed.size(); i-- > 0;) {
-    if (!needed[i]) continue;
-    const Node& node = graph.nodes()[i];
-    const size_t read = node.kind() == Kind::kCustom ? size_t{1} : node.operands.size();
-    for (size_t k = 0; k < read; k++) needed[static_cast<size_t>(node.operands[k])] = true;
-  }
-  return needed;
-}
-
 class LoopMerger {
  public:
   explicit LoopMerger(const Graph& graph) : graph_(graph), place_of_(graph.nodes().size()) {}
@@ -316,7 +304,8 @@ Graph LoopMerger::Finish() const {
 
 // Bodies lie at most kMaxNesting deep in each other.
 Graph MergeInside(const Graph& graph, Bodies& bodies) {
-  const std::vector<bool> needed = Needed(graph);
+  // A loop that none needs might fail if it were run.
+  const std::vector<bool> needed = NeededFor(graph, graph.outputs());
   LoopMerger merger(graph);
   for (size_t i = 0; i < graph.nodes().size(); i++) {
     if (graph.nodes()[i].kind() != Kind::kLoop) continue;

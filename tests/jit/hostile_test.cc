@@ -128,6 +128,31 @@ TEST(Hostile, ChainsThatAreReadThroughInLoops) {
   EXPECT_TRUE(ran.ok()) << ran.status();
 }
 
+// ---- What binds a symbol ------------------------------------------------------------------------
+
+// What only the derivative of a custom reads binds nothing and is not run.
+TEST(Hostile, CountsOfTripsThatOnlyADerivativeWouldAskFor) {
+  Tape t;
+  const Value n = t.Input("n", kInt64, {}), m = t.Input("m", kInt64, {});
+  const auto loop_of = [&](const Value& trips) {
+    return Loop(t, {.trips = trips, .carried = {t.Constant(Array(1.0))}},
+                [](LoopBody& body) -> LoopStep {
+                  return {.carried = {body.carried[0] * 2}, .stacked = {body.carried[0]}};
+                });
+  };
+  const Value other = Sum(loop_of(m).stacked[0]);
+  const Value count = CustomGradient(
+      {Cast(n, kFloat64), other}, [](absl::Span<const Value> v) { return v[0] + 1; },
+      [](absl::Span<const Value> v, const Value&, const Value& dy) {
+        return std::vector<Value>{dy * v[1], dy};
+      });
+  const Graph graph = *t.Finish({loop_of(Cast(count, kInt64)).stacked[0]});
+  const auto ran =
+      RunOnEngines(AllEngines(), graph, {{"n", Array(int64_t{2})}, {"m", Array(int64_t{5})}});
+  ASSERT_TRUE(ran.ok()) << ran.status();
+  EXPECT_EQ((*ran)[0].size(), 3);
+}
+
 // ---- Memory -------------------------------------------------------------------------------------
 
 void Visit(const loops::Block& block, std::vector<int>& allocated, std::vector<int>& touched) {

@@ -49,6 +49,13 @@ TEST(Flop, OfEachKind) {
   NamedArrays more = inputs;
   more.insert({"i", *Array::Zeros(kInt32, {5})});
   EXPECT_EQ(FlopOf(t, {Gather(w, indices, 1)}, more), 0);
+  // What only a derivative reads is not computed.
+  const Value custom = CustomGradient(
+      {x, Exp(x)}, [](absl::Span<const Value> v) { return v[0] + 1; },
+      [](absl::Span<const Value> v, const Value&, const Value& dy) {
+        return std::vector<Value>{dy * v[1], dy};
+      });
+  EXPECT_EQ(FlopOf(t, {custom * 2}, more), 128);
   // An exp is some ten or twenty.
   const double exp = FlopOf(t, {Exp(x)}, more) / 64;
   EXPECT_GE(exp, 8);

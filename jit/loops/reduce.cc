@@ -290,6 +290,8 @@ Registers Reader::InBlocks(const Terms& terms, const Registers& identity, F&& su
 // registers at a time, and the code is short.
 Registers Reader::InTurn(const Terms& terms, absl::Span<const Point> points) {
   const int32_t chains = terms.order.chains, lanes = points[0].lanes;
+  const bool alike = absl::c_all_of(points, [&](const Point& p) { return p.lanes == lanes; });
+  Require(alike, "sums that take turns have equally many lanes");
   const auto sums = static_cast<int64_t>(points.size()) * lanes;
   const int32_t waiting = b_.AddBuffer({.name = "chains",
                                         .dtype = terms.dtype,

@@ -128,20 +128,26 @@ class Fuser {
   // From the last node to the first, so that whole expressions become a prologue.
   void FindPrologues() {
     if (!options_.fuse) return;
-    std::vector<int32_t> size(graph_.nodes().size(), 0);
-    constexpr int32_t kMost = 16;
-    const auto take = [&](NodeId id, int32_t so_far) {
+    constexpr int32_t kDeepest = 16, kMost = 64;
+    // Of a prologue's nodes, the reduction and how deep they lie; of a reduction, their number.
+    std::vector<NodeId> root(graph_.nodes().size(), -1);
+    std::vector<int32_t> depth(graph_.nodes().size(), 0), count(graph_.nodes().size(), 0);
+    const auto take = [&](NodeId id, NodeId reduction, int32_t around) {
       if (node(id).kind() != Kind::kMap || plan_.readers[At(id)] != 1) return;
-      if (so_far >= kMost) return;
+      if (around >= kDeepest || count[At(reduction)] >= kMost) return;
       plan_.prologue[At(id)] = true;
-      size[At(id)] = so_far + 1;
+      root[At(id)] = reduction;
+      depth[At(id)] = around + 1;
+      count[At(reduction)]++;
     };
     for (size_t i = graph_.nodes().size(); i-- > 0;) {
       const Node& node = graph_.nodes()[i];
       if (plan_.readers[i] == 0) continue;
-      if (node.kind() == Kind::kReduce && !node.op->reduce->place) take(node.operands[0], 0);
+      if (node.kind() == Kind::kReduce && !node.op->reduce->place) {
+        take(node.operands[0], static_cast<NodeId>(i), 0);
+      }
       if (plan_.prologue[i]) {
-        for (NodeId operand : node.operands) take(operand, size[i]);
+        for (NodeId operand : node.operands) take(operand, root[i], depth[i]);
       }
     }
     // Outputs are stored whatever reads them.
@@ -197,10 +203,14 @@ class Fuser {
     if (!opens) {
       // The first group of this domain that is late enough and not full.
       std::vector<int32_t>& candidates = open_[key];
-      for (auto it = absl::c_lower_bound(candidates, earliest); it != candidates.end(); ++it) {
-        const Fusion::Group& group = plan_.groups[static_cast<size_t>(*it)];
-        if (static_cast<int32_t>(group.nodes.size()) < options_.most_nodes) return *it;
-      }
+      const auto first = absl::c_lower_bound(candidates, earliest);
+      const auto last = std::find_if(first, candidates.end(), [&](int32_t group) {
+        const auto size = plan_.groups[static_cast<size_t>(group)].nodes.size();
+        return static_cast<int32_t>(size) < options_.most_nodes;
+      });
+      // Those that are full stay so.
+      const auto found = candidates.erase(first, last);
+      if (found != candidates.end()) return *found;
     }
     const auto made = static_cast<int32_t>(plan_.groups.size());
     plan_.groups.push_back({what, domain, {}});

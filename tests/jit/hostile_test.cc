@@ -13,6 +13,7 @@
 #include "interpreter/interpreter.h"
 #include "jit/jit.h"
 #include "jit/loops/lower.h"
+#include "jit/passes/fuse.h"
 #include "talweg.h"
 #include "tests/graphs/engines.h"
 #include "tests/graphs/random_graph.h"
@@ -125,6 +126,29 @@ TEST(Hostile, ChainsThatAreReadThroughInLoops) {
   outputs.insert(outputs.end(), loop.stacked.begin(), loop.stacked.end());
   const Graph graph = *t.Finish(outputs);
   const auto ran = RunOnEngines(MainEngines(), graph, RandomInputs(graph, 7, 1));
+  EXPECT_TRUE(ran.ok()) << ran.status();
+}
+
+// ---- Prologues ----------------------------------------------------------------------------------
+
+// A reduction computes what only it reads term by term, in one loop: not any number of nodes.
+TEST(Hostile, TreesOfMapsUnderASum) {
+  Tape t;
+  const Value x = t.Input("x", kFloat64, {40});
+  std::vector<Value> row;
+  for (int i = 0; i < 2048; i++) row.push_back(x * i);
+  while (row.size() > 1) {
+    std::vector<Value> next;
+    for (size_t i = 0; i < row.size(); i += 2) next.push_back(row[i] + row[i + 1]);
+    row = std::move(next);
+  }
+  const Graph graph = *t.Finish({Sum(row[0])});
+  const std::vector<bool> prologue = Fuse(graph).prologue;
+  EXPECT_LE(std::count(prologue.begin(), prologue.end(), true), 64);
+  const NamedEngine engines[] = {
+      {"the interpreter", Interpret},
+      {"the evaluator", [](const Graph& g) { return Jit(g, {.cache = "off", .evaluate = true}); }}};
+  const auto ran = RunOnEngines(engines, graph, RandomInputs(graph, 7, 1));
   EXPECT_TRUE(ran.ok()) << ran.status();
 }
 

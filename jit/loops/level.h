@@ -12,6 +12,7 @@
 #include "absl/algorithm/container.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
+#include "absl/types/span.h"
 #include "graph/expr.h"
 #include "graph/graph.h"
 #include "jit/loops/builder.h"
@@ -85,7 +86,12 @@ class Level {
         row_major_(ReadUnderOtherShapes(graph)),
         tensors_(graph.nodes().size()),
         planned_(graph.nodes().size()),
-        memory_site_(b_.AddSite({.what = ErrorSite::What::kMemory, .before = "", .after = ""})) {}
+        memory_site_(b_.AddSite({.what = ErrorSite::What::kMemory, .before = "", .after = ""})) {
+    for (size_t i = 0; i < graph.nodes().size(); i++) {
+      const Node& node = graph.nodes()[i];
+      if (node.kind() == Kind::kPart) parts_[node.operands[0]].push_back(static_cast<NodeId>(i));
+    }
+  }
 
   // Given before: what the inputs are, the symbols' values, and where results are to lie.
   void SetTensor(NodeId id, Tensor tensor) { tensors_[At(id)] = std::move(tensor); }
@@ -118,6 +124,13 @@ class Level {
   // What a trip of a parallel loop is said to cost: enough for any number of threads where that is
   // asked for.
   double TripCost(double cost) const { return lowering_.options.split ? 0x1p40 : cost; }
+
+  // The parts of a loop that there are.
+  absl::Span<const NodeId> PartsOf(NodeId loop) const {
+    const auto it = parts_.find(loop);
+    if (it == parts_.end()) return {};
+    return it->second;
+  }
 
   bool HasTensor(NodeId id) const { return tensors_[At(id)].has_value(); }
   const Tensor& tensor(NodeId id) const { return *tensors_[At(id)]; }
@@ -202,6 +215,7 @@ class Level {
   std::vector<std::optional<Tensor>> tensors_, planned_;
   absl::flat_hash_map<NodeId, Register> registers_;
   std::vector<int32_t> lane_axes_;  // while groups are lowered
+  absl::flat_hash_map<NodeId, std::vector<NodeId>> parts_;
   const int32_t memory_site_;
   absl::flat_hash_map<std::pair<NodeId, int64_t>, int32_t> sites_;
 };

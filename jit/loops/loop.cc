@@ -37,10 +37,8 @@ class LoopLowering {
         graph_(*loop_.body),
         first_(loop_.binds_rows ? 2 : 1),
         parts_(node_.types.size(), -1) {
-    for (size_t i = 0; i < outer.graph().nodes().size(); i++) {
-      const Node& node = outer.graph().nodes()[i];
-      if (node.kind() != Kind::kPart || node.operands[0] != id) continue;
-      parts_[static_cast<size_t>(node.As<PartAttributes>().index)] = static_cast<NodeId>(i);
+    for (NodeId part : outer.PartsOf(id)) {
+      parts_[static_cast<size_t>(outer.node(part).As<PartAttributes>().index)] = part;
     }
   }
 
@@ -377,10 +375,11 @@ class LoopLowering {
   void CopyResults(Level& body) {
     // Values that are read through are computed here, before homes change.
     std::vector<std::pair<size_t, Tensor>> values = snapshots_;
+    std::vector<bool> taken(carried(), false);
+    for (const auto& [k, snapshot] : snapshots_) taken[k] = true;
     for (size_t k = 0; k < carried(); k++) {
       if (Stays(k) || in_place_[k]) continue;
-      const bool taken = absl::c_any_of(values, [&](const auto& v) { return v.first == k; });
-      if (!taken) values.push_back({k, body.Materialize(graph_.outputs()[k])});
+      if (!taken[k]) values.push_back({k, body.Materialize(graph_.outputs()[k])});
     }
     for (const auto& [k, from] : values) CopyTensor(body, from, graph_.outputs()[k], homes_[k]);
     for (size_t i = 0; i < stacked(); i++) {

@@ -6,6 +6,7 @@
 
 #include "absl/algorithm/container.h"
 #include "graph/axes.h"
+#include "graph/reads.h"
 #include "jit/loops/macro.h"
 
 namespace talweg::loops {
@@ -220,9 +221,11 @@ bool Nest::MayOverrun(int32_t axis) const {
         absl::c_any_of(target.to.strides, [](const Stride& s) { return s.reg != kNone; });
     if (!target.to.internal || exact) return false;
   }
+  absl::flat_hash_set<NodeId> seen;
   while (!rest.empty()) {
     const NodeId id = rest.back();
     rest.pop_back();
+    if (!seen.insert(id).second) continue;
     if (members_.contains(id) || level_.RegisterOf(id).has_value()) continue;
     const Node& node = level_.node(id);
     if (node.type().shape.empty()) continue;
@@ -238,7 +241,8 @@ bool Nest::MayOverrun(int32_t axis) const {
       if (node.kind() != Kind::kView) return false;
       if (absl::c_linear_search(level_.node(node.operands[0]).type().shape, dim)) return false;
     }
-    rest.insert(rest.end(), node.operands.begin(), node.operands.end());
+    const absl::Span<const NodeId> read = ReadOperands(node);
+    rest.insert(rest.end(), read.begin(), read.end());
   }
   return true;
 }

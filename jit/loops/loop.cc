@@ -241,7 +241,7 @@ class LoopLowering {
   // ---- What is written in place
 
   // Next values are written to their homes at once where that overwrites nothing that is read
-  // later; stacked values to their slices.
+  // later; stacked values to their slices, those that the trip began with before anything else.
   void PlanCarried(Level& body) {
     in_place_.assign(carried(), false);
     FindReads(body);
@@ -256,17 +256,18 @@ class LoopLowering {
       // A carried value that becomes another one is taken before anything is overwritten.
       if (DependsOnHome(next)) snapshots_.push_back({k, body.CopyOf(next, {})});
     }
+    slice_is_written_.assign(stacked(), false);
     for (size_t i = 0; i < stacked(); i++) {
       const NodeId next = graph_.outputs()[carried() + i];
-      slice_in_place_.push_back(false);
-      if (body.fusion().group[static_cast<size_t>(next)] < 0 || body.PlannedFor(next).has_value()) {
-        if (body.fusion().group[static_cast<size_t>(next)] < 0 && DependsOnHome(next)) {
-          slice_snapshots_.push_back({i, body.CopyOf(next, {})});
-        }
+      if (DependsOnHome(next)) {
+        body.CopyTo(next, slices_[i]);
+      } else if (body.fusion().group[static_cast<size_t>(next)] >= 0 &&
+                 !body.PlannedFor(next).has_value()) {
+        body.Plan(next, slices_[i]);
+      } else {
         continue;
       }
-      body.Plan(next, slices_[i]);
-      slice_in_place_.back() = true;
+      slice_is_written_[i] = true;
     }
   }
 
@@ -302,8 +303,9 @@ class LoopLowering {
         }
       }
     }
-    for (NodeId output : graph_.outputs()) {
-      for (size_t k : through_[static_cast<size_t>(output)]) becomes_[k] = true;
+    for (size_t i = 0; i < graph_.outputs().size(); i++) {
+      if (i >= carried() && i < carried() + stacked()) continue;
+      for (size_t k : through_[static_cast<size_t>(graph_.outputs()[i])]) becomes_[k] = true;
     }
   }
 
@@ -383,15 +385,9 @@ class LoopLowering {
     }
     for (const auto& [k, from] : values) CopyTensor(body, from, graph_.outputs()[k], homes_[k]);
     for (size_t i = 0; i < stacked(); i++) {
-      if (slice_in_place_[i]) continue;
+      if (slice_is_written_[i]) continue;
       const NodeId next = graph_.outputs()[carried() + i];
-      const auto taken =
-          absl::c_find_if(slice_snapshots_, [&](const auto& s) { return s.first == i; });
-      if (taken != slice_snapshots_.end()) {
-        CopyTensor(body, taken->second, next, slices_[i]);
-      } else {
-        CopyTensor(body, body.Materialize(next), next, slices_[i]);
-      }
+      CopyTensor(body, body.Materialize(next), next, slices_[i]);
     }
   }
 
@@ -450,7 +446,7 @@ class LoopLowering {
   Tensor rows_;
   std::vector<Tensor> homes_, scanned_, stacked_, slices_;
   // For each node that is read through, the carried values it goes back to; for each of those, who
-  // reads it, and whether it becomes another one or a stacked one.
+  // reads it, and whether it becomes another one or says when to stop.
   std::vector<absl::InlinedVector<size_t, 1>> through_;
   struct Read {
     NodeId reader;
@@ -458,8 +454,8 @@ class LoopLowering {
   };
   std::vector<std::vector<Read>> reads_;
   std::vector<bool> becomes_;
-  std::vector<bool> in_place_, slice_in_place_;
-  std::vector<std::pair<size_t, Tensor>> snapshots_, slice_snapshots_;
+  std::vector<bool> in_place_, slice_is_written_;
+  std::vector<std::pair<size_t, Tensor>> snapshots_;
 };
 
 absl::Status Level::LowerLoop(NodeId id) {

@@ -90,5 +90,21 @@ TEST(Homes, OfAValueThatStopsTheLoop) {
   }
 }
 
+// A stacked value may be one that the trip began with: it is stacked before the next value takes
+// its place, which it may then do at once.
+TEST(Homes, OfAValueThatIsStackedAsItIs) {
+  Tape t;
+  const Value x = t.Input("x", kFloat64, {5, 3});
+  const LoopResult loop = Loop(t, {.trips = 4, .carried = {x, x}}, [](LoopBody& body) -> LoopStep {
+    const Value &a = body.carried[0], &b = body.carried[1];
+    return {.carried = {Tanh(a + 0.5), Sin(b) * 0.5 + a},
+            .stacked = {a, Transpose(b), Reverse(a, {1}), Reshape(b, {15}), a,
+                        Pad(b, {{1, 1}, {0, 0}})}};
+  });
+  std::vector<Value> outputs = loop.carried;
+  outputs.insert(outputs.end(), loop.stacked.begin(), loop.stacked.end());
+  ExpectSame(*t.Finish(outputs));
+}
+
 }  // namespace
 }  // namespace talweg

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <new>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -15,10 +14,6 @@ namespace {
 
 // How many plans a program keeps, and how many frames a call keeps for it.
 constexpr size_t kKept = 16;
-
-constexpr std::align_val_t kArenaAlignment{64};
-
-void FreeArena(std::byte* arena) { ::operator delete(arena, kArenaAlignment); }
 
 bool SameSymbols(const SymbolValues& a, const SymbolValues& b) {
   return a.rows == b.rows && a.trips == b.trips;
@@ -187,9 +182,8 @@ bool ProgramState::Reserve(const Plan& plan) {
   arena_.reset();
   // A little even for a plan that needs none, so that no pointer into it is null.
   const int64_t bytes = std::max<int64_t>(plan.arena_bytes, 64);
-  auto* memory = static_cast<std::byte*>(
-      ::operator new(static_cast<size_t>(bytes), kArenaAlignment, std::nothrow));
-  if (memory == nullptr) {
+  arena_.reset(NewMemory(bytes));
+  if (arena_ == nullptr) {
     const std::string what = absl::StrCat("no memory for ", bytes,
                                           " bytes of intermediate values, of which this is the "
                                           "largest");
@@ -198,7 +192,6 @@ bool ProgramState::Reserve(const Plan& plan) {
                                                 program_.graph(), plan.largest, what));
     return false;
   }
-  arena_ = {memory, FreeArena};
   arena_bytes_ = bytes;
   return true;
 }

@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "base/memory.h"
 #include "graph/engine.h"
 #include "graph/graph.h"
 #include "interpreter/plan.h"
@@ -101,7 +102,7 @@ class ProgramState {
   CallState& call_;
   std::vector<std::unique_ptr<Frame>> frames_;
   Frame* last_ = nullptr;
-  std::unique_ptr<std::byte[], void (*)(std::byte*)> arena_{nullptr, nullptr};
+  std::unique_ptr<std::byte[], MemoryDeleter> arena_;
   int64_t arena_bytes_ = 0;
   std::vector<std::unique_ptr<ProgramState>> bodies_;
   std::unique_ptr<ProgramState> trips_;

@@ -16,11 +16,10 @@ namespace talweg::native {
 
 void Emitter::EmitParallel(const loops::For& loop) {
   // What the body uses from around it goes through memory, but for constants.
-  loops::Statement body{loop};
   std::vector<Register> captured;
   std::vector<Value*> outside;
   std::vector<llvm::Type*> types;
-  for (Register r : outline_.LiveIn({&body, 1})) {
+  for (Register r : outline_.LiveIn(loop)) {
     Value* value = Get(r);
     if (llvm::isa<llvm::Constant>(value)) continue;
     captured.push_back(r);

@@ -49,35 +49,40 @@ int64_t SizeOfInstruction(const loops::Program& program, const loops::Instructio
 
 }  // namespace
 
+void ForEachRegister(const For& loop, const std::function<void(loops::Register)>& defines,
+                     const std::function<void(loops::Register)>& uses) {
+  const auto use = [&](loops::Register r) {
+    if (r != kNone) uses(r);
+  };
+  use(loop.begin.reg);
+  use(loop.end.reg);
+  defines(loop.variable);
+  for (const For::Carried& carried : loop.carried) {
+    use(carried.start);
+    defines(carried.inside);
+  }
+  for (const Statement& inner : loop.body) ForEachRegister(inner, defines, uses);
+  use(loop.until);
+  for (const For::Carried& carried : loop.carried) {
+    use(carried.next);
+    defines(carried.after);
+  }
+}
+
 void ForEachRegister(const Statement& statement,
                      const std::function<void(loops::Register)>& defines,
                      const std::function<void(loops::Register)>& uses) {
   const auto use = [&](loops::Register r) {
     if (r != kNone) uses(r);
   };
-  const auto define = [&](loops::Register r) {
-    if (r != kNone) defines(r);
-  };
   const auto each = [&](const std::vector<Statement>& body) {
     for (const Statement& inner : body) ForEachRegister(inner, defines, uses);
   };
   if (const auto* i = std::get_if<loops::Instruction>(&statement.node)) {
     for (loops::Register r : i->args) use(r);
-    define(i->result);
+    if (i->result != kNone) defines(i->result);
   } else if (const auto* loop = std::get_if<For>(&statement.node)) {
-    use(loop->begin.reg);
-    use(loop->end.reg);
-    define(loop->variable);
-    for (const For::Carried& carried : loop->carried) {
-      use(carried.start);
-      define(carried.inside);
-    }
-    each(loop->body);
-    use(loop->until);
-    for (const For::Carried& carried : loop->carried) {
-      use(carried.next);
-      define(carried.after);
-    }
+    ForEachRegister(*loop, defines, uses);
   } else if (const auto* condition = std::get_if<If>(&statement.node)) {
     use(condition->condition);
     each(condition->body);
@@ -184,20 +189,29 @@ std::vector<Outline::Run> Outline::Cut(Statements statements,
   return runs;
 }
 
-std::vector<loops::Register> Outline::LiveIn(Statements statements) {
+template <typename F>
+std::vector<loops::Register> Outline::LiveInOf(const F& each) {
   const int64_t now = ++call_;
   std::vector<Register> live;
-  for (const Statement& statement : statements) {
-    ForEachRegister(
-        statement, [&](Register r) { defined_[static_cast<size_t>(r)] = now; },
-        [&](Register r) {
-          const auto index = static_cast<size_t>(r);
-          if (defined_[index] == now || used_[index] == now) return;
-          used_[index] = now;
-          live.push_back(r);
-        });
-  }
+  each([&](Register r) { defined_[static_cast<size_t>(r)] = now; },
+       [&](Register r) {
+         const auto index = static_cast<size_t>(r);
+         if (defined_[index] == now || used_[index] == now) return;
+         used_[index] = now;
+         live.push_back(r);
+       });
   return live;
+}
+
+std::vector<loops::Register> Outline::LiveIn(Statements statements) {
+  return LiveInOf([&](const auto& defines, const auto& uses) {
+    for (const Statement& statement : statements) ForEachRegister(statement, defines, uses);
+  });
+}
+
+std::vector<loops::Register> Outline::LiveIn(const For& loop) {
+  return LiveInOf(
+      [&](const auto& defines, const auto& uses) { ForEachRegister(loop, defines, uses); });
 }
 
 std::string SymbolName(absl::string_view label) {

@@ -35,6 +35,7 @@ class Outline {
 
   // The registers that the statements use and do not define.
   std::vector<Register> LiveIn(Statements statements);
+  std::vector<Register> LiveIn(const loops::For& loop);
 
  private:
   int64_t SizeOf(const loops::Statement& statement) const;
@@ -44,6 +45,10 @@ class Outline {
 
   const loops::Program& program_;
   const int64_t function_size_;
+  // Calls `each(defines, uses)` for all that is looked at.
+  template <typename F>
+  std::vector<Register> LiveInOf(const F& each);
+
   // Per register, for LiveIn and LastUses: when it was last seen and where. They are never
   // cleared: each call has a number of its own.
   std::vector<int64_t> defined_, used_;
@@ -54,6 +59,9 @@ class Outline {
 // `uses` for each that one of them uses, in the order of the text.
 void ForEachRegister(const loops::Statement& statement,
                      const std::function<void(loops::Register)>& defines,
+                     const std::function<void(loops::Register)>& uses);
+
+void ForEachRegister(const loops::For& loop, const std::function<void(loops::Register)>& defines,
                      const std::function<void(loops::Register)>& uses);
 
 // A name that debuggers take: "contract %4 (model.cc:14)" -> "contract_4_model.cc_14".

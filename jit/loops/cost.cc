@@ -1,12 +1,11 @@
 #include <algorithm>
 
+#include "jit/loops/guesses.h"
 #include "jit/loops/nest.h"
 
 namespace talweg::loops {
 namespace {
 
-// Trips of a loop whose bounds are not known.
-constexpr double kTypicalTrips = 4;
 // A trip's own work.
 constexpr double kPerTrip = 1;
 constexpr double kPerLaneAlone = 1.5;
@@ -61,12 +60,12 @@ double CostOf(const Program& program, const Block& block, const Machine& machine
     if (const auto* instruction = std::get_if<Instruction>(&statement.node)) {
       cost += CostOf(program, *instruction, machine);
     } else if (const auto* loop = std::get_if<For>(&statement.node)) {
-      double trips = kTypicalTrips;
+      double trips = 1;
       if (loop->begin.reg == kNone && loop->end.reg == kNone) {
         trips = static_cast<double>((loop->end.value - loop->begin.value + loop->step - 1) /
                                     loop->step);
       } else {
-        trips = std::max(1.0, 32.0 / static_cast<double>(loop->step));
+        trips = std::max(1.0, kGuessedExtentOfLoop / static_cast<double>(loop->step));
       }
       cost += trips * (CostOf(program, loop->body, machine) + kPerTrip);
     } else if (const auto* branch = std::get_if<If>(&statement.node)) {

@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <cmath>
 
+#include "jit/loops/guesses.h"
+
 namespace talweg::loops {
 namespace {
 
-// A run-time extent, which is not known yet.
-constexpr double kTypical = 64;
 // So much less work has to be left where copies into the layout are not many updates' affair, or
 // where values do not stay in the second cache.
 constexpr double kLess = 0.95;
@@ -38,7 +38,7 @@ class Counter {
  private:
   static double Extent(Dim dim, double rows) {
     if (dim.is_static()) return static_cast<double>(std::max<int64_t>(dim.value(), 1));
-    return dim == kRows ? rows : kTypical;
+    return dim == kRows ? rows : kGuessedRowsOfInstances;
   }
 
   void AddContraction(const Graph& graph, const Node& node, double rows, bool in_loop) {
@@ -84,7 +84,7 @@ class Counter {
 
 int64_t FindInstances(const Graph& graph, const Machine& machine) {
   Counter counter(machine);
-  counter.Add(graph, kTypical, false);
+  counter.Add(graph, kGuessedRowsOfInstances, false);
   return counter.Instances();
 }
 

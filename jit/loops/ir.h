@@ -95,9 +95,8 @@ enum class Code : uint8_t {
   kSymbol,
   // args[0]: an index (int64), args[1]: the extent (an int64 scalar), args[2]: which lanes count
   // (bool, of the same lanes, or kNone: all). The result is the index clamped to 0 .. extent - 1
-  // (to
-  // 0 where the extent is 0). An index outside that counts is reported for `site`, unless the run
-  // has an error already; the run goes on.
+  // (to 0 where the extent is 0). An index outside that counts is reported for `site`, unless the
+  // run has an error already; the run goes on.
   kCheckIndex,
   // Where args[0] (a bool scalar) is true, the run ends with the error of `site`; args[1] and
   // args[2] are int64 numbers for its message, or kNone. No result.
@@ -106,8 +105,7 @@ enum class Code : uint8_t {
   // there only afterwards. The run may end with an error. No result.
   kBindTrips,
   // A new dynamic `buffer` of args[0] elements (and memory for kSlackBytes more); `site` says for
-  // what,
-  // should there be no memory. No result.
+  // what, should there be no memory. No result.
   kAllocate,
   kMark,     // an int64 scalar: how many dynamic buffers there are now
   kRelease,  // frees the dynamic buffers since the mark args[0]. No result.

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "graph/axes.h"
 #include "graph/engine.h"
+#include "jit/loops/guesses.h"
 #include "jit/loops/nest.h"
 #include "jit/loops/turn.h"
 
@@ -17,8 +18,6 @@ namespace talweg::loops {
 namespace {
 
 constexpr int64_t kThin = 16;
-// A run-time extent without a bound counts as so many.
-constexpr int64_t kTypicalRows = 256;
 
 // The same elements whichever way they are laid out: a scalar, or one number again and again.
 bool IsSplat(const Array& array) {
@@ -105,7 +104,7 @@ int64_t Level::BoundOf(Dim dim) const {
 
 int64_t Level::LikelyExtent(Dim dim) const {
   const int64_t bound = BoundOf(dim);
-  return bound < 0 ? kTypicalRows : bound;
+  return bound < 0 ? kGuessedRows : bound;
 }
 
 Register Level::Extent(Dim dim) {

@@ -183,6 +183,12 @@ class LoopLowering {
     return panels;
   }
 
+  // How far an index of an axis that is not cut into panels lies behind the axis' begin.
+  Register PlaceAlong(const Stride& stride, Register index) {
+    const Register place = b_.Times(index, stride.factor);
+    return stride.reg == kNone ? place : b_.Mul(place, stride.reg);
+  }
+
   void BindRows(Level& body, Register trip) {
     if (!loop_.binds_rows) {
       body.SetRows(outer_.rows_);
@@ -190,9 +196,7 @@ class LoopLowering {
     }
     const Tensor& t = rows_;
     const Register at = t.base == kNone ? b_.Index(0) : t.base;
-    const Stride stride = t.strides[0];
-    Register place = b_.Times(trip, stride.factor);
-    if (stride.reg != kNone) place = b_.Mul(place, stride.reg);
+    const Register place = PlaceAlong(t.strides[0], trip);
     const Register rows =
         b_.Convert(kInt64, b_.Load(t.buffer, b_.Plus(b_.Add(at, place), t.offset)));
     const Register too_few = b_.Binary(Opcode::kLess, rows, b_.Index(0));
@@ -205,9 +209,7 @@ class LoopLowering {
   // A slice of something with the trips along its first axis.
   Tensor SliceOf(const Tensor& all, Register trip) {
     Tensor slice = all;
-    const Stride stride = all.strides[0];
-    Register place = b_.Times(trip, stride.factor);
-    if (stride.reg != kNone) place = b_.Mul(place, stride.reg);
+    const Register place = PlaceAlong(all.strides[0], trip);
     slice.base = all.base == kNone ? place : b_.Add(all.base, place);
     slice.shape.erase(slice.shape.begin());
     slice.strides.erase(slice.strides.begin());
@@ -416,9 +418,7 @@ class LoopLowering {
     while (axis < all.strides.size() && all.strides[axis] == Stride()) axis++;
     const auto place = [&](Register slice) {
       if (axis == all.strides.size()) return slice;
-      const Stride stride = all.strides[axis];
-      Register at = b_.Times(slice, stride.factor);
-      if (stride.reg != kNone) at = b_.Mul(at, stride.reg);
+      const Register at = PlaceAlong(all.strides[axis], slice);
       return axis == 0 ? at : b_.Mul(at, outer_.Extent(all.shape[axis]));
     };
     constexpr int32_t kLanes = 8;

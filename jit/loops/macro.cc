@@ -471,9 +471,8 @@ class Macro {
   Bound terms_;
   int32_t sums_ = -1;
   std::vector<Tensor> touched_;
-  // Whether the result is nothing but the sums; else, whether a tile's rest of the group is
-  // computed while the next one is summed. Whether what that needs is fetched, and the next
-  // columns.
+  // Whether a tile's rest of the group is computed while the next one is summed; whether what that
+  // needs is fetched, and the next columns.
   bool delays_ = false, fetches_ = false, fetches_next_ = false;
   int64_t parts_ = 1;  // of a tile's sum
   // Of columns, to be fetched: in all, and in a part.

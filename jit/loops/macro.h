@@ -16,14 +16,15 @@ namespace talweg::loops {
 // van de Geijn, "Anatomy of High-Performance Matrix Multiplication", around a small kernel that
 // keeps a tile of the result in registers.
 //
-//   for each block of rows                what the third cache holds of the rows' operand
-//     for each block of terms
-//       pack the rows' operand              [row / height][term][height], or lines of terms
-//       for a tile's width of columns
-//         pack the columns' operand         [term][width], in the second cache
-//         for each tile of the block
-//           the sums of the tile, term after term
-//           in the last block of terms: what follows of the fusion group, and what it stores
+//   for each block of columns             all of them, where one block takes all terms
+//     for each block of rows              what the third cache holds of the rows' operand
+//       for each block of terms
+//         pack the rows' operand            [row / height][term][height], or lines of terms
+//         for a tile's width of columns
+//           pack the columns' operand       [term][width], in the second cache
+//           for each tile of the block
+//             the sums of the tile, term after term
+//             in the last block of terms: what follows of the fusion group, and what it stores
 //
 // "Columns" are the axis of the result that lies in the lanes, "rows" one of the other operand's.
 // Sums are done in order: a block of terms goes on where the one before it stopped, so that the

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/algorithm/container.h"
+#include "jit/loops/guesses.h"
 #include "jit/loops/macro.h"
 #include "jit/loops/nest.h"
 
@@ -32,9 +33,7 @@ void Nest::SplitOverThreads(Section& section) const {
     // Others are those of a sum.
     if (loop == nullptr || !over_domain_.contains(loop->variable)) continue;
     const double cost = CostOfTrip(b_.program(), *loop, machine);
-    // Of a run-time extent, what a likely one takes.
-    constexpr double kLikelyTrips = 64;
-    double trips = kLikelyTrips;
+    double trips = kGuessedTripsToShare;
     if (loop->begin.reg == kNone && loop->end.reg == kNone) {
       trips = static_cast<double>((loop->end.value - loop->begin.value - 1) / loop->step + 1);
     }

@@ -11,6 +11,7 @@
 
 #include "absl/algorithm/container.h"
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "graph/expr.h"
@@ -87,9 +88,15 @@ class Level {
         tensors_(graph.nodes().size()),
         planned_(graph.nodes().size()),
         memory_site_(b_.AddSite({.what = ErrorSite::What::kMemory, .before = "", .after = ""})) {
+    absl::flat_hash_set<std::pair<NodeId, int32_t>> seen;
     for (size_t i = 0; i < graph.nodes().size(); i++) {
       const Node& node = graph.nodes()[i];
-      if (node.kind() == Kind::kPart) parts_[node.operands[0]].push_back(static_cast<NodeId>(i));
+      if (node.kind() != Kind::kPart) continue;
+      const auto id = static_cast<NodeId>(i);
+      parts_[node.operands[0]].push_back(id);
+      if (!seen.insert({node.operands[0], node.As<PartAttributes>().index}).second) {
+        twins_.insert(id);
+      }
     }
   }
 
@@ -131,6 +138,9 @@ class Level {
     if (it == parts_.end()) return {};
     return it->second;
   }
+
+  // Whether a node before this one is the same part of the same loop: it lies where that one does.
+  bool IsTwin(NodeId part) const { return twins_.contains(part); }
 
   bool HasTensor(NodeId id) const { return tensors_[At(id)].has_value(); }
   const Tensor& tensor(NodeId id) const { return *tensors_[At(id)]; }
@@ -216,6 +226,7 @@ class Level {
   absl::flat_hash_map<NodeId, Register> registers_;
   std::vector<int32_t> lane_axes_;  // while groups are lowered
   absl::flat_hash_map<NodeId, std::vector<NodeId>> parts_;
+  absl::flat_hash_set<NodeId> twins_;
   const int32_t memory_site_;
   absl::flat_hash_map<std::pair<NodeId, int64_t>, int32_t> sites_;
 };

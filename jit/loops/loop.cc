@@ -38,7 +38,7 @@ class LoopLowering {
         first_(loop_.binds_rows ? 2 : 1),
         parts_(node_.types.size(), -1) {
     for (NodeId part : outer.PartsOf(id)) {
-      parts_[static_cast<size_t>(outer.node(part).As<PartAttributes>().index)] = part;
+      if (!outer.IsTwin(part)) parts_[IndexOf(part)] = part;
     }
   }
 
@@ -77,6 +77,9 @@ class LoopLowering {
   }
 
  private:
+  size_t IndexOf(NodeId part) const {
+    return static_cast<size_t>(outer_.node(part).As<PartAttributes>().index);
+  }
   NodeId Operand(size_t i) const { return node_.operands[first_ + i]; }
   NodeId Input(size_t i) const { return graph_.inputs()[1 + i]; }
   size_t captures() const { return static_cast<size_t>(loop_.captures); }
@@ -340,7 +343,7 @@ class LoopLowering {
     if (what != What::kNest && what != What::kLoop) return false;
     if (is_part) {
       const auto& inner = body.node(node.operands[0]).As<LoopAttributes>();
-      if (node.As<PartAttributes>().index >= inner.carried) return false;
+      if (node.As<PartAttributes>().index >= inner.carried || body.IsTwin(next)) return false;
       // It stays where it is.
       if (LeftAsItIs(node) >= 0) return false;
     }
@@ -409,6 +412,14 @@ class LoopLowering {
       if (parts_[k] >= 0) outer_.SetTensor(parts_[k], homes_[k]);
     }
     if (parts_.back() >= 0) outer_.SetRegister(parts_.back(), ran);
+    for (NodeId part : outer_.PartsOf(id_)) {
+      if (!outer_.IsTwin(part)) continue;
+      if (IndexOf(part) + 1 == parts_.size()) {
+        outer_.SetRegister(part, ran);
+      } else {
+        outer_.SetTensor(part, outer_.tensor(parts_[IndexOf(part)]));
+      }
+    }
   }
 
   // Zeros to the slices begin .. end - 1; what lies between rows is cleared, too.

@@ -76,8 +76,8 @@ absl::StatusOr<Program> Lower(const Graph& graph, const Machine& machine,
                               .offset = 0,
                               .elements = ElementsOf(type.shape)});
     // Written where it is computed, unless the memory is not there yet by then.
-    const bool is_member =
-        level.fusion().group[static_cast<size_t>(id)] >= 0 || graph.node(id).kind() == Kind::kPart;
+    const bool is_member = level.fusion().group[static_cast<size_t>(id)] >= 0 ||
+                           (graph.node(id).kind() == Kind::kPart && !level.IsTwin(id));
     const bool is_loop_count =
         graph.node(id).kind() == Kind::kPart &&
         graph.node(id).As<PartAttributes>().index + 1 ==

@@ -2,7 +2,10 @@
 // overwritten, whichever way it is read.
 
 #include <functional>
+#include <memory>
 #include <string>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -104,6 +107,48 @@ TEST(Homes, OfAValueThatIsStackedAsItIs) {
   std::vector<Value> outputs = loop.carried;
   outputs.insert(outputs.end(), loop.stacked.begin(), loop.stacked.end());
   ExpectSame(*t.Finish(outputs));
+}
+
+// The nodes of a graph, and of the bodies in it, with all parts of loops there a second time: as
+// outputs beside the first ones, or in place of them.
+Graph WithTwins(const Graph& graph, bool instead) {
+  std::vector<Node> nodes;
+  std::vector<NodeId> first(graph.nodes().size()), second(graph.nodes().size());
+  for (size_t i = 0; i < graph.nodes().size(); i++) {
+    Node node = graph.nodes()[i];
+    for (NodeId& operand : node.operands) operand = second[static_cast<size_t>(operand)];
+    if (node.kind() == Kind::kLoop) {
+      auto& loop = std::get<LoopAttributes>(node.attributes);
+      loop.body = std::make_shared<const Graph>(WithTwins(*loop.body, true));
+    }
+    first[i] = second[i] = static_cast<NodeId>(nodes.size());
+    nodes.push_back(node);
+    if (node.kind() != Kind::kPart) continue;
+    second[i] = static_cast<NodeId>(nodes.size());
+    nodes.push_back(std::move(node));
+  }
+  std::vector<NodeId> inputs, outputs;
+  for (NodeId id : graph.inputs()) inputs.push_back(first[static_cast<size_t>(id)]);
+  for (NodeId id : graph.outputs()) outputs.push_back(second[static_cast<size_t>(id)]);
+  for (NodeId id : graph.outputs()) {
+    if (!instead) outputs.push_back(first[static_cast<size_t>(id)]);
+  }
+  return Graph(std::move(nodes), std::move(inputs), std::move(outputs));
+}
+
+TEST(Homes, OfPartsThatAreThereTwice) {
+  Tape t;
+  const Value x = t.Input("x", kFloat64, {5});
+  const LoopResult outer = Loop(t, {.trips = 3, .carried = {x}}, [](LoopBody& body) -> LoopStep {
+    const LoopResult inner =
+        Loop(body.tape, {.trips = 2, .carried = {body.carried[0]}}, [](LoopBody& in) -> LoopStep {
+          return {.carried = {Tanh(in.carried[0] + 0.5)}, .stacked = {in.carried[0]}};
+        });
+    return {.carried = inner.carried, .stacked = {inner.stacked[0], inner.trips}};
+  });
+  const Graph graph =
+      *t.Finish({outer.carried[0], outer.stacked[0], outer.stacked[1], outer.trips});
+  for (const bool instead : {false, true}) ExpectSame(WithTwins(graph, instead));
 }
 
 }  // namespace

@@ -278,9 +278,6 @@ absl::Status Verifier::CheckNodeInside(const Graph& graph, NodeId id, bool rows,
   if (node.kind() == Kind::kContract) status = CheckOrder(node.As<ContractAttributes>().order);
   if (node.kind() == Kind::kLoop) {
     const auto& loop = node.As<LoopAttributes>();
-    if (loop.rows_limit > kMostRows) {
-      return Error(absl::StrCat("a limit of ", loop.rows_limit, " rows; at most ", kMostRows));
-    }
     status = Check(*loop.body, rows || loop.binds_rows, depth + 1);
     if (!status.ok()) return Within("in the body", status);
   }

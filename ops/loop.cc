@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/text.h"
 #include "graph/core_ops.h"
+#include "graph/verify.h"
 #include "ops/view.h"
 
 namespace talweg {
@@ -56,6 +57,10 @@ Types InferLoop(const Op&, absl::Span<const Type> operands, const Attributes& at
       return absl::InvalidArgumentError("rows is not a vector of integers, one a trip");
     }
     if (a.rows_limit < 0) return absl::InvalidArgumentError("rows_limit is negative");
+    if (a.rows_limit > kMostRows) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("rows_limit is ", a.rows_limit, "; it can be at most ", kMostRows));
+    }
   } else if (a.rows_limit != 0) {
     return absl::InvalidArgumentError("rows_limit is for a loop that binds rows");
   }

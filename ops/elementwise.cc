@@ -16,6 +16,12 @@ Value Binary(const Op& op, const Arg& a, const Arg& b) {
   return Map(op, {ToValue(a, b.value()), ToValue(b, a.value())}, {}, a.line());
 }
 
+// The line of the call came with b.
+Value& Assign(const Op& op, Value& a, const Arg& b) {
+  const UserLine line(a, b.line());
+  return a = Binary(op, a, b);
+}
+
 }  // namespace
 
 absl::StatusOr<std::vector<Type>> InferMap(const Op& op, absl::Span<const Type> operands,
@@ -79,6 +85,10 @@ Value operator-(Arg a, Arg b) { return Binary(kSubOp, a, b); }
 Value operator*(Arg a, Arg b) { return Binary(kMulOp, a, b); }
 Value operator/(Arg a, Arg b) { return Binary(kDivOp, a, b); }
 Value operator-(Arg x) { return Unary(kNegOp, x); }
+Value& operator+=(Value& a, Arg b) { return Assign(kAddOp, a, b); }
+Value& operator-=(Value& a, Arg b) { return Assign(kSubOp, a, b); }
+Value& operator*=(Value& a, Arg b) { return Assign(kMulOp, a, b); }
+Value& operator/=(Value& a, Arg b) { return Assign(kDivOp, a, b); }
 Value Abs(Arg x) { return Unary(kAbsOp, x); }
 Value Sign(Arg x) { return Unary(kSignOp, x); }
 Value Square(Arg x) { return Unary(kSquareOp, x); }

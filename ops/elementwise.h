@@ -23,10 +23,10 @@ Value operator-(Arg a, Arg b);
 Value operator*(Arg a, Arg b);
 Value operator/(Arg a, Arg b);
 Value operator-(Arg x);
-inline Value& operator+=(Value& a, Arg b) { return a = a + b; }
-inline Value& operator-=(Value& a, Arg b) { return a = a - b; }
-inline Value& operator*=(Value& a, Arg b) { return a = a * b; }
-inline Value& operator/=(Value& a, Arg b) { return a = a / b; }
+Value& operator+=(Value& a, Arg b);
+Value& operator-=(Value& a, Arg b);
+Value& operator*=(Value& a, Arg b);
+Value& operator/=(Value& a, Arg b);
 // Absolute value; its derivative at 0 is 0.
 Value Abs(Arg x);
 // -1, 0 or 1; the sign of -0 is 0. NaN stays NaN. Derivative 0.

@@ -79,7 +79,7 @@ Value Moved(const Value& x, int64_t axis, int64_t places, bool to_end) {
 // them, and p_2k = p_k times p_k moved by k has twice as many.
 Value ProductOfOneSide(const Value& x, int64_t axis, bool before) {
   Value product = Moved(x, axis, 1, before);
-  for (int64_t places = 1; places < x.dim(axis).value(); places *= 2) {
+  for (int64_t places = 1; places < x.dim(axis).value() - 1; places *= 2) {
     product = product * Moved(product, axis, places, before);
   }
   return product;

@@ -192,11 +192,11 @@ void CsvLogger::OnTrainBegin(const Run& run) {
             absl::StrCat("CsvLogger: ", path_, " has the columns ", Quoted(first, 200),
                          ", this training ", Quoted(header, 200))));
       }
-      writes_header = false;
       const std::string kept = BeforeEpoch(*before, run.epoch());
       if (kept != *before) {
         if (absl::Status s = WriteFile(path_, std::string_view(kept)); !s.ok()) return run.Fail(s);
       }
+      writes_header = kept.empty();
     }
   }
   file_.reset(std::fopen(path_.c_str(), options_.append ? "ab" : "wb"));
@@ -252,9 +252,10 @@ void ModelCheckpoint::OnTrainBegin(const Run& run) {
   std::map<std::string, double> values = {{"epoch", 1}};
   for (const std::string& column : columns) values[column] = 0;
   if (const auto path = ExpandPath(path_, values); !path.ok()) return run.Fail(path.status());
+  std::error_code error;
   const std::string folder = path_.substr(0, path_.rfind('/') + 1);
   if (!folder.empty() && !absl::StrContains(folder, '{') &&
-      !std::filesystem::is_directory(folder)) {
+      !std::filesystem::is_directory(folder, error)) {
     return run.Fail(absl::NotFoundError(
         absl::StrCat("ModelCheckpoint: there is no folder ", Quoted(folder, 200))));
   }
@@ -275,6 +276,13 @@ void ModelCheckpoint::OnTrainBegin(const Run& run) {
 }
 
 void ModelCheckpoint::OnEpochEnd(const Run& run) {
+  absl::StatusOr<NamedArrays> arrays = options_.save_weights_only ? run.Parameters() : run.State();
+  if (!arrays.ok()) return run.Fail(arrays.status());
+  if (!options_.save_weights_only) {
+    // After a part of an epoch the state is still that of the epoch before, which was saved.
+    const auto epoch = arrays->find("epoch");
+    if (epoch != arrays->end() && epoch->second.At(0) <= static_cast<double>(run.epoch())) return;
+  }
   if (++epochs_since_last_save_ < options_.period) return;
   epochs_since_last_save_ = 0;
   std::map<std::string, double> values = {{"epoch", static_cast<double>(run.epoch() + 1)}};
@@ -286,9 +294,6 @@ void ModelCheckpoint::OnEpochEnd(const Run& run) {
   }
   const absl::StatusOr<std::string> path = ExpandPath(path_, values);
   if (!path.ok()) return run.Fail(path.status());
-  const absl::StatusOr<NamedArrays> arrays =
-      options_.save_weights_only ? run.Parameters() : run.State();
-  if (!arrays.ok()) return run.Fail(arrays.status());
   Metadata metadata;
   for (const auto& [name, value] : values) metadata[name] = FormatNumber(value);
   if (absl::Status s = SaveArrays(*path, *arrays, metadata); !s.ok()) {

@@ -68,7 +68,9 @@ struct CsvLoggerOptions {
   char separator = ',';
   // Whether an existing file is continued, which must then have the same columns. A line that was
   // never finished goes; and where the training goes on from a state, so do lines of epochs that it
-  // repeats. (Before a checkpoint in the list of callbacks, a log then misses no epoch either.)
+  // repeats. A training that begins anew appends to what another one left, so that a program that
+  // goes on with what it finds says {.append = saved.ok()}; before the checkpoint in the list of
+  // callbacks, a log then misses no epoch.
   bool append = false;
 };
 
@@ -100,6 +102,7 @@ class CsvLogger final : public Callback {
 //
 //   ModelCheckpoint save("run.safetensors", {.save_weights_only = false});
 //   absl::StatusOr<SavedArrays> saved = LoadArrays("run.safetensors");
+//   CsvLogger log("run.csv", {.append = saved.ok()});
 //   FitOptions options{.callbacks = {&log, &save}};
 //   if (saved.ok()) options.state = saved->arrays;
 //

@@ -44,7 +44,8 @@ struct Fitted {
   History history;
   NamedArrays parameters;  // by name
   // All that is carried at the end of the last whole epoch, parameters and "history/loss", ...
-  // (float64 [epochs]) included; see FitOptions::state.
+  // (float64 [epochs]) included; see FitOptions::state. Where an adjustment ended the training,
+  // also "stopped", true: it stays ended, unless that is taken out.
   NamedArrays state;
   // Whether it ended before its last epoch: by an adjustment, a callback or FitOptions::stop.
   bool stopped = false;

@@ -330,7 +330,10 @@ absl::StatusOr<Graph> PredictGraph(const Training& training, const TrainingPlan&
 absl::StatusOr<Graph> RateGraph(const Training& training, const TrainingPlan& plan, int64_t n) {
   Tape tape;
   FitBuilder builder(training, plan, tape, n);
-  const Carried carried = StateInputs(tape, plan.state);
+  Carried carried;
+  carried.rate = tape.Input("state/rate_scale", kFloat64, {});
+  carried.epoch = tape.Input("state/epoch", kInt64, {});
+  carried.update = tape.Input("state/update", kInt64, {});
   return tape.Finish({builder.Rate(carried, carried.update)});
 }
 

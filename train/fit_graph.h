@@ -94,7 +94,8 @@ absl::StatusOr<Graph> EvaluateGraph(const Training& training, const TrainingPlan
 absl::StatusOr<Graph> PredictGraph(const Training& training, const TrainingPlan& plan,
                                    const Type& input);
 
-// The undecayed rate of the update that comes next, float64; inputs: hyper-parameters, state/NAME.
+// The undecayed rate, where a schedule makes it. Inputs: hyper-parameters, and state/rate_scale,
+// state/epoch, state/update at the beginning of the update in question. Output: float64.
 absl::StatusOr<Graph> RateGraph(const Training& training, const TrainingPlan& plan, int64_t n);
 
 // What a model declares for such inputs.

@@ -13,6 +13,8 @@ namespace {
 
 // In a state, the columns of the history.
 constexpr std::string_view kHistoryPrefix = "history/";
+// There and true after an adjustment has ended the training.
+constexpr std::string_view kStopped = "stopped";
 
 Type WithoutLeading(const Array& array) {
   return {array.dtype(), Shape(array.dims().begin() + 1, array.dims().end())};
@@ -138,6 +140,7 @@ absl::Status Session::Start(const FitKit& kit, const NamedArrays& numbers) {
   fit_ = kit.fit;
   initial_ = kit.initial;
   pieces_ = kit.pieces;
+  scheduled_rate_ = kit.scheduled_rate;
   const auto number = [&](const std::string& name, Array own) {
     const auto it = numbers.find(name);
     return it == numbers.end() ? std::move(own) : it->second;
@@ -185,6 +188,7 @@ absl::Status Session::Start(const FitKit& kit, const NamedArrays& numbers) {
     orders_.emplace(training_.seed, train_.size());
     for (int64_t i = 0; i < epoch_; i++) orders_->Next();
   }
+  stopped_ = adjusted_;
   EndEpoch();
   return absl::OkStatus();
 }
@@ -201,6 +205,10 @@ absl::Status Session::StartFrom(const NamedArrays& state) {
         return refuse(absl::StrCat("has a ", ToString(array.dims()), " '", name,
                                    "', which is no column of this history"));
       }
+      continue;
+    }
+    if (name == kStopped && array.dtype() == kBool && array.rank() == 0) {
+      adjusted_ = array.data<bool>()[0];
       continue;
     }
     if (std::none_of(plan_.state.specs.begin(), plan_.state.specs.end(),
@@ -225,6 +233,7 @@ absl::Status Session::StartFrom(const NamedArrays& state) {
   if (columns.empty()) return absl::OkStatus();
   const size_t rows = columns[0].size();
   if (columns.size() != plan_.columns.size() ||
+      rows > static_cast<size_t>(std::max<int64_t>(Counter("epoch"), 0)) ||
       std::any_of(columns.begin(), columns.end(), [&](auto c) { return c.size() != rows; })) {
     return refuse("has a part of a history");
   }
@@ -238,6 +247,7 @@ absl::Status Session::StartFrom(const NamedArrays& state) {
 
 absl::StatusOr<NamedArrays> Session::State() const {
   NamedArrays state = last_epoch_;
+  if (adjusted_) state[std::string(kStopped)] = Array(true);
   for (const std::string& column : plan_.columns) {
     absl::StatusOr<Array> values =
         Array::From({static_cast<int64_t>(whole_epochs_)}, history_[column].first(whole_epochs_));
@@ -263,17 +273,19 @@ double Session::rate() const {
 
 // What the schedule and the factor on it make of this moment. Whoever does not ask pays nothing.
 absl::StatusOr<double> Session::ScheduledRate() const {
-  if (!scheduled_rate_) {
+  const std::lock_guard lock(scheduled_rate_->making);
+  std::optional<Executable>& executable = scheduled_rate_->made;
+  if (!executable) {
     const absl::StatusOr<Graph> graph = RateGraph(training_, plan_, train_.size());
     if (!graph.ok()) return graph.status();
     absl::StatusOr<Executable> made = engine_(*graph);
     if (!made.ok()) return made.status();
-    scheduled_rate_ = *std::move(made);
+    executable = *std::move(made);
   }
-  NamedArrays inputs = StateInputs(scheduled_rate_->graph());
-  inputs["state/epoch"] = Array(epoch_);
+  NamedArrays inputs = StateInputs(executable->graph());
+  inputs["state/epoch"] = Array(updated_ ? updated_in_ : epoch_);
   inputs["state/update"] = Array(Counter("update") - (updated_ ? 1 : 0));
-  const absl::StatusOr<std::vector<Array>> rate = scheduled_rate_->Run(inputs, {.threads = 1});
+  const absl::StatusOr<std::vector<Array>> rate = executable->Run(inputs, {.threads = 1});
   if (!rate.ok()) return rate.status();
   return rate->front().At(0);
 }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -62,8 +63,15 @@ struct FitKit {
   // Of FitGraph and of the graph of the first parameters; a session makes what is not there.
   std::optional<Executable> fit, initial;
   std::shared_ptr<const CompiledPieces> pieces = nullptr;
+  // Of RateGraph; made by the first callback that asks for a rate.
+  struct SharedExecutable {
+    std::mutex making;
+    std::optional<Executable> made;
+  };
+  std::shared_ptr<SharedExecutable> scheduled_rate = std::make_shared<SharedExecutable>();
 };
-// Errors: those of Fit. The executables are left to others.
+// Errors: those of Fit. The executables are left to others, but for those that are made when they
+// are asked for.
 absl::StatusOr<FitKit> MakeKit(const Training& training, const Dataset& train,
                                const Dataset& validation);
 // An array of a state's start value.
@@ -120,6 +128,11 @@ class Session final : public Run {
   void TakeRow(const std::vector<double>& row);
   // Now the training could go on from here.
   void EndEpoch();
+  // Callbacks look back at an update of the present epoch.
+  void LookBack() {
+    updated_ = true;
+    updated_in_ = epoch_;
+  }
   int64_t Counter(const char* name) const { return state_.at(name).data<int64_t>()[0]; }
   // The order of samples of the present epoch, whoever makes it.
   absl::StatusOr<std::vector<int64_t>> PresentOrder();
@@ -145,9 +158,11 @@ class Session final : public Run {
   History history_;
   std::vector<Measured> logs_;
   std::shared_ptr<const CompiledPieces> pieces_;
-  mutable std::optional<Executable> scheduled_rate_;
+  std::shared_ptr<FitKit::SharedExecutable> scheduled_rate_;
   int64_t epoch_ = 0, batch_ = 0, batch_samples_ = 0;
-  bool updated_ = false;  // whether callbacks look at the last update, not at the next
+  // Whether callbacks look at the last update, not at the next; and the epoch in which it was.
+  bool updated_ = false;
+  int64_t updated_in_ = 0;
   bool stopped_ = false, adjusted_ = false;
   mutable bool stop_asked_ = false;
   mutable absl::Status failure_;

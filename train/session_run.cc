@@ -63,12 +63,12 @@ absl::Status Session::TrainByEpochs() {
     }
     if (trips > 0) {
       epoch_ = Counter("epoch") - 1;
+      adjusted_ = stops.data<bool>()[static_cast<size_t>(trips - 1)];
       EndEpoch();
-      updated_ = true;
+      LookBack();
       Each(&Callback::OnEpochEnd);
       epoch_++;
     }
-    adjusted_ = trips > 0 && stops.data<bool>()[static_cast<size_t>(trips - 1)];
     stopped_ = trips < count || adjusted_;
   }
   stopped_ = stopped_ || epoch_ < training_.epochs;
@@ -165,7 +165,7 @@ absl::Status Session::TrainByBatches() {
       for (Array& sum : sums) sum = (*outputs)[next++];
       for (const std::string& name : names) logs_.push_back({name, (*outputs)[next++].At(0)});
       stopped_ = (*outputs)[next].data<bool>()[0];
-      updated_ = true;
+      LookBack();
       Each(&Callback::OnBatchEnd);
     }
     const bool asked = !stopped_ && StopAsked() && batch_ < batches();

@@ -230,8 +230,6 @@ absl::Status Sweeper::ChooseSizes() {
   const int threads = options_.threads > 0 ? options_.threads : HardwareThreads();
   threads_ = static_cast<int>(
       std::min<size_t>(static_cast<size_t>(threads), std::max<size_t>(result_.runs.size(), 1)));
-  // Those that are left over share the updates of the runs there are.
-  threads_of_run_ = threads / threads_;
   const bool watched = options_.callbacks != nullptr;
   for (SweepGroup& group : groups_) {
     const auto runs = static_cast<int64_t>(group.runs.size());
@@ -259,6 +257,8 @@ absl::Status Sweeper::ChooseSizes() {
   if (options_.threads == 0) {
     while (threads_ > 1 && Need(threads_) > limit) threads_--;
   }
+  // Those that are left over share the updates of the runs there are.
+  threads_of_run_ = threads / threads_;
   const int64_t need = Need(threads_);
   if (need <= limit) return absl::OkStatus();
   return absl::ResourceExhaustedError(

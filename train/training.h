@@ -30,7 +30,8 @@ enum class Shuffle : uint8_t {
 };
 
 // A thing, or the name by which Keras knows it. Names are looked up when the training is planned. A
-// loss may also be a plain function of targets and outputs, one number a sample.
+// loss may also be a plain function of targets and outputs, one number a sample; what "accuracy"
+// means then follows from the width of the outputs alone.
 //
 //   .rule = "adam"      .rule = Adam({.amsgrad = true})      .loss = "mse"
 //   .loss = [](Value t, Value y) { return Mean(Abs(t - y), -1); }

@@ -36,7 +36,7 @@ struct LaneLoop {
   }
 };
 
-// Everything is inlined into these two, so that the operation is compiled for their state.
+// Everything is inlined into these two, so that the operation is compiled for their machine.
 template <typename Loop>
 [[gnu::flatten]] const Step* PlainStep(const Step* step, EvaluatorState& state) {
   return Loop::Run(step, state);

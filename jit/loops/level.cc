@@ -447,7 +447,8 @@ bool Level::IsRowMajor(const Tensor& tensor) const {
 }
 
 Register Level::ScalarOf(NodeId id) {
-  id = SameElements(graph_, id);
+  // Not past a copy, which may be older than what it was made from.
+  while (fusion_.group[At(id)] < 0 && IsSameElements(graph_, id)) id = node(id).operands[0];
   if (const auto reg = RegisterOf(id)) return *reg;
   const Node& n = node(id);
   if (n.kind() == Kind::kConstant) {

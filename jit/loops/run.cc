@@ -46,7 +46,7 @@ std::unique_ptr<Team> RunPool::TakeTeam(int threads, int64_t block_bytes) {
 }
 
 void RunPool::GiveTeam(std::unique_ptr<Team> team) {
-  if (team != nullptr && team->bytes() > kMostKept) return;
+  if (team != nullptr && team->bytes() > kMostKeptOfHelper * (team->wanted() - 1)) return;
   delete team_.exchange(team.release());
 }
 

@@ -59,7 +59,7 @@ class RunPool {
 
  private:
   // What is larger is worth more to others than it saves here.
-  static constexpr int64_t kMostKept = 32 << 20;
+  static constexpr int64_t kMostKept = 32 << 20, kMostKeptOfHelper = 8 << 20;
 
   std::atomic<std::byte*> kept_{nullptr};
   std::atomic<Team*> team_{nullptr};

@@ -64,6 +64,30 @@ const std::vector<Call>& Calls() {
   static const auto* const kCalls = new std::vector<Call>{
       {"+", [](O o) { return o.F() + o.F({3}); }},
       {"+ a number", [](O o) { return 2 + o.F() * 3; }},
+      {"+=",
+       [](O o) {
+         Value a = o.F();
+         a += o.F({3});
+         return a;
+       }},
+      {"-=",
+       [](O o) {
+         Value a = o.F();
+         a -= o.F({3});
+         return a;
+       }},
+      {"*=",
+       [](O o) {
+         Value a = o.F();
+         a *= o.F({3});
+         return a;
+       }},
+      {"/=",
+       [](O o) {
+         Value a = o.F();
+         a /= o.F({3});
+         return a;
+       }},
       {"Max", [](O o) { return Max(o.F({4, 1}), o.F({3})); }},
       {"Select", [](O o) { return Select(o.Make(kBool, {3}), o.F(), 0); }},
       {"Select of numbers", [](O o) { return Select(o.Make(kBool, {3}), 1, 0); }},

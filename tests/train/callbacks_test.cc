@@ -117,6 +117,17 @@ TEST(CsvLogger, GoesOnAfterAnInterruption) {
   }
 }
 
+TEST(CsvLogger, WritesTheHeaderThatWasCutShort) {
+  const std::string path = Folder() + "/log.csv";
+  ASSERT_TRUE(WriteFile(path, std::string_view("epoch,loss")).ok());
+  CsvLogger log(path, {.append = true});
+  FakeRun run({"loss"});
+  log.OnTrainBegin(run);
+  run.EndEpoch(log, {0.5});
+  log.OnTrainEnd(run);
+  EXPECT_EQ(*ReadFile(path), "epoch,loss\n0,0.5\n");
+}
+
 TEST(CsvLogger, ServesOneTrainingAfterTheOther) {
   const std::string path = Folder() + "/log.csv";
   CsvLogger log(path);

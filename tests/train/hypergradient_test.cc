@@ -244,6 +244,20 @@ TEST(Hypergradient, IsOfTheVeryFit) {
   }
 }
 
+// A rate of 0 has a derivative, also where an adjustment keeps a factor on it.
+TEST(Hypergradient, IsANumberWhereARateIsZero) {
+  const TrainTest data = Few(40, 20);
+  Training training = TrainingOf(4, 4);
+  training.rate = RateTable({.rates = {0, 0.1, 0.05, 0}});
+  training.adjust = {ReduceLROnPlateau({.monitor = "loss", .patience = 1, .min_delta = 1e6})};
+  const auto h =
+      Hypergradient::Make(EveryEngine, training, data.train, data.test, {"schedule/rates"});
+  ASSERT_TRUE(h.ok()) << h.status();
+  const auto at = h->Run();
+  ASSERT_TRUE(at.ok()) << at.status();
+  for (int64_t i = 0; i < 4; i++) EXPECT_TRUE(std::isfinite(at->gradients.begin()->second.At(i)));
+}
+
 TEST(Hypergradient, RunsWithOtherValues) {
   const TrainTest data = Few(40, 20);
   Training training = TrainingOf(4, 3);

@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <cstdio>
 #include <string>
 #include <vector>
 
@@ -71,7 +72,6 @@ TEST(Resume, GoesOnFromAFileOfAnyEpoch) {
     for (size_t epoch = 1; epoch <= whole->history.epochs(); epoch++) {
       const absl::StatusOr<SavedArrays> saved = LoadArrays(stem + std::to_string(epoch));
       ASSERT_TRUE(saved.ok()) << saved.status();
-      if (epoch == whole->history.epochs() && epoch < 9) break;  // it was stopped there
       const absl::StatusOr<Fitted> rest =
           Fit(EveryEngine, training, data.train, data.test, {.state = saved->arrays});
       ASSERT_TRUE(rest.ok()) << rest.status();
@@ -108,6 +108,46 @@ TEST(Resume, RepeatsAnEpochThatWasCutShort) {
   }
 }
 
+// What an adjustment ended stays ended, however often its program is started.
+TEST(Resume, DoesNotGoOnAfterAnAdjustmentsEnd) {
+  const TrainTest data = Data();
+  Training training = Carrying(Shuffle::kSeed);
+  training.epochs = 50;
+  training.adjust = {EarlyStopping({.patience = 1, .restore_best_weights = true})};
+  LambdaCallback batches({.on_batch_end = [](const auto&) {}});
+  for (const bool watched : {false, true}) {
+    FitOptions options;
+    if (watched) options.callbacks = {&batches};
+    const absl::StatusOr<Fitted> whole = Fit(EveryEngine, training, data.train, data.test, options);
+    ASSERT_TRUE(whole.ok()) << whole.status();
+    ASSERT_TRUE(whole->stopped);
+    options.state = whole->state;
+    const absl::StatusOr<Fitted> again = Fit(EveryEngine, training, data.train, data.test, options);
+    ASSERT_TRUE(again.ok()) << again.status();
+    EXPECT_TRUE(again->stopped);
+    ExpectSame(*whole, *again);
+    options.state.erase("stopped");
+    const absl::StatusOr<Fitted> on = Fit(EveryEngine, training, data.train, data.test, options);
+    ASSERT_TRUE(on.ok()) << on.status();
+    EXPECT_GT(on->history.epochs(), whole->history.epochs());
+  }
+}
+
+// The state of a part of an epoch is that of the epoch before, and saved already.
+TEST(Resume, LeavesTheFileOfTheLastWholeEpoch) {
+  const TrainTest data = Data();
+  const std::string path = testing::TempDir() + "/cut_";
+  ModelCheckpoint save(path + "{epoch}", {.save_weights_only = false});
+  LambdaCallback in_the_third({.on_batch_end = [](const auto& run) {
+    if (run.epoch() == 2) run.Stop();
+  }});
+  const absl::StatusOr<Fitted> part = Fit(EveryEngine, Carrying(Shuffle::kSeed), data.train,
+                                          data.test, {.callbacks = {&save, &in_the_third}});
+  ASSERT_TRUE(part.ok()) << part.status();
+  EXPECT_TRUE(LoadArrays(path + "2").ok());
+  EXPECT_FALSE(LoadArrays(path + "3").ok());
+}
+
 // One attempt of a program that goes on with what it finds, and is never told how often it died.
 absl::StatusOr<Fitted> Attempt(const std::string& path, const std::string& log_path,
                                const TrainTest& data, const Training& training, int64_t pause) {
@@ -126,6 +166,7 @@ TEST(Resume, SurvivesKillsAtAnyMoment) {
   training.adjust.pop_back();
   training.epochs = 40;
   const std::string folder = testing::TempDir() + "/";
+  for (const char* file : {"whole", "killed"}) std::remove((folder + file).c_str());
   const absl::StatusOr<Fitted> whole =
       Attempt(folder + "whole", folder + "whole.csv", data, training, 0);
   ASSERT_TRUE(whole.ok()) << whole.status();
@@ -182,6 +223,10 @@ TEST(Resume, RefusesTheStateOfAnotherTraining) {
   other = training;
   other.rule = Sgd();
   EXPECT_THAT(message({.state = fitted->state}, other), HasSubstr("which this training has not"));
+  state = fitted->state;
+  state["epoch"] = Array(int64_t{1});
+  EXPECT_THAT(message({.state = state}, training), HasSubstr("a part of a history"));
+  state = fitted->state;
   // Without its rows a state goes on, too.
   for (const char* column : {"loss", "accuracy", "val_loss", "val_accuracy", "lr"}) {
     state.erase(std::string("history/") + column);

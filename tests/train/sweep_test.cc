@@ -506,12 +506,14 @@ TEST(Sweep, CompilesThePiecesOfWatchedRunsOnce) {
     compiled++;
     return Interpret(graph);
   };
-  LambdaCallback watch({.on_batch_end = [](const auto&) {}});
+  LambdaCallback watch({.on_batch_end = [](const auto& run) { EXPECT_GE(run.rate(), 0); }});
   const auto callbacks = [&](const SweepRun&) { return std::vector<Callback*>{&watch}; };
+  Training training = Made({.epochs = 2});
+  training.rate = Cosine({.initial = 0.1});
   const auto count = [&](int64_t runs) {
     compiled = 0;
     const absl::StatusOr<SweepResult> sweep =
-        Sweep(engine, Made({.epochs = 2}), {Seeds(runs)}, data.train, data.test,
+        Sweep(engine, training, {Seeds(runs)}, data.train, data.test,
               {.threads = 2, .callbacks = callbacks});
     EXPECT_TRUE(sweep.ok()) << sweep.status();
     return compiled.load();

@@ -104,6 +104,21 @@ TEST(Callbacks, SeeTheRateOfTheirMoment) {
                                          0.25, 0.25, 0.125, 0.125, 0.0625, 0.0625));
 }
 
+// After the last epoch, too, it is that of the last update.
+TEST(Callbacks, SeeTheLastRateAtTheEnd) {
+  double at_end = 0;
+  LambdaEvents events{.on_train_end = [&](const auto& run) { at_end = run.rate(); }};
+  Training training = Small();
+  training.epochs = 2;
+  training.rate = StepDecay({.initial = 0.1, .drop = 0.5, .every = 2});
+  for (const bool batches : {false, true}) {
+    if (batches) events.on_batch_end = [](const auto&) {};
+    LambdaCallback watch(events);
+    ASSERT_TRUE(FitSmall({.callbacks = {&watch}}, training).ok());
+    EXPECT_EQ(at_end, 0.1);
+  }
+}
+
 TEST(Callbacks, LogAndSaveWhatFitReturns) {
   const std::string folder = testing::TempDir();
   CsvLogger log(folder + "/watch.csv");

@@ -123,7 +123,9 @@ TEST(WholeFit, GivesTheHistoryOfFit) {
   ASSERT_TRUE(fitted.ok()) << fitted.status();
   const absl::StatusOr<std::vector<Array>> outputs = jit->Run();
   ASSERT_TRUE(outputs.ok()) << outputs.status();
-  const Array& losses = (*outputs)[fitted->state.size()];
+  // The states come first; a state also holds the columns of the history.
+  const size_t states = fitted->state.size() - fitted->history.columns().size();
+  const Array& losses = (*outputs)[states];
   ASSERT_EQ(losses.size(), 3);
   for (int64_t i = 0; i < 3; i++) EXPECT_EQ(losses.At(i), fitted->history["loss"][i]);
 }

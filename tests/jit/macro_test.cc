@@ -19,6 +19,7 @@
 #include "talweg.h"
 #include "tests/graphs/engines.h"
 #include "tests/graphs/random_graph.h"
+#include "tests/jit/known_caches.h"
 #include "train/fit_graph.h"
 
 namespace talweg {
@@ -50,7 +51,7 @@ void ExpectSame(absl::Span<const NamedEngine> engines, const Graph& graph, int64
 }
 
 bool IsInBlocks(const Graph& graph, int64_t block, const std::string& cpu = "avx2") {
-  const absl::StatusOr<native::Target> target = native::DetectTarget(cpu);
+  const absl::StatusOr<native::Target> target = TargetOfKnownCaches(cpu);
   if (!target.ok()) return true;
   const absl::StatusOr<loops::Program> program =
       loops::Lower(graph, target->machine, {.block = block});
@@ -187,7 +188,7 @@ TEST(Macro, TakesWhatIsLarge) {
 // alone, as if the right operand's columns were the rows.
 TEST(Macro, LeavesSmallerProductsToLanesAlongTheirRows) {
   for (const char* cpu : {"avx512", "avx2"}) {
-    const absl::StatusOr<native::Target> target = native::DetectTarget(cpu);
+    const absl::StatusOr<native::Target> target = TargetOfKnownCaches(cpu);
     if (!target.ok()) continue;
     for (const int64_t n : {64, 100, 128, 160, 200, 256}) {
       for (const bool turned : {false, true}) {

@@ -16,6 +16,7 @@
 #include "jit/loops/lower.h"
 #include "jit/passes/pipeline.h"
 #include "talweg.h"
+#include "tests/jit/known_caches.h"
 #include "train/fit_graph.h"
 
 namespace talweg {
@@ -71,7 +72,7 @@ INSTANTIATE_TEST_SUITE_P(Processor, StoresOn, testing::Values("avx2", "avx512"),
 // Were a gradient stored, there would be a buffer of its size that neither state nor a packed
 // operand lies in; and the machine code stores what the loop IR does, and nothing else.
 TEST_P(StoresOn, OfAnUpdateWriteNoGradientOfAWeight) {
-  const absl::StatusOr<native::Target> target = native::DetectTarget(GetParam());
+  const absl::StatusOr<native::Target> target = TargetOfKnownCaches(GetParam());
   if (!target.ok()) GTEST_SKIP() << target.status();
   for (const Rule& rule : {Sgd({.momentum = 0.9}), Adam()}) {
     const Training training = {.model =

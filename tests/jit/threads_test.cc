@@ -32,6 +32,7 @@
 #include "jit/loops/verify.h"
 #include "talweg.h"
 #include "tests/graphs/random_graph.h"
+#include "tests/jit/known_caches.h"
 #include "tests/jit/loops/harness.h"
 
 namespace talweg {
@@ -67,7 +68,7 @@ void ExpectSame(const Graph& graph, int64_t rows = 1) {
 }
 
 std::string LoopsOf(const Graph& graph, int64_t block, bool split) {
-  const absl::StatusOr<native::Target> target = native::DetectTarget("native");
+  const absl::StatusOr<native::Target> target = TargetOfKnownCaches("native");
   const absl::StatusOr<loops::Program> program =
       loops::Lower(graph, target->machine, {.block = block, .split = split});
   return program.ok() ? loops::ToString(*program) : std::string(program.status().message());

@@ -1,8 +1,10 @@
 #include "base/memory.h"
 
 #include <sys/mman.h>
+#include <sys/sysinfo.h>
 
 #include <cstring>
+#include <limits>
 #include <new>
 
 namespace talweg {
@@ -18,6 +20,15 @@ void AskForLargePages(std::byte* memory, int64_t bytes) {
   const auto end =
       (reinterpret_cast<uintptr_t>(memory) + static_cast<uintptr_t>(bytes)) / page * page;
   if (begin < end) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
+}
+
+int64_t BytesOfMachine() {
+  static const int64_t bytes = [] {
+    struct sysinfo info = {};
+    if (sysinfo(&info) != 0) return std::numeric_limits<int64_t>::max();
+    return static_cast<int64_t>((info.totalram + info.totalswap) * info.mem_unit);
+  }();
+  return bytes;
 }
 
 // The C library's aligned allocation cuts up a larger piece, and puts small ones together for that:
@@ -46,6 +57,8 @@ std::byte* NewAligned(size_t bytes) {
 }  // namespace
 
 std::byte* NewMemory(int64_t bytes) {
+  // Some systems lend whatever they are asked for, and end those who use it.
+  if (bytes >= kLarge && bytes > BytesOfMachine()) return nullptr;
   std::byte* const memory = NewAligned(static_cast<size_t>(bytes));
   if (memory != nullptr && bytes >= kLarge) AskForLargePages(memory, bytes);
   return memory;

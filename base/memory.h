@@ -7,7 +7,7 @@
 namespace talweg {
 
 // Memory of so many bytes, of any content, aligned to 64, what a vector and a line of the caches
-// need; null where there is none.
+// need; null where there is none, which is all that the machine has not.
 //
 //   std::byte* memory = NewMemory(1 << 20);
 //   ...

@@ -144,7 +144,7 @@ std::vector<Schedule> Nest::Candidates() const {
     });
     if (!even) continue;
     Schedule schedule{.lane_axis = static_cast<int32_t>(axis), .lanes = lanes};
-    const int64_t vectors = (extent(axis) + lanes - 1) / lanes;
+    const int64_t vectors = (extent(axis) - 1) / lanes + 1;
     const bool known = domain_[axis].is_static();
     if (has_chain) {
       // Accumulators for half of the registers or more, so that the sums do not wait for each

@@ -43,9 +43,9 @@ absl::Span<const Rule> RulesOf(Kind kind) {
 
 Graph Simplify(const Graph& graph) {
   Forms forms;
-  int64_t steps = 0;
+  int64_t steps = 1000;
   return Rewrite::Run(graph, [&](Rewrite& rewrite, Node node) -> NodeId {
-    constexpr int64_t kStepsPerNode = 64;
+    constexpr int64_t kStepsPerNode = 2;
     steps += kStepsPerNode;
     Simplifier simplifier{rewrite, forms, steps};
     for (const Rule& rule : RulesOf(node.kind())) {

@@ -1,5 +1,6 @@
 // Graphs that nobody would write: passes take time in proportion to their size.
 
+#include <cstdlib>
 #include <ctime>
 #include <functional>
 #include <iostream>
@@ -42,8 +43,9 @@ Graph TimePasses(const std::string& name, const Tape& t, const std::vector<Value
   EXPECT_EQ(Verify(*after), absl::OkStatus());
   std::cout << name << ": " << NodesOf(*graph) << " -> " << NodesOf(*after) << " nodes, " << runs
             << " runs of passes, " << seconds << " s" << std::endl;
-  // A few microseconds a node; more under sanitizers.
-  EXPECT_LT(seconds, 1 + 100e-6 * static_cast<double>(NodesOf(*graph))) << name;
+  // A few microseconds a node and run; far more under sanitizers.
+  const double slowness = std::getenv("TALWEG_FUZZ_HALVED") == nullptr ? 1 : 10;
+  EXPECT_LT(seconds, slowness * (1 + 100e-6 * static_cast<double>(NodesOf(*graph)))) << name;
   return *after;
 }
 
@@ -79,7 +81,7 @@ TEST(Passes, TakeLongChains) {
 // Each slice lies within the first operand, all the way down.
 TEST(Passes, TakeSlicesOfLongChainsOfConcatenations) {
   for (const bool reversed : {false, true}) {
-    constexpr int kParts = 20'000;
+    constexpr int kParts = 10'000;
     Tape t;
     const Value start = t.Input("x", kFloat32, {8}), c = t.Input("c", kFloat32, {1});
     Value x = start;

@@ -276,6 +276,8 @@ void ModelCheckpoint::OnTrainBegin(const Run& run) {
 }
 
 void ModelCheckpoint::OnEpochEnd(const Run& run) {
+  if (++epochs_since_last_save_ < options_.period) return;
+  epochs_since_last_save_ = 0;
   absl::StatusOr<NamedArrays> arrays = options_.save_weights_only ? run.Parameters() : run.State();
   if (!arrays.ok()) return run.Fail(arrays.status());
   if (!options_.save_weights_only) {
@@ -283,8 +285,6 @@ void ModelCheckpoint::OnEpochEnd(const Run& run) {
     const auto epoch = arrays->find("epoch");
     if (epoch != arrays->end() && epoch->second.At(0) <= static_cast<double>(run.epoch())) return;
   }
-  if (++epochs_since_last_save_ < options_.period) return;
-  epochs_since_last_save_ = 0;
   std::map<std::string, double> values = {{"epoch", static_cast<double>(run.epoch() + 1)}};
   for (const Measured& measured : run.logs()) values[measured.name] = measured.value;
   if (options_.save_best_only) {

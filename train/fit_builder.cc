@@ -78,11 +78,12 @@ Carried FitBuilder::Adjusted(AdjustEvent event, const Carried& carried,
     // With a schedule, what was asked for is kept as a factor on it; of 0 every factor makes 0, so
     // it stays.
     const Value scheduled = Scheduled(carried, update);
-    const Value is_zero = scheduled.tape() == nullptr ? Value() : Equal(scheduled, 0);
-    next.rate = scheduled.tape() == nullptr
-                    ? after->rate
-                    : Select(Or(Equal(after->rate, rate), is_zero), carried.rate,
-                             after->rate / Select(is_zero, 1, scheduled));
+    next.rate = after->rate;
+    if (scheduled.tape() != nullptr) {
+      const Value is_zero = Equal(scheduled, 0);
+      next.rate = Select(Or(Equal(after->rate, rate), is_zero), carried.rate,
+                         after->rate / Select(is_zero, 1, scheduled));
+    }
   }
   for (size_t i = 0; i < next.parameters.size(); i++) {
     next.parameters[i] = after->parameters[i].value;

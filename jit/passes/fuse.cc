@@ -1,6 +1,7 @@
 #include "jit/passes/fuse.h"
 
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <utility>
 
@@ -101,10 +102,14 @@ class Fuser {
   const Node& node(NodeId id) const { return graph_.node(id); }
 
   void CountReaders() {
+    std::vector<NodeId> last(graph_.nodes().size(), -1);  // who was counted last
     for (NodeId id : graph_.outputs()) plan_.readers[At(id)]++;
     for (size_t i = graph_.nodes().size(); i-- > 0;) {
       if (plan_.readers[i] == 0) continue;
-      for (NodeId operand : ReadOperands(graph_.nodes()[i])) plan_.readers[At(operand)]++;
+      const auto reader = static_cast<NodeId>(i);
+      for (NodeId operand : ReadOperands(graph_.nodes()[i])) {
+        if (std::exchange(last[At(operand)], reader) != reader) plan_.readers[At(operand)]++;
+      }
     }
   }
 
@@ -134,6 +139,7 @@ class Fuser {
     std::vector<int32_t> depth(graph_.nodes().size(), 0), count(graph_.nodes().size(), 0);
     const auto take = [&](NodeId id, NodeId reduction, int32_t around) {
       if (node(id).kind() != Kind::kMap || plan_.readers[At(id)] != 1) return;
+      if (plan_.prologue[At(id)]) return;  // read twice by the same one
       if (around >= kDeepest || count[At(reduction)] >= kMost) return;
       plan_.prologue[At(id)] = true;
       root[At(id)] = reduction;
@@ -150,8 +156,6 @@ class Fuser {
         for (NodeId operand : node.operands) take(operand, root[i], depth[i]);
       }
     }
-    // Outputs are stored whatever reads them.
-    for (NodeId id : graph_.outputs()) plan_.prologue[At(id)] = false;
   }
 
   // The first group that may read it at the same point, and the first that may read it anywhere.
@@ -198,24 +202,29 @@ class Fuser {
     if (n.kind() == Kind::kRandom) what = What::kRandom;
     if (n.kind() == Kind::kLoop) what = What::kLoop;
     const Shape domain = what == What::kLoop ? Shape() : DomainOf(n.type().shape);
-    const std::string key = ToString(absl::MakeConstSpan(domain));
-    const bool opens = what != What::kNest || n.kind() == Kind::kContract || !options_.fuse;
-    if (!opens) {
-      // The first group of this domain that is late enough and not full.
-      std::vector<int32_t>& candidates = open_[key];
-      const auto first = absl::c_lower_bound(candidates, earliest);
-      const auto last = std::find_if(first, candidates.end(), [&](int32_t group) {
-        const auto size = plan_.groups[static_cast<size_t>(group)].nodes.size();
-        return static_cast<int32_t>(size) < options_.most_nodes;
-      });
-      // Those that are full stay so.
-      const auto found = candidates.erase(first, last);
-      if (found != candidates.end()) return *found;
-    }
     const auto made = static_cast<int32_t>(plan_.groups.size());
+    if (what == What::kNest && options_.fuse) {
+      Open& open = open_[ToString(absl::MakeConstSpan(domain))];
+      int32_t found = made;
+      if (n.kind() != Kind::kContract) found = std::min(found, FirstOf(open.others, earliest));
+      if (n.kind() == Kind::kMap) found = std::min(found, FirstOf(open.contractions, earliest));
+      if (found < made) return found;
+      (n.kind() == Kind::kContract ? open.contractions : open.others).push_back(made);
+    }
     plan_.groups.push_back({what, domain, {}});
-    if (what == What::kNest && options_.fuse) open_[key].push_back(made);
     return made;
+  }
+
+  // The first of these groups that is late enough and not full.
+  int32_t FirstOf(std::vector<int32_t>& groups, int32_t earliest) const {
+    const auto first = absl::c_lower_bound(groups, earliest);
+    const auto last = std::find_if(first, groups.end(), [&](int32_t group) {
+      const auto size = plan_.groups[static_cast<size_t>(group)].nodes.size();
+      return static_cast<int32_t>(size) < options_.most_nodes;
+    });
+    // Those that are full stay so.
+    const auto found = groups.erase(first, last);
+    return found == groups.end() ? std::numeric_limits<int32_t>::max() : *found;
   }
 
   // Moves maps down to the only group that reads them, where that saves a trip through memory: what
@@ -231,6 +240,10 @@ class Fuser {
     std::vector<bool> is_output(graph_.nodes().size(), false);
     for (NodeId id : graph_.outputs()) is_output[At(id)] = true;
     std::vector<bool> moved(graph_.nodes().size(), false);
+    std::vector<int32_t> size;
+    for (const Fusion::Group& group : plan_.groups) {
+      size.push_back(static_cast<int32_t>(group.nodes.size()));
+    }
     for (size_t i = graph_.nodes().size(); i-- > 0;) {
       const Node& n = graph_.nodes()[i];
       const int32_t from = plan_.group[i];
@@ -246,10 +259,7 @@ class Fuser {
         to = group;
       }
       if (!one || to == from || (to < barrier_) != (from < barrier_)) continue;
-      if (static_cast<int32_t>(plan_.groups[static_cast<size_t>(to)].nodes.size()) >=
-          options_.most_nodes) {
-        continue;
-      }
+      if (size[static_cast<size_t>(to)] >= options_.most_nodes) continue;
       // Operands that would have to be stored for it alone.
       int64_t more = 0, less = SizeOf(n.type().dtype);
       for (NodeId operand : n.operands) {
@@ -263,6 +273,8 @@ class Fuser {
       }
       if (more > less) continue;
       plan_.group[i] = to;
+      size[static_cast<size_t>(to)]++;
+      size[static_cast<size_t>(from)]--;
       moved[i] = true;
     }
     for (size_t g = 0; g < plan_.groups.size(); g++) {
@@ -317,7 +329,12 @@ class Fuser {
   std::vector<NodeId> base_;   // what SameElements says of each node
   std::vector<bool> is_copy_;  // links of long chains
   std::vector<bool> visited_;
-  std::map<std::string, std::vector<int32_t>> open_;
+  // Groups that take more nodes of a domain: those around a contraction, whose nests take maps only,
+  // and the others.
+  struct Open {
+    std::vector<int32_t> contractions, others;
+  };
+  std::map<std::string, Open> open_;
   int32_t barrier_ = 0;
 };
 

@@ -108,6 +108,7 @@ class Reader {
                  Sum& sum, Registers& acc);
   // Many chains one after another, results in the lanes, at several points at once.
   Registers InTurn(const Terms& terms, absl::Span<const Point> points);
+  int32_t ChainsJoined(const Terms& terms, absl::Span<const Point> points) const;
   Registers Chain(const Terms& terms, absl::Span<const Point> points, Register number,
                   int64_t like);
   // The terms in the lanes, many chains at once.

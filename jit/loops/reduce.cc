@@ -28,6 +28,16 @@ constexpr size_t kMostUnrolled = 64;
 // From so many elements on, places are int64.
 constexpr int64_t kWidePlaces = int64_t{1} << 31;
 
+// The most terms there can be along axes of these bounds; -1: nobody knows.
+int64_t MostTerms(absl::Span<const int64_t> bounds) {
+  int64_t most = 1;
+  for (int64_t bound : bounds) {
+    if (bound < 0) return -1;
+    most = Product(most, bound);
+  }
+  return most;
+}
+
 }  // namespace
 
 struct Reader::Terms {
@@ -47,8 +57,7 @@ struct Reader::Terms {
   bool is_contract() const { return node->kind() == Kind::kContract; }
   bool in_blocks() const {
     if (order.block == 0) return false;
-    int64_t terms = 1;
-    for (int64_t m : most) terms = m < 0 || terms < 0 ? -1 : terms * m;
+    const int64_t terms = MostTerms(most);
     return terms < 0 || terms > order.block;
   }
 };
@@ -72,12 +81,11 @@ Reader::Terms Reader::TermsOf(NodeId id) {
   if (it == terms_.end()) return terms;
   terms.flat = &it->second;
   Register extent = b_.Index(1);
-  int64_t most = 1;
   for (size_t i = 0; i < axes.size(); i++) {
     const Bound bound = terms.extents[i];
     extent = b_.Mul(extent, bound.reg == kNone ? b_.Index(bound.value) : bound.reg);
-    most = most < 0 || terms.most[i] < 0 ? -1 : most * terms.most[i];
   }
+  const int64_t most = MostTerms(terms.most);
   int64_t known = 0;
   terms.extents = {b_.IsConstant(extent, &known) ? Bound{.value = known} : Bound{.reg = extent}};
   terms.most = {most};
@@ -287,49 +295,69 @@ Registers Reader::InBlocks(const Terms& terms, const Registers& identity, F&& su
 // ---- Sixteen chains, in turn
 
 // One chain after another; the sums wait in memory until the tree joins them. So few of them are in
-// registers at a time, and the code is short.
+// registers at a time, and the code is short. The lowest branches of the tree, chains c, c +
+// distance, c + 2 distance, ... of the first `distance` ones, are joined before they wait.
 Registers Reader::InTurn(const Terms& terms, absl::Span<const Point> points) {
   const int32_t chains = terms.order.chains, lanes = points[0].lanes;
   const bool alike = absl::c_all_of(points, [&](const Point& p) { return p.lanes == lanes; });
   Require(alike, "sums that take turns have equally many lanes");
+  const bool known = terms.extents[0].reg == kNone;
+  const int32_t distance = chains / ChainsJoined(terms, points);
   const auto sums = static_cast<int64_t>(points.size()) * lanes;
   const int32_t waiting = b_.AddBuffer({.name = "chains",
                                         .dtype = terms.dtype,
                                         .home = Buffer::Home::kThread,
                                         .slot = -1,
                                         .offset = 0,
-                                        .elements = chains * sums});
-  // Chains from `first` to `last` - 1 have equally many terms, if that is known.
+                                        .elements = distance * sums});
+  // The sum of chains first, first + apart, ..., as the tree adds them: `chain` gives each.
+  const auto join = [&](auto&& self, int32_t first, int32_t apart, int32_t end,
+                        const auto& chain) -> Registers {
+    if (apart == end) return chain(first);
+    Registers lower = self(self, first, 2 * apart, end, chain);
+    const Registers upper = self(self, first + apart, 2 * apart, end, chain);
+    for (size_t i = 0; i < lower.size(); i++) lower[i] = Combine(terms, lower[i], upper[i]);
+    return lower;
+  };
+  // Branches from `first` to `last` - 1, whose chains have as many terms as those of `first`.
   const auto add_up = [&](int64_t first, int64_t last) {
     if (first == last) return;
     const Builder::Loop loop = b_.OpenFor({.value = first}, {.value = last}, 1);
     Open();
-    const Registers chain = Chain(terms, points, loop.variable, first);
+    const Registers branch = join(join, 0, distance, chains, [&](int32_t skip) {
+      return Chain(terms, points, b_.Plus(loop.variable, skip), first + skip);
+    });
     const Register place = b_.Times(loop.variable, sums);
     for (size_t i = 0; i < points.size(); i++) {
-      b_.Store(waiting, place, chain[i], {.offset = static_cast<int64_t>(i) * lanes});
+      b_.Store(waiting, place, branch[i], {.offset = static_cast<int64_t>(i) * lanes});
     }
     Close();
     b_.CloseFor();
   };
-  const bool known = terms.extents[0].reg == kNone;
-  const int64_t longer = known ? terms.extents[0].value % chains : 0;
+  const int64_t longer = known ? terms.extents[0].value % distance : 0;
   add_up(0, longer);
-  add_up(longer, chains);
-  Registers results;
-  for (size_t i = 0; i < points.size(); i++) {
-    // Of the chains first, first + distance, ...
-    const auto join = [&](auto&& self, int32_t first, int32_t distance) -> Register {
-      if (distance == chains) {
-        const int64_t place = first * sums + static_cast<int64_t>(i) * lanes;
-        return b_.Load(waiting, b_.Index(place), lanes);
-      }
-      const Register lower = self(self, first, 2 * distance);
-      return Combine(terms, lower, self(self, first + distance, 2 * distance));
-    };
-    results.push_back(join(join, 0, 1));
-  }
-  return results;
+  add_up(longer, distance);
+  return join(join, 0, 1, distance, [&](int32_t branch) {
+    Registers loaded;
+    for (size_t i = 0; i < points.size(); i++) {
+      const int64_t place = branch * sums + static_cast<int64_t>(i) * lanes;
+      loaded.push_back(b_.Load(waiting, b_.Index(place), lanes));
+    }
+    return loaded;
+  });
+}
+
+// How many chains InTurn joins in registers, where their terms are written out: four, two or one.
+// Three sums of each point are there at a time, and half of the registers are for what is added.
+int32_t Reader::ChainsJoined(const Terms& terms, absl::Span<const Point> points) const {
+  if (terms.extents[0].reg != kNone || terms.work > kHeavy) return 1;
+  const int64_t room = level_.lowering().machine.vector_registers / 2;
+  const auto sums = static_cast<int64_t>(points.size());
+  const int64_t chain = (terms.extents[0].value / terms.order.chains + 1) * sums;
+  const auto fits = [&](int64_t live, int64_t joined) {
+    return live * sums <= room && joined * chain <= static_cast<int64_t>(kMostUnrolled);
+  };
+  return fits(3, 4) ? 4 : fits(2, 2) ? 2 : 1;
 }
 
 // The chain of this number, which has as many terms as chain `like`, where their number is known.
@@ -338,7 +366,7 @@ Registers Reader::Chain(const Terms& terms, absl::Span<const Point> points, Regi
   Registers sums;
   for (const Point& point : points) sums.push_back(Identity(terms, point.lanes));
   const Bound extent = terms.extents[0];
-  if (extent.reg != kNone) {
+  if (extent.reg != kNone || terms.work > kHeavy) {
     const Builder::Loop loop =
         b_.OpenFor({.reg = number}, extent, terms.order.chains, std::move(sums));
     Open();
@@ -486,8 +514,7 @@ Register Reader::Join(const Terms& terms, Registers chains) {
 // The place of the first term that equals the best one; a NaN equals a NaN.
 void Reader::FindPlaces(const Terms& terms, absl::Span<const Point> points, Registers& best) {
   // Narrow numbers, where they suffice: more of them fit in a vector.
-  int64_t most = 1;
-  for (int64_t m : terms.most) most = m < 0 || most < 0 ? -1 : std::min(most * m, kWidePlaces);
+  const int64_t most = MostTerms(terms.most);
   const DType narrow = most >= 0 && most < kWidePlaces ? kInt32 : kInt64;
   Registers places;
   for (const Point& point : points) {

@@ -72,6 +72,8 @@ class GraphWriter {
   void WriteNode(const Graph& graph, const Node& node) {
     const auto& [op, operands, attributes, types, line] = node;
     out.Write(absl::string_view(op->name));
+    // An image names the ops that draw by their places among those of the graph (AddRandoms).
+    if (op->kind == Kind::kRandom) out.Write(PlaceOf(op));
     if (!IsOurs(op)) {
       absl::InlinedVector<DType, 3> dtypes;
       for (NodeId id : operands) dtypes.push_back(graph.node(id).type().dtype);
@@ -93,6 +95,7 @@ class GraphWriter {
   void WriteRecord(const Op& op, absl::Span<const DType> operands, DType result) {
     out.Write(op.kind);
     if (op.map != nullptr) {
+      out.Write(op.map->types);
       WriteFacts(op.map->facts);
       ScalarProgram program;
       absl::InlinedVector<Expr, 3> inputs;
@@ -109,6 +112,12 @@ class GraphWriter {
       WriteNumber(op.reduce->identity(dtype));
       WriteRecord(*op.reduce->combine, {dtype, dtype}, dtype);
     }
+  }
+
+  size_t PlaceOf(const Op* random) {
+    const auto place = static_cast<size_t>(absl::c_find(randoms_, random) - randoms_.begin());
+    if (place == randoms_.size()) randoms_.push_back(random);
+    return place;
   }
 
   void WriteFacts(const MapFacts& facts) {
@@ -204,6 +213,8 @@ class GraphWriter {
   }
   // The gradient is compiled where somebody asks for it, as nodes of a graph.
   void WriteAttributes(const CustomAttributes&) {}
+
+  std::vector<const Op*> randoms_;
 };
 
 // The ops that draw random numbers, each once, in the order in which the graph has them.

@@ -251,6 +251,28 @@ TEST(Key, DependsOnTheFormulasOfOpsThatAreTheUsersOwn) {
   }
 }
 
+// What the process knows of two ops that draw is where they are, so that the key tells which nodes
+// draw from the same one.
+TEST(Key, TellsRandomOpsOfOneNameApart) {
+  Tape t;
+  const Value key = t.Input("key", kInt64, {});
+  const absl::StatusOr<Graph> graph =
+      t.Finish({RandomUniform(key, kFloat32, {3}), RandomUniform(FoldIn(key, 1), kFloat32, {3})});
+  ASSERT_TRUE(graph.ok()) << graph.status();
+  std::vector<size_t> draws;
+  for (size_t i = 0; i < graph->nodes().size(); i++) {
+    if (graph->nodes()[i].types[0].dtype == kFloat32) draws.push_back(i);
+  }
+  ASSERT_EQ(draws.size(), 2u);
+  const Op mine = kRandomUniformOp, yours = kRandomUniformOp;
+  const auto with = [&](const Op* first, const Op* second) {
+    return KeyOfGraph(With(With(*graph, draws[0], [&](Node& n) { n.op = first; }), draws[1],
+                           [&](Node& n) { n.op = second; }));
+  };
+  EXPECT_EQ(with(&mine, &mine), with(&yours, &yours));
+  EXPECT_NE(with(&mine, &mine), with(&mine, &yours));
+}
+
 // The formula of an op is that of its record, whatever other records are called.
 constinit const MapRule kTwiceRule = MakeMap<1, MapTypes::kFloats>([](auto x) { return x + x; });
 constinit const MapRule kThriceRule =

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/text.h"
+#include "graph/reads.h"
 
 namespace talweg {
 namespace {
@@ -154,6 +155,7 @@ class Verifier {
 
  private:
   absl::Status CheckBorder(const Graph& graph);
+  absl::Status CheckTrips(const Graph& graph);
   absl::Status CheckNode(const Graph& graph, NodeId id, bool rows, bool trips, int32_t depth);
   absl::Status CheckNodeInside(const Graph& graph, NodeId id, bool rows, bool trips, int32_t depth);
 
@@ -172,20 +174,38 @@ absl::Status Verifier::Check(const Graph& graph, bool rows, int32_t depth) {
     return Error("more nodes than numbers for them");
   }
   if (absl::Status status = CheckBorder(graph); !status.ok()) return status;
-  bool trips = false;
+  bool input_has_trips = false, loop_has_trips = false;
   for (size_t i = 0; i < graph.inputs().size(); i++) {
     rows |= Uses(graph.input_type(i).shape, kRows);
-    trips |= Uses(graph.input_type(i).shape, kTrips);
+    input_has_trips |= Uses(graph.input_type(i).shape, kTrips);
   }
-  // A loop whose trips are counted at run time binds them by what it stacks.
+  // A loop whose trips are counted at run time binds them by what lies along them.
   for (const Node& node : graph.nodes()) {
-    trips |= Has<LoopAttributes>(node) && node.As<LoopAttributes>().length == kTrips;
+    loop_has_trips |= Has<LoopAttributes>(node) && HasLengthOfTrips(node);
   }
+  const bool trips = input_has_trips || loop_has_trips;
   for (size_t i = 0; i < graph.nodes().size(); i++) {
     absl::Status status = CheckNode(graph, static_cast<NodeId>(i), rows, trips, depth);
     if (!status.ok()) return status;
   }
+  if (!input_has_trips && loop_has_trips) {
+    if (absl::Status status = CheckTrips(graph); !status.ok()) return status;
+  }
   good_.insert({&graph, rows_around});
+  return absl::OkStatus();
+}
+
+// Where only loops can bind the symbol `trips`, one that is needed does, if anything needed uses
+// it.
+absl::Status Verifier::CheckTrips(const Graph& graph) {
+  const std::vector<bool> needed = NeededFor(graph, graph.outputs());
+  if (!TripCounts(graph, needed).empty()) return absl::OkStatus();
+  for (size_t i = 0; i < needed.size(); i++) {
+    const Node& node = graph.nodes()[i];
+    if (!needed[i] || !UsesTrips(node)) continue;
+    return Error(absl::StrCat("node %", i, ": ", node.op->name,
+                              ": nothing that is needed says how many trips there are"));
+  }
   return absl::OkStatus();
 }
 

@@ -18,6 +18,8 @@ namespace {
 constexpr int64_t kPackedTerms = 256;
 constexpr int64_t kPackedLanes = 128;
 constexpr int64_t kMaxTable = int64_t{1} << 27;
+// Bytes that no machine has; sums of a few such do not overflow.
+constexpr int64_t kMostScratch = int64_t{1} << 58;
 
 // Several axes walked as one, in row-major order: offsets in elements.
 class Walk {
@@ -85,10 +87,10 @@ class ContractInstruction : public PlanStep {
     // One chain: y lies in the lanes. Of both choices the one that wastes fewer lanes, and then the
     // one whose lanes are contiguous in the result. Many chains: y is the thin side.
     const auto padded = [](int64_t n) {
-      return (n + kTileLanes<T> - 1) / kTileLanes<T> * kTileLanes<T>;
+      return static_cast<double>((n + kTileLanes<T> - 1) / kTileLanes<T> * kTileLanes<T>);
     };
-    const int64_t as_is = x_.kept.count() * padded(y_.kept.count());
-    const int64_t swapped = y_.kept.count() * padded(x_.kept.count());
+    const double as_is = static_cast<double>(x_.kept.count()) * padded(y_.kept.count());
+    const double swapped = static_cast<double>(y_.kept.count()) * padded(x_.kept.count());
     if (IsTiled() ? swapped < as_is : x_.kept.count() < y_.kept.count()) {
       std::swap(x_, y_);
       std::swap(out_x_, out_y_);
@@ -96,14 +98,15 @@ class ContractInstruction : public PlanStep {
     }
   }
 
-  int64_t scratch_bytes() const {
-    int64_t elements = 0;
+  // (A broadcast operand may have as many terms as numbers reach.)
+  __int128 scratch_bytes() const {
+    __int128 elements = 0;
     if (IsTiled()) {
       const int64_t terms = std::min(terms_, kPackedTerms);
       const int64_t lanes = std::min(y_.kept.count() + kTileLanes<T>, kPackedLanes);
       elements = kTileRows * kTileLanes<T> + terms * (kTileRows + lanes);
     } else if (IsDot()) {
-      elements = PaddedTerms() * (y_.kept.count() + 1);
+      elements = static_cast<__int128>(PaddedTerms()) * (y_.kept.count() + 1);
     } else {
       elements = order_.chains;
     }
@@ -338,8 +341,13 @@ absl::Status EmitContract(Planner& planner) {
   }
   auto contract = std::make_unique<ContractInstruction<T>>(
       std::move(left), std::move(right), attributes.order, planner.program().wide());
+  const __int128 bytes = contract->scratch_bytes();
+  if (bytes > kMostScratch) {
+    return NodeError(absl::StatusCode::kResourceExhausted, planner.program().graph(), planner.id(),
+                     "more terms of broadcast axes than fit in memory");
+  }
   const Place out = planner.NewValue(lhs.dtype, planner.ResultDims());
-  const Address scratch = planner.Scratch(contract->scratch_bytes());
+  const Address scratch = planner.Scratch(static_cast<int64_t>(bytes));
   const Address lhs_address = planner.Read(lhs), rhs_address = planner.Read(rhs);
   contract->SetAddresses(out.address, lhs_address, rhs_address, scratch);
   planner.Emit(std::move(contract), {out});

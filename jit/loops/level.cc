@@ -159,10 +159,15 @@ Register Level::DynamicElements(const Shape& shape, Register elements, bool exac
   for (Dim dim : shape) {
     // Of rows that have a limit, there is room for as many as that.
     const bool is_limit = !exact && !dim.is_static() && BoundOf(dim) >= 0;
-    product = b_.Mul(product, is_limit ? number(static_cast<double>(BoundOf(dim)))
-                                       : b_.Convert(kFloat64, Extent(dim)));
+    // (NewTensor pads extents that have a bound: by less than their own length and a line.)
+    if (is_limit) {
+      const int64_t limit = RoundUp(BoundOf(dim), kRowMultiple);
+      product = b_.Mul(product, number(static_cast<double>(limit)));
+    } else {
+      product = b_.Mul(product, b_.Convert(kFloat64, Extent(dim)));
+    }
   }
-  return b_.Select(b_.Binary(Opcode::kLess, product, number(0x1p56)), elements,
+  return b_.Select(b_.Binary(Opcode::kLess, product, number(0x1p54)), elements,
                    b_.Index(int64_t{1} << 60));
 }
 

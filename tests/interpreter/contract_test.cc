@@ -217,5 +217,15 @@ TEST(Contract, RefusesATableLargerThanMemoryAllows) {
   EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted) << status;
 }
 
+// As many terms as sizes can say: what they take, padded and twice, is more than int64 counts.
+TEST(Contract, RefusesTermsThatNoMemoryHolds) {
+  Tape t;
+  const Value x = t.Input("x", kFloat64, {}), y = t.Input("y", kFloat64, {});
+  const Shape shape = {int64_t{1} << 59};
+  const Value z = MatMul(BroadcastTo(x, shape), BroadcastTo(y, shape));
+  const absl::Status status = TryInterpret(t, {z}, {{"x", Array(1.0)}, {"y", Array(2.0)}}).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted) << status;
+}
+
 }  // namespace
 }  // namespace talweg

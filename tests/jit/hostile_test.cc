@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/strings/match.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "interpreter/interpreter.h"
 #include "jit/jit.h"
@@ -20,6 +21,8 @@
 
 namespace talweg {
 namespace {
+
+using ::testing::HasSubstr;
 
 // ---- Limits of rows -----------------------------------------------------------------------------
 
@@ -152,6 +155,34 @@ TEST(Hostile, TreesOfMapsUnderASum) {
   EXPECT_TRUE(ran.ok()) << ran.status();
 }
 
+// What is stacked by as many trips as a count says, of rows that have a limit: there is room for
+// the rounded limit, which counts, too, where sizes leave what int64 holds.
+TEST(Hostile, StackedRowsThatNoMemoryHolds) {
+  Tape t;
+  const Value rows = t.Input("rows", kInt64, {2}), n = t.Input("n", kInt64, {});
+  const LoopResult loop =
+      Loop(t, {.trips = 2, .carried = {t.Constant(Array(0.0f))}, .rows = rows, .rows_limit = 1},
+           [&](LoopBody& outer) -> LoopStep {
+             const LoopResult inner =
+                 Loop(outer.tape, {.trips = n, .carried = {outer.carried[0]}},
+                      [](LoopBody& body) -> LoopStep {
+                        const Value cube = BroadcastTo(Cast(body.tape.Iota(kRows), kFloat32),
+                                                       {kRows, kRows, kRows});
+                        return {.carried = {body.carried[0] + 1}, .stacked = {cube}};
+                      });
+             return {.carried = {inner.carried[0] + Sum(inner.stacked[0])}};
+           });
+  const Graph graph = *t.Finish({loop.carried[0]});
+  const int64_t trips = static_cast<int64_t>((uint64_t{1} << 63) / 2056 + 1);
+  for (const NamedEngine& engine : MainEngines()) {
+    const absl::StatusOr<Executable> run = engine.make(graph);
+    ASSERT_TRUE(run.ok()) << engine.name << ": " << run.status();
+    const NamedArrays inputs = {{"rows", Array::Vector<int64_t>({1, 1})}, {"n", Array(trips)}};
+    EXPECT_EQ(run->Run(inputs).status().code(), absl::StatusCode::kResourceExhausted)
+        << engine.name;
+  }
+}
+
 // ---- What binds a symbol ------------------------------------------------------------------------
 
 // What only the derivative of a custom reads binds nothing and is not run.
@@ -175,6 +206,37 @@ TEST(Hostile, CountsOfTripsThatOnlyADerivativeWouldAskFor) {
       RunOnEngines(AllEngines(), graph, {{"n", Array(int64_t{2})}, {"m", Array(int64_t{5})}});
   ASSERT_TRUE(ran.ok()) << ran.status();
   EXPECT_EQ((*ran)[0].size(), 3);
+}
+
+// The number of trips where nothing lies along them any more, or no such loop is needed: the same
+// on all engines, a number or an error.
+TEST(Hostile, TheNumberOfTripsThatNothingLiesAlong) {
+  for (const int which : {0, 1, 2}) {
+    SCOPED_TRACE(which);
+    Tape t;
+    const Value n = t.Input("n", kInt64, {});
+    const LoopResult loop =
+        Loop(t, {.trips = n, .carried = {t.Constant(Array(1.0))}}, [&](LoopBody& body) -> LoopStep {
+          LoopStep step = {.carried = {body.carried[0] * 2}};
+          if (which > 0) step.stacked = {body.carried[0]};
+          return step;
+        });
+    const Value trips = Cast(t.Size(kTrips), kFloat64);
+    const absl::StatusOr<Graph> graph = t.Finish({which < 2 ? loop.carried[0] / trips : trips});
+    ASSERT_TRUE(graph.ok()) << graph.status();
+    for (const NamedEngine& engine : AllEngines()) {
+      const absl::StatusOr<Executable> run = engine.make(*graph);
+      if (which != 1) {
+        EXPECT_THAT(std::string(run.status().message()), HasSubstr("nothing says how many"))
+            << engine.name;
+        continue;
+      }
+      ASSERT_TRUE(run.ok()) << engine.name << ": " << run.status();
+      const auto ran = run->Run({{"n", Array(int64_t{4})}});
+      ASSERT_TRUE(ran.ok()) << engine.name << ": " << ran.status();
+      EXPECT_EQ((*ran)[0].ToString(), Array(4.0).ToString()) << engine.name;
+    }
+  }
 }
 
 // ---- Memory -------------------------------------------------------------------------------------

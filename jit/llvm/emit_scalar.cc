@@ -163,12 +163,13 @@ Emitter::Value* Emitter::EmitExtreme(bool greatest, Value* a, Value* b) {
   if (constant != nullptr && a->getType()->isVectorTy()) element = constant->getSplatValue();
   if (const auto* number = llvm::dyn_cast_or_null<llvm::ConstantFP>(element)) {
     if (number->isNaN()) return b;
-    // The one zero that loses against the other, and so must not be taken for equal to it.
-    const bool wins = number->isZero() && number->isNegative() != greatest;
-    const auto beyond = greatest ? (wins ? llvm::FCmpInst::FCMP_UGT : llvm::FCmpInst::FCMP_OGT)
-                                 : (wins ? llvm::FCmpInst::FCMP_ULT : llvm::FCmpInst::FCMP_OLT);
+    // The one zero that wins against the other, and so must not be taken for equal to it.
+    const bool wins_ties = number->isZero() && number->isNegative() != greatest;
+    const auto beyond = greatest
+                            ? (wins_ties ? llvm::FCmpInst::FCMP_UGT : llvm::FCmpInst::FCMP_OGT)
+                            : (wins_ties ? llvm::FCmpInst::FCMP_ULT : llvm::FCmpInst::FCMP_OLT);
     // Where a is NaN, either form gives a.
-    if (wins) return builder_.CreateSelect(builder_.CreateFCmp(beyond, a, b), a, b);
+    if (wins_ties) return builder_.CreateSelect(builder_.CreateFCmp(beyond, a, b), a, b);
     return builder_.CreateSelect(builder_.CreateFCmp(beyond, b, a), b, a);
   }
   if (!a->getType()->isVectorTy()) {

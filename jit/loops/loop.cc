@@ -89,7 +89,7 @@ class LoopLowering {
 
   const Type& inside_type(size_t k) const { return outer_.node(Operand(captures() + k)).type(); }
 
-  // Whether any part of carried value k lies still: its next value is itself.
+  // Whether carried value k never changes: its next value is itself.
   bool Stays(size_t k) const { return graph_.outputs()[k] == Input(captures() + k); }
 
   // Where the values outside lie that the body reads, and the carried values' homes.

@@ -213,7 +213,8 @@ class Macro {
   // Where the tile's sums lie.
   Register SumsOf(Register i, Register j) {
     if (!plan_.resumes) return b_.Index(0);
-    return b_.Add(b_.Times(j, plan_.rows), b_.Times(i, plan_.width()));
+    const Register before = b_.Times(j, plan_.rows);
+    return b_.Add(before, b_.Times(i, plan_.width()));
   }
 
   void Tile(Register i, Register j, Register term) {
@@ -232,9 +233,9 @@ class Macro {
     }
     // Nothing is computed from the sums: the result gets them from the registers, but at its edges.
     const Register row = b_.Add(row_, i), column = b_.Add(column_, j);
-    const Register whole = Both(Both(IsWhole(RowExtent(), row, plan_.height),
-                                     IsWhole(ColumnExtent(), column, plan_.width())),
-                                is_last_);
+    const Register rows_are_whole = IsWhole(RowExtent(), row, plan_.height);
+    const Register columns_are_whole = IsWhole(ColumnExtent(), column, plan_.width());
+    const Register whole = Both(Both(rows_are_whole, columns_are_whole), is_last_);
     If(whole, [&] { StoreSums(row, column, acc); });
     if (whole == kNone) return;
     If(b_.Unary(Opcode::kNot, whole), [&] {
@@ -374,7 +375,8 @@ class Macro {
       }
     }
     // Tiles lie behind each other: i is a multiple of the height.
-    const Register row_base = b_.Mul(b_.Quotient(i, plan_.height), b_.Index(rows_.tile_step()));
+    const Register tile = b_.Quotient(i, plan_.height);
+    const Register row_base = b_.Mul(tile, b_.Index(rows_.tile_step()));
     // Term `first` + `more`.
     const auto step = [&](Register first, int64_t more, Registers& to) {
       const Packed &x = columns_.packed(), &y = rows_.packed();
@@ -388,7 +390,8 @@ class Macro {
       const Register line = b_.Plus(first, more / y.lines * y.lines);
       const Register in_line = b_.Remainder(line, y.lines);
       const Register before = b_.Times(b_.Sub(line, in_line), plan_.height);
-      const Register rows_from = b_.Add(b_.Add(row_base, before), b_.Plus(in_line, more % y.lines));
+      const Register line_base = b_.Add(row_base, before);
+      const Register rows_from = b_.Add(line_base, b_.Plus(in_line, more % y.lines));
       for (int64_t row = 0; row < plan_.height; row++) {
         const Register one = b_.Load(y.buffer, rows_from, 1, {.offset = row * y.lines});
         const Register all = b_.Splat(one, lanes);

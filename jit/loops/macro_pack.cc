@@ -168,8 +168,8 @@ void Packer::Pack(const Block& block, const Indices& at) {
 }
 
 void Packer::PackTogether(const Block& block, const Indices& at) {
-  const auto pieces = std::max<int64_t>(1, plan_.rows / tile_ / kPackPieces);
-  const int64_t step = pieces * tile_;
+  const auto tiles_of_piece = std::max<int64_t>(1, plan_.rows / tile_ / kPackPieces);
+  const int64_t step = tiles_of_piece * tile_;
   // Moving an element takes about a cycle.
   const double cost = static_cast<double>(step * plan_.terms);
   const Register first =
@@ -178,7 +178,8 @@ void Packer::PackTogether(const Block& block, const Indices& at) {
   Block piece = block;
   piece.first = b_.Add(block.first, first);
   piece.count = AtMost(b_, block.count, first, step);
-  piece.to = b_.Mul(b_.Quotient(first, tile_), b_.Index(tile_step_));
+  const Register tile = b_.Quotient(first, tile_);
+  piece.to = b_.Mul(tile, b_.Index(tile_step_));
   Pack(piece, at);
   reader_.Close();
   b_.CloseFor();

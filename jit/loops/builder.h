@@ -110,6 +110,12 @@ class Builder {
   Register Plus(Register a, int64_t b) { return Add(a, Like(a, b)); }
   Register Times(Register a, int64_t b) { return Mul(a, Like(a, b)); }
   Register Quotient(Register a, int64_t b) { return Binary(Opcode::kDiv, a, Like(a, b)); }
+  Register InRegister(Bound bound) { return bound.reg == kNone ? Index(bound.value) : bound.reg; }
+  // Whether both conditions hold; kNone is one that does.
+  Register Both(Register a, Register b) {
+    if (a == kNone || b == kNone) return a == kNone ? b : a;
+    return Binary(Opcode::kAnd, a, b);
+  }
   // What `Quotient` leaves; for a >= 0, b > 0.
   Register Remainder(Register a, int64_t b) { return Sub(a, Times(Quotient(a, b), b)); }
   // An integer constant of the type and lanes of `a`.

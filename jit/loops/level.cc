@@ -107,10 +107,7 @@ int64_t Level::LikelyExtent(Dim dim) const {
   return bound < 0 ? kGuessedRows : bound;
 }
 
-Register Level::Extent(Dim dim) {
-  const Bound bound = ExtentOf(dim);
-  return bound.reg == kNone ? b_.Index(bound.value) : bound.reg;
-}
+Register Level::Extent(Dim dim) { return b_.InRegister(ExtentOf(dim)); }
 
 std::string Level::Label(NodeId id) const {
   const Node& n = node(id);
@@ -171,21 +168,19 @@ Register Level::DynamicElements(const Shape& shape, Register elements, bool exac
                    b_.Index(int64_t{1} << 60));
 }
 
-Tensor Level::NewTensor(const Type& type, const std::string& name, std::vector<int32_t> order,
-                        bool exact) {
-  if (order.empty()) order = BestOrder(*this, type.shape);
-  Tensor tensor{.buffer = -1, .dtype = type.dtype, .shape = type.shape, .strides = {}};
-  tensor.strides.resize(type.shape.size());
-  tensor.internal = true;
-  // The next axis' stride, and the elements up to here.
-  int64_t factor = 1, elements = 1;
-  Register reg = kNone;
-  bool dynamic = false, rounded = false;
+// From the innermost axis out.
+Level::Room Level::LayOut(absl::Span<const int32_t> order, bool exact, Tensor& tensor) {
+  const Shape& shape = tensor.shape;
+  tensor.strides.resize(shape.size());
+  // The next axis' stride is reg * factor.
+  Room room;
+  auto& [elements, factor, reg, dynamic] = room;
+  bool rounded = false;
   int32_t wide_axes = 0;
-  auto axes_left = absl::c_count_if(type.shape, [](Dim d) { return d != Dim(1); });
+  auto axes_left = absl::c_count_if(shape, [](Dim d) { return d != Dim(1); });
   for (size_t i = order.size(); i-- > 0;) {
     const auto axis = static_cast<size_t>(order[i]);
-    const Dim dim = type.shape[axis];
+    const Dim dim = shape[axis];
     if (dim == Dim(1)) continue;
     tensor.strides[axis] = {factor, reg};
     axes_left--;
@@ -194,7 +189,7 @@ Tensor Level::NewTensor(const Type& type, const std::string& name, std::vector<i
     if (bound >= 0) {
       int64_t extent = dim.is_static() ? bound : RoundUp(bound, kRowMultiple);
       // Rows begin where vectors do, if that takes no third more.
-      const int64_t lanes = lowering_.machine.Lanes(type.dtype);
+      const int64_t lanes = lowering_.machine.Lanes(tensor.dtype);
       const int64_t whole = RoundUp(extent, lanes);
       if (wide_axes == 1 && !exact && extent >= lanes && 3 * (whole - extent) <= extent) {
         extent = whole;
@@ -205,7 +200,7 @@ Tensor Level::NewTensor(const Type& type, const std::string& name, std::vector<i
         factor = Product(factor, extent);
         // Rows, and rows of rows, that would share few sets of the caches are moved apart.
         const int64_t far = lowering_.options.block > 0 ? 32 : Machine::kSetsBytes;
-        const int64_t size = SizeOf(type.dtype);
+        const int64_t size = SizeOf(tensor.dtype);
         if (!exact && axes_left > 0 && reg == kNone && factor * size % far == 0) {
           factor += Machine::kLineBytes / size;
           elements = factor;
@@ -221,14 +216,23 @@ Tensor Level::NewTensor(const Type& type, const std::string& name, std::vector<i
   }
   // Where there are other axes, the next row lies right behind, but for rounded extents.
   if (wide_axes > 1) {
-    const Dim innermost = type.shape[static_cast<size_t>(tensor.padded_axis)];
+    const Dim innermost = shape[static_cast<size_t>(tensor.padded_axis)];
     if (!innermost.is_static() && BoundOf(innermost) >= 0) rounded = true;
     if (exact || !rounded) tensor.padded_axis = -1;
   }
-  if (dynamic) {
+  return room;
+}
+
+Tensor Level::NewTensor(const Type& type, const std::string& name, std::vector<int32_t> order,
+                        bool exact) {
+  if (order.empty()) order = BestOrder(*this, type.shape);
+  Tensor tensor{.buffer = -1, .dtype = type.dtype, .shape = type.shape, .strides = {}};
+  tensor.internal = true;
+  const Room room = LayOut(order, exact, tensor);
+  if (room.dynamic) {
     tensor.buffer = b_.AddDynamic(name, type.dtype);
-    b_.Allocate(tensor.buffer, DynamicElements(type.shape, b_.Times(reg, factor), exact),
-                memory_site_);
+    const Register elements = b_.Times(room.reg, room.factor);
+    b_.Allocate(tensor.buffer, DynamicElements(type.shape, elements, exact), memory_site_);
   } else {
     const int64_t slack = kSlackBytes / SizeOf(type.dtype);
     tensor.buffer = b_.AddBuffer({.name = name,
@@ -236,7 +240,7 @@ Tensor Level::NewTensor(const Type& type, const std::string& name, std::vector<i
                                   .home = Buffer::Home::kArena,
                                   .slot = -1,
                                   .offset = 0,
-                                  .elements = elements + slack});
+                                  .elements = room.elements + slack});
   }
   return tensor;
 }

@@ -195,6 +195,15 @@ class Level {
   Tensor CopyOf(NodeId id, std::vector<int32_t> order, bool exact = false);
 
  private:
+  // What a new tensor takes: so many elements; or, where they are counted at run time, reg *
+  // factor.
+  struct Room {
+    int64_t elements = 1, factor = 1;
+    Register reg = kNone;
+    bool dynamic = false;
+  };
+  // Gives the tensor its strides and its padded axis.
+  Room LayOut(absl::Span<const int32_t> order, bool exact, Tensor& tensor);
   // For an allocation: `elements`, the product of the shape's extents (rounded up), or more than
   // there ever is memory for where that product overflowed.
   Register DynamicElements(const Shape& shape, Register elements, bool exact);

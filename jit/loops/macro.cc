@@ -154,11 +154,11 @@ class Macro {
     }
     if (plan_.resumes) {
       goes_on_ = b_.Binary(Opcode::kLess, b_.Index(0), term);
-      const Register end = InRegister(b_, terms_);
+      const Register end = b_.InRegister(terms_);
       is_last_ = b_.Binary(Opcode::kLessEqual, end, b_.Plus(term, plan_.terms));
     }
     // A tile's part fetches so much of the next columns that its panel's tiles fetch all.
-    const Register row_count = InRegister(b_, row_count_);
+    const Register row_count = b_.InRegister(row_count_);
     if (fetches_next_) {
       pieces_ = columns_.PiecesOf(term_count_);
       const Register parts =
@@ -204,12 +204,6 @@ class Macro {
     reader_.Close();
     b_.CloseIf();
   }
-  // Either may be kNone: true.
-  Register Both(Register a, Register b) {
-    if (a == kNone || b == kNone) return a == kNone ? b : a;
-    return b_.Binary(Opcode::kAnd, a, b);
-  }
-
   // Where the tile's sums lie.
   Register SumsOf(Register i, Register j) {
     if (!plan_.resumes) return b_.Index(0);
@@ -235,7 +229,7 @@ class Macro {
     const Register row = b_.Add(row_, i), column = b_.Add(column_, j);
     const Register rows_are_whole = IsWhole(RowExtent(), row, plan_.height);
     const Register columns_are_whole = IsWhole(ColumnExtent(), column, plan_.width());
-    const Register whole = Both(Both(rows_are_whole, columns_are_whole), is_last_);
+    const Register whole = b_.Both(b_.Both(rows_are_whole, columns_are_whole), is_last_);
     If(whole, [&] { StoreSums(row, column, acc); });
     if (whole == kNone) return;
     If(b_.Unary(Opcode::kNot, whole), [&] {
@@ -247,7 +241,7 @@ class Macro {
   // Whether a block from `at` on is inside of the extent; kNone: each is.
   Register IsWhole(Bound extent, Register at, int64_t block) {
     if (extent.reg == kNone && extent.value % block == 0) return kNone;
-    return b_.Binary(Opcode::kLessEqual, b_.Plus(at, block), InRegister(b_, extent));
+    return b_.Binary(Opcode::kLessEqual, b_.Plus(at, block), b_.InRegister(extent));
   }
 
   Register Sum(const Registers& acc, int64_t row, int64_t v) const {
@@ -324,7 +318,7 @@ class Macro {
   // columns.
   template <typename F>
   void SumInParts(Register i, Register j, Register term, Bound whole, Registers& acc, F&& sum) {
-    const Register end = InRegister(b_, whole);
+    const Register end = b_.InRegister(whole);
     const int64_t multiple = parts_ * kUnrolled;
     const Register length = b_.Times(b_.Quotient(b_.Plus(end, multiple - 1), multiple), kUnrolled);
     const Builder::Loop part = b_.OpenFor({.value = 0}, {.value = parts_}, 1, acc);
@@ -337,7 +331,7 @@ class Macro {
     const Register row_end = at_most(b_.Plus(row, rows), height);
     if (delays_) {
       // There is none before the first one; each that has one behind it is whole.
-      If(Both(is_last_, b_.Binary(Opcode::kLess, b_.Index(0), i)), [&] {
+      If(b_.Both(is_last_, b_.Binary(Opcode::kLess, b_.Index(0), i)), [&] {
         const Register before = b_.Plus(i, -plan_.height);
         FinishRows(before, j, row, row_end);
       });
@@ -428,7 +422,7 @@ class Macro {
   // The other members at the tile's points, from its sums.
   void Finish(Register i, Register j) {
     const Bound heights = AtMost(b_, RowExtent(), b_.Add(row_, i), plan_.height);
-    FinishRows(i, j, b_.Index(0), InRegister(b_, heights));
+    FinishRows(i, j, b_.Index(0), b_.InRegister(heights));
   }
 
   void FinishRows(Register i, Register j, Register begin, Register end) {
@@ -444,7 +438,7 @@ class Macro {
         point.at[static_cast<size_t>(plan_.row_axis)] = {b_.Add(row, r)};
         point.at[static_cast<size_t>(plan_.column_axis)] = {first, 1, kNone};
         if (masked) {
-          point.count = b_.Sub(InRegister(b_, extent), first);
+          point.count = b_.Sub(b_.InRegister(extent), first);
           point.active = b_.Below(point.count, plan_.lanes);
         }
         const Register place = b_.Add(b_.Add(sums, b_.Times(r, plan_.width())), c);
@@ -490,17 +484,13 @@ class Macro {
 
 }  // namespace
 
-Register InRegister(Builder& b, Bound bound) {
-  return bound.reg == kNone ? b.Index(bound.value) : bound.reg;
-}
-
 Bound AtMost(Builder& b, Bound extent, Register at, int64_t block) {
   int64_t known = 0;
   if (extent.reg == kNone) {
     if (extent.value % block == 0) return {.value = block};
     if (b.IsConstant(at, &known)) return {.value = std::min(block, extent.value - known)};
   }
-  const Register rest = b.Sub(InRegister(b, extent), at);
+  const Register rest = b.Sub(b.InRegister(extent), at);
   return {.reg = b.Binary(Opcode::kMin, rest, b.Index(block))};
 }
 

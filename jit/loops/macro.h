@@ -91,7 +91,6 @@ Stride StrideAt(const Node& node, const Tensor& tensor, size_t operand, int32_t 
 
 // What is left of an extent from `at` on, a multiple of `block`; but not more than that.
 Bound AtMost(Builder& b, Bound extent, Register at, int64_t block);
-Register InRegister(Builder& b, Bound bound);
 
 // An operand while it is packed. Tiles lie one behind the other, and are read from their beginning
 // to their end. Where `lines` is 1, each term of a tile has its rows or columns side by side; else

@@ -157,7 +157,7 @@ Register Packer::Value(const Indices& at, const Index& place, const Index& term,
 // Past the last row or column, that one again: nobody reads what becomes of it.
 Register Packer::Clamped(Register place) {
   if (extent_.reg == kNone && extent_.value % tile_ == 0) return place;
-  return b_.Binary(Opcode::kMin, place, b_.Plus(InRegister(b_, extent_), -1));
+  return b_.Binary(Opcode::kMin, place, b_.Plus(b_.InRegister(extent_), -1));
 }
 
 void Packer::Pack(const Block& block, const Indices& at) {
@@ -187,7 +187,7 @@ void Packer::PackTogether(const Block& block, const Indices& at) {
 
 // A piece is what the tile has of a term, or a few lines of terms.
 Register Packer::PiecesOf(Bound terms) {
-  const Register all = InRegister(b_, terms);
+  const Register all = b_.InRegister(terms);
   if (!terms_are_close_) return all;
   return b_.Times(b_.Quotient(b_.Plus(all, line_piece_ - 1), line_piece_), tile_);
 }
@@ -199,7 +199,7 @@ void Packer::Fetch(const Block& block, const Indices& at, Register piece) {
   if (terms_are_close_) {
     elements = line_piece_;
     const Register pieces =
-        b_.Quotient(b_.Plus(InRegister(b_, block.terms), elements - 1), elements);
+        b_.Quotient(b_.Plus(b_.InRegister(block.terms), elements - 1), elements);
     const Register number = b_.Binary(Opcode::kDiv, piece, pieces);
     place = b_.Add(block.first, number);
     term = b_.Add(block.term, b_.Times(b_.Sub(piece, b_.Mul(number, pieces)), elements));
@@ -224,7 +224,7 @@ void Packer::PackTiles(const Block& block, const Indices& at) {
     const Register place = b_.Plus(b_.Add(b_.Add(block.first, b_.Times(tile, tile_)), x), offset);
     Register active = kNone, count = kNone;
     if (masked) {
-      count = b_.Sub(InRegister(b_, extent_), place);
+      count = b_.Sub(b_.InRegister(extent_), place);
       active = b_.Below(count, lanes);
     }
     const Register value = Value(at, {place, 1, kNone}, term, lanes, active, count);

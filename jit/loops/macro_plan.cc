@@ -162,6 +162,90 @@ void AskForPanels(Level& level, const Node& node, const Shape& shape, int64_t ro
   panels.width = std::max<int64_t>(plan.width(), kManyChains);
 }
 
+// The one contraction of a nest whose other members are maps; -1 where that is not so.
+NodeId ContractAmongMaps(const Level& level, absl::Span<const NodeId> members) {
+  NodeId found = -1;
+  for (NodeId id : members) {
+    const Kind kind = level.node(id).kind();
+    if (kind == Kind::kMap) continue;
+    if (kind != Kind::kContract || found >= 0) return -1;
+    found = id;
+  }
+  return found;
+}
+
+// The lanes go where what is stored lies close together, the rows along the other operand's longest
+// axis. Whether there are both.
+bool ChooseAxes(const Level& level, const Shape& domain, absl::Span<const Target> writes,
+                MacroPlan& plan) {
+  const Axes axes = AxesOf(level, level.node(plan.contract));
+  int64_t most_stores = 0;
+  for (size_t axis = 0; axis < domain.size(); axis++) {
+    if (axes.side[axis] < 0) continue;
+    int64_t stores = 0;
+    bool known = true;
+    for (const Target& write : writes) {
+      if (write.id < 0) return false;
+      const Stride& stride = StrideIn(write.to, static_cast<int32_t>(axis));
+      known = known && stride.reg == kNone && stride.panel % plan.lanes == 0;
+      stores += stride.is_close() ? 1 : 0;
+    }
+    if (!known || stores <= most_stores) continue;
+    most_stores = stores;
+    plan.column_axis = static_cast<int32_t>(axis);
+    plan.column_operand = static_cast<size_t>(axes.side[axis]);
+  }
+  if (plan.column_axis < 0) return false;
+  int64_t longest = 1;
+  for (size_t axis = 0; axis < domain.size(); axis++) {
+    if (axes.side[axis] != 1 - static_cast<int32_t>(plan.column_operand)) continue;
+    const int64_t extent = level.LikelyExtent(domain[axis]);
+    if (extent <= longest) continue;
+    longest = extent;
+    plan.row_axis = static_cast<int32_t>(axis);
+  }
+  return plan.row_axis >= 0;
+}
+
+// Extents of a product, as far as they are known or can be guessed.
+struct Sizes {
+  int64_t rows, columns, terms;
+  bool terms_are_known;
+};
+
+Sizes SizesOf(const Level& level, const Shape& domain, const MacroPlan& plan) {
+  const auto along = [&](int32_t axis) {
+    return level.LikelyExtent(domain[static_cast<size_t>(axis)]);
+  };
+  Sizes sizes = {along(plan.row_axis), along(plan.column_axis), 1, true};
+  const Node& node = level.node(plan.contract);
+  for (int64_t axis : node.As<ContractAttributes>().lhs_sum) {
+    const Dim dim = level.node(node.operands[0]).type().shape[static_cast<size_t>(axis)];
+    sizes.terms = std::min(Product(sizes.terms, level.LikelyExtent(dim)), int64_t{1} << 40);
+    sizes.terms_are_known = sizes.terms_are_known && level.BoundOf(dim) >= 0;
+  }
+  return sizes;
+}
+
+// How many terms, rows and columns a block has. Its terms: a tile's columns take half of the second
+// cache, and its rows pass by. Sums that stay in registers from the first term to the last are
+// worth more than columns in the first.
+void ChooseBlocks(const Machine& machine, int64_t forced, const Sizes& sizes, int64_t element,
+                  MacroPlan& plan) {
+  const int64_t half = machine.l2_bytes / 2;
+  const int64_t most_terms =
+      forced > 0 ? forced : std::clamp<int64_t>(half / (plan.width() * element), 64, kMostTerms);
+  const int64_t even = forced > 0 ? 1 : std::max<int64_t>(4, plan.lanes);
+  plan.terms = sizes.terms_are_known ? Even(sizes.terms, most_terms, even) : most_terms;
+  plan.resumes = !sizes.terms_are_known || sizes.terms > plan.terms;
+  // Rows come from the third cache, one tile's after another's, which is easy to foresee.
+  const int64_t bytes = plan.terms * element;
+  plan.rows = Even(sizes.rows, forced > 0 ? forced : machine.l3_bytes / 4 / bytes, plan.height);
+  if (!plan.resumes) return;
+  const int64_t most = forced > 0 ? 2 * forced : machine.l3_bytes / 2 / (plan.rows * element);
+  plan.columns = Even(sizes.columns, most, plan.width());
+}
+
 }  // namespace
 
 Stride StrideAt(const Node& node, const Tensor& tensor, size_t operand, int32_t axis) {
@@ -220,97 +304,37 @@ std::optional<MacroPlan> PlanMacro(Level& level, const Shape& domain,
   // Without an instruction for fma, nothing is gained.
   if (forced == 0 && machine.vector_bytes < 32) return std::nullopt;
   MacroPlan plan;
-  for (NodeId id : members) {
-    const Kind kind = level.node(id).kind();
-    if (kind == Kind::kMap) continue;
-    if (kind != Kind::kContract || plan.contract >= 0) return std::nullopt;
-    plan.contract = id;
-  }
+  plan.contract = ContractAmongMaps(level, members);
   if (plan.contract < 0 || writes.empty()) return std::nullopt;
   plan.only_sums = writes.size() == 1 && writes[0].id == plan.contract;
   const Node& node = level.node(plan.contract);
-  const auto& contract = node.As<ContractAttributes>();
   const DType dtype = node.type().dtype;
-  if (contract.order != Order() || !IsFloat(dtype)) return std::nullopt;
+  if (node.As<ContractAttributes>().order != Order() || !IsFloat(dtype)) return std::nullopt;
+  plan.lanes = static_cast<int32_t>(machine.Lanes(dtype));
+  if (!ChooseAxes(level, domain, writes, plan)) return std::nullopt;
+  const Sizes sizes = SizesOf(level, domain, plan);
+  if (sizes.terms < 1) return std::nullopt;
 
-  // The lanes go where what is stored lies close together.
-  const Axes axes = AxesOf(level, node);
-  const auto extent = [&](size_t axis) { return level.LikelyExtent(domain[axis]); };
-  const int64_t lanes = machine.Lanes(dtype);
-  plan.lanes = static_cast<int32_t>(lanes);
-  int64_t most_stores = 0;
-  for (size_t axis = 0; axis < domain.size(); axis++) {
-    if (axes.side[axis] < 0) continue;
-    int64_t stores = 0;
-    bool known = true;
-    for (const Target& write : writes) {
-      if (write.id < 0) return std::nullopt;
-      const Stride& stride = StrideIn(write.to, static_cast<int32_t>(axis));
-      known = known && stride.reg == kNone && stride.panel % lanes == 0;
-      stores += stride.is_close() ? 1 : 0;
-    }
-    if (!known || stores <= most_stores) continue;
-    most_stores = stores;
-    plan.column_axis = static_cast<int32_t>(axis);
-    plan.column_operand = static_cast<size_t>(axes.side[axis]);
-  }
-  if (plan.column_axis < 0) return std::nullopt;
-  int64_t rows = 1, terms = 1;
-  for (size_t axis = 0; axis < domain.size(); axis++) {
-    if (axes.side[axis] != 1 - static_cast<int32_t>(plan.column_operand)) continue;
-    if (extent(axis) <= rows) continue;
-    rows = extent(axis);
-    plan.row_axis = static_cast<int32_t>(axis);
-  }
-  if (plan.row_axis < 0) return std::nullopt;
-  const int64_t columns = extent(static_cast<size_t>(plan.column_axis));
-  bool terms_known = true;
-  for (int64_t axis : contract.lhs_sum) {
-    const Dim dim = level.node(node.operands[0]).type().shape[static_cast<size_t>(axis)];
-    terms = std::min(Product(terms, level.LikelyExtent(dim)), int64_t{1} << 40);
-    terms_known = terms_known && level.BoundOf(dim) >= 0;
-  }
-  if (terms < 1) return std::nullopt;
-  const int64_t size = SizeOf(dtype);
   Stride stride = {1};  // of the columns where they are read
   bool in_panels = false;
   if (const auto tensor = level.AsTensor(node.operands[plan.column_operand]); tensor.has_value()) {
-    stride =
-        StrideAt(node, *tensor, plan.column_operand, AxisIn(node.type().shape, plan.column_axis));
+    const int32_t axis = AxisIn(node.type().shape, plan.column_axis);
+    stride = StrideAt(node, *tensor, plan.column_operand, axis);
     in_panels = absl::c_any_of(tensor->strides, [](const Stride& s) { return s.panel > 0; });
   }
-  if (forced == 0) {
-    const auto number = [](int64_t n) { return static_cast<double>(n); };
-    if (!Pays(machine, number(rows), number(columns), number(terms), size, !stride.is_close(),
-              plan.only_sums, in_panels)) {
-      return std::nullopt;
-    }
+  const auto number = [](int64_t n) { return static_cast<double>(n); };
+  if (forced == 0 && !Pays(machine, number(sizes.rows), number(sizes.columns), number(sizes.terms),
+                           SizeOf(dtype), !stride.is_close(), plan.only_sums, in_panels)) {
+    return std::nullopt;
   }
   int64_t panel = stride.panel;
   for (const Target& write : writes) {
     if (panel > 0) break;
     panel = StrideIn(write.to, plan.column_axis).panel;
   }
-  ChooseTile(machine, rows, columns, panel, forced > 0, plan);
-
-  // A block's terms: a tile's columns take half of the second cache, and its rows pass by. Sums
-  // that stay in registers from the first term to the last are worth more than columns in the
-  // first.
-  const int64_t half = machine.l2_bytes / 2;
-  const int64_t most_terms =
-      forced > 0 ? forced : std::clamp<int64_t>(half / (plan.width() * size), 64, kMostTerms);
-  plan.terms = terms_known
-                   ? Even(terms, most_terms, forced > 0 ? 1 : std::max<int64_t>(4, plan.lanes))
-                   : most_terms;
-  plan.resumes = !terms_known || terms > plan.terms;
-  // Rows come from the third cache, one tile's after another's, which is easy to foresee.
-  const int64_t bytes = plan.terms * size;
-  plan.rows = Even(rows, forced > 0 ? forced : machine.l3_bytes / 4 / bytes, plan.height);
-  if (plan.resumes) {
-    const int64_t most = forced > 0 ? 2 * forced : machine.l3_bytes / 2 / (plan.rows * size);
-    plan.columns = Even(columns, most, plan.width());
-  }
-  ChooseSplit(level, domain, rows, columns, plan);
+  ChooseTile(machine, sizes.rows, sizes.columns, panel, forced > 0, plan);
+  ChooseBlocks(machine, forced, sizes, SizeOf(dtype), plan);
+  ChooseSplit(level, domain, sizes.rows, sizes.columns, plan);
   return plan;
 }
 

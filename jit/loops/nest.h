@@ -67,7 +67,19 @@ class Nest {
   std::vector<Tensor> FlatTerms(NodeId id);
   void PrepareLanes(const Schedule& schedule);
   bool IsDoneOnce() const;
-  std::vector<Schedule> Candidates() const;  // nest_schedule.cc
+
+  // Which schedules are worth a try: nest_schedule.cc.
+  struct Sums {
+    bool contract_in_order = false, contract_in_chains = false;  // contractions of either order
+    bool reduce_in_order = false;                                // reductions by one chain
+    bool take_turns = false;                                     // some sums' chains may
+    int64_t terms = 0;                                           // of the longest contraction
+  };
+  std::vector<Schedule> Candidates() const;
+  Sums SumsOf() const;
+  int32_t LanesOfVector() const;
+  bool MayTakeLanes(int32_t axis, int32_t full) const;
+  Schedule Along(int32_t axis, int32_t full, const Sums& sums) const;
   // Tiles along one axis or two that do not lie in the lanes, of `most` points at most.
   void ChooseTiles(int64_t most, bool along_one, Schedule& schedule) const;
   int64_t LikelyExtent(Dim dim) const { return level_.LikelyExtent(dim); }

@@ -100,79 +100,89 @@ void Nest::ChooseTiles(int64_t most, bool along_one, Schedule& schedule) const {
   }
 }
 
-std::vector<Schedule> Nest::Candidates() const {
-  if (IsDoneOnce()) return {{}};
-  const Machine& machine = level_.lowering().machine;
+Nest::Sums Nest::SumsOf() const {
+  Sums sums;
+  for (NodeId id : order_) {
+    const Node& node = level_.node(id);
+    sums.take_turns = sums.take_turns || level_.MayTakeTurns(node);
+    if (node.kind() == Kind::kReduce) {
+      sums.reduce_in_order = sums.reduce_in_order || node.As<ReduceAttributes>().order.chains == 1;
+    }
+    if (node.kind() != Kind::kContract) continue;
+    const auto& contract = node.As<ContractAttributes>();
+    sums.contract_in_order = sums.contract_in_order || contract.order.chains == 1;
+    sums.contract_in_chains = sums.contract_in_chains || contract.order.chains > 1;
+    int64_t terms = 1;
+    for (int64_t axis : contract.lhs_sum) {
+      const Dim dim = ShapeOf(node.operands[0])[static_cast<size_t>(axis)];
+      terms = Product(terms, LikelyExtent(dim));
+    }
+    sums.terms = std::max(sums.terms, terms);
+  }
+  return sums;
+}
+
+// Of the narrowest type that is computed or written.
+int32_t Nest::LanesOfVector() const {
   int64_t element = 8;
-  bool has_chain = false, has_chains = false, takes_turns = false, sums_in_order = false;
-  int64_t terms = 0;  // of the longest sum
   const auto see = [&](DType dtype) {
     if (dtype != kBool) element = std::min(element, SizeOf(dtype));
   };
-  for (NodeId id : order_) {
-    const Node& node = level_.node(id);
-    see(node.type().dtype);
-    takes_turns = takes_turns || level_.MayTakeTurns(node);
-    if (node.kind() == Kind::kReduce) {
-      sums_in_order = sums_in_order || node.As<ReduceAttributes>().order.chains == 1;
-    }
-    if (node.kind() == Kind::kContract) {
-      const auto& contract = node.As<ContractAttributes>();
-      has_chain = has_chain || contract.order.chains == 1;
-      has_chains = has_chains || contract.order.chains > 1;
-      int64_t count = 1;
-      for (int64_t axis : contract.lhs_sum) {
-        const Dim dim = ShapeOf(node.operands[0])[static_cast<size_t>(axis)];
-        count = Product(count, LikelyExtent(dim));
-      }
-      terms = std::max(terms, count);
-    }
-  }
+  for (NodeId id : order_) see(level_.node(id).type().dtype);
   for (const Target& target : writes_) see(target.to.dtype);
-  const auto full = static_cast<int32_t>(std::max<int64_t>(1, machine.vector_bytes / element));
-  int32_t lanes = full;
+  return static_cast<int32_t>(
+      std::max<int64_t>(1, level_.lowering().machine.vector_bytes / element));
+}
+
+// Lanes are stored at distances that are known.
+bool Nest::MayTakeLanes(int32_t axis, int32_t full) const {
+  return absl::c_all_of(writes_, [&](const Target& target) {
+    const Stride& stride = StrideIn(target.to, axis);
+    return flat_ || (stride.reg == kNone && stride.panel % full == 0);
+  });
+}
+
+// The lanes along this axis, the sums side by side that suit them.
+Schedule Nest::Along(int32_t axis, int32_t full, const Sums& sums) const {
+  const Machine& machine = level_.lowering().machine;
   // Sums of many chains have a register for each lane of the result.
-  if (has_chains) lanes = std::min(lanes, kMostSums);
-  const auto extent = [&](size_t axis) { return LikelyExtent(domain_[axis]); };
+  const int32_t lanes = sums.contract_in_chains ? std::min(full, kMostSums) : full;
+  Schedule schedule{.lane_axis = axis, .lanes = lanes};
+  const Dim dim = domain_[static_cast<size_t>(axis)];
+  const int64_t vectors = (LikelyExtent(dim) - 1) / lanes + 1;
+  if (!sums.contract_in_order) {
+    const int64_t most = sums.reduce_in_order ? kMostVectors : 2;
+    if (dim.is_static() && vectors <= most) schedule.vectors = vectors;
+    if (sums.reduce_in_order && schedule.vectors == 1) ChooseTiles(kFewSums, true, schedule);
+    return schedule;
+  }
+  // Accumulators for half of the registers or more, so that the sums do not wait for each other.
+  if (dim.is_static()) schedule.vectors = std::min(vectors, kMostVectors);
+  // Results of short sums go to memory as fast as that takes them, in the order in which they lie
+  // there.
+  const bool is_short = sums.terms < kShortSum;
+  const int64_t few = domain_.size() > 2 ? 2 * kFewSums : kFewSums;
+  const int64_t most = is_short ? few : machine.vector_registers * 3 / 4;
+  ChooseTiles(most / schedule.vectors, is_short, schedule);
+  return schedule;
+}
+
+std::vector<Schedule> Nest::Candidates() const {
+  if (IsDoneOnce()) return {{}};
+  const Sums sums = SumsOf();
+  const int32_t full = LanesOfVector();
   std::vector<Schedule> candidates;
-  for (size_t axis = 0; axis < domain_.size(); axis++) {
-    if (extent(axis) < 2) continue;
-    // Lanes are stored at distances that are known.
-    const bool even = absl::c_all_of(writes_, [&](const Target& target) {
-      const Stride& stride = StrideIn(target.to, static_cast<int32_t>(axis));
-      return flat_ || (stride.reg == kNone && stride.panel % full == 0);
-    });
-    if (!even) continue;
-    Schedule schedule{.lane_axis = static_cast<int32_t>(axis), .lanes = lanes};
-    const int64_t vectors = (extent(axis) - 1) / lanes + 1;
-    const bool known = domain_[axis].is_static();
-    if (has_chain) {
-      // Accumulators for half of the registers or more, so that the sums do not wait for each
-      // other.
-      if (known) schedule.vectors = std::min(vectors, kMostVectors);
-      const int64_t registers = std::max<int64_t>(1, lanes * element / machine.vector_bytes);
-      // Results of short sums go to memory as fast as that takes them, in the order in which they
-      // lie there.
-      const bool is_short = terms < kShortSum;
-      const int64_t few = domain_.size() > 2 ? 2 * kFewSums : kFewSums;
-      const int64_t sums = is_short ? few : machine.vector_registers * 3 / 4;
-      ChooseTiles(sums / (schedule.vectors * registers), is_short, schedule);
-    } else {
-      if (known && vectors <= (sums_in_order ? kMostVectors : 2)) schedule.vectors = vectors;
-      if (sums_in_order && schedule.vectors == 1) ChooseTiles(kFewSums, true, schedule);
-    }
-    candidates.push_back(schedule);
+  for (size_t i = 0; i < domain_.size() && candidates.size() < kMostCandidates; i++) {
+    const auto axis = static_cast<int32_t>(i);
+    if (LikelyExtent(domain_[i]) < 2 || !MayTakeLanes(axis, full)) continue;
+    candidates.push_back(Along(axis, full, sums));
     // Copies for schedules that are not chosen must not be allocated while the program runs.
     const bool bounded = absl::c_all_of(domain_, [&](Dim dim) { return level_.BoundOf(dim) >= 0; });
-    if (takes_turns && !has_chain && bounded) {
-      // All lanes hold results.
-      schedule.lanes = full;
-      schedule.vectors = 1;
-      schedule.turns = true;
-      ChooseTiles(machine.vector_registers * 3 / 8, false, schedule);
-      candidates.push_back(schedule);
-    }
-    if (candidates.size() >= kMostCandidates) break;
+    if (!sums.take_turns || sums.contract_in_order || !bounded) continue;
+    // All lanes hold results.
+    Schedule in_turn = {.lane_axis = axis, .lanes = full, .turns = true};
+    ChooseTiles(level_.lowering().machine.vector_registers * 3 / 8, false, in_turn);
+    candidates.push_back(in_turn);
   }
   // Elements that lie anywhere are as well collected one by one.
   const bool gathers =

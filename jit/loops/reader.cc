@@ -150,14 +150,9 @@ Register Reader::AllLanes(const Index& index, int32_t lanes) {
   return b_.Add(b_.Splat(index.at, lanes), all);
 }
 
-Register Reader::Both(Register a, Register b) {
-  if (a == kNone) return b;
-  return b == kNone ? a : b_.Binary(Opcode::kAnd, a, b);
-}
-
 void Reader::AddGuard(Point& point, Register condition) {
   Register& guard = b_.lanes(condition) == 1 ? point.guard : point.guard_each;
-  guard = Both(guard, condition);
+  guard = b_.Both(guard, condition);
 }
 
 // ---- Memory
@@ -199,7 +194,7 @@ Register Reader::Load(const Tensor& tensor, const Point& point) {
     return b_.Load(tensor.buffer, at);
   }
   Register mask = point.guard_each;
-  if (point.guard != kNone) mask = Both(mask, b_.Splat(point.guard, point.lanes));
+  if (point.guard != kNone) mask = b_.Both(mask, b_.Splat(point.guard, point.lanes));
   // Past the last lane there is memory of our own: slack behind vectors, rows up to a multiple.
   bool free = tensor.internal && flat.each == kNone && (!point.flat || flat.lane == 1);
   for (size_t axis = 0; !point.flat && axis < tensor.strides.size(); axis++) {
@@ -208,7 +203,7 @@ Register Reader::Load(const Tensor& tensor, const Point& point) {
     const bool rounded = !dim.is_static() && level_.BoundOf(dim) >= 0;
     free = free && (flat.lane == 1 || (rounded && point.at[axis].lane == 1));
   }
-  if (!free) mask = Both(mask, point.active);
+  if (!free) mask = b_.Both(mask, point.active);
   if (flat.each != kNone) {
     return b_.LoadEach(tensor.buffer, AllLanes(flat, point.lanes),
                        {.offset = tensor.offset, .mask = mask});
@@ -271,14 +266,14 @@ Register Reader::ComputeView(NodeId id, const Point& point) {
       Register all = AllLanes(index, point.lanes);
       if (map.dilation != 1) {
         const Register quotient = b_.Quotient(all, map.dilation);
-        inside = Both(inside, b_.Binary(Opcode::kEqual, b_.Times(quotient, map.dilation), all));
+        inside = b_.Both(inside, b_.Binary(Opcode::kEqual, b_.Times(quotient, map.dilation), all));
         // -1 / 2 is 0.
-        inside = Both(inside, b_.Binary(Opcode::kLessEqual, zero, all));
+        inside = b_.Both(inside, b_.Binary(Opcode::kLessEqual, zero, all));
         all = quotient;
         index = b_.lanes(all) == 1 ? Index{all} : Index{zero, 0, all};
       }
-      inside = Both(inside, b_.Binary(Opcode::kLessEqual, zero, all));
-      inside = Both(inside, b_.Binary(Opcode::kLess, all, level_.Extent(shape[axis])));
+      inside = b_.Both(inside, b_.Binary(Opcode::kLessEqual, zero, all));
+      inside = b_.Both(inside, b_.Binary(Opcode::kLess, all, level_.Extent(shape[axis])));
     }
     in.at.push_back(index);
   }
@@ -348,8 +343,8 @@ Register Reader::ComputeGather(NodeId id, const Point& point) {
   const Register index =
       shape[axis] == Dim(0) ? b_.Index(0) : b_.Convert(kInt64, Value(indices, at));
   const Register extent = level_.Extent(shape[axis]);
-  Register active = Both(point.active, point.guard_each);
-  if (point.guard != kNone) active = Both(active, b_.Splat(point.guard, point.lanes));
+  Register active = b_.Both(point.active, point.guard_each);
+  if (point.guard != kNone) active = b_.Both(active, b_.Splat(point.guard, point.lanes));
   if (b_.lanes(index) == 1) active = point.guard;
   const Register clamped =
       b_.CheckIndex(index, extent, level_.SiteOf(ErrorSite::What::kIndex, id), active);

@@ -87,7 +87,6 @@ class Reader {
   Register AllLanes(const Index& index, int32_t lanes);
   // Where a condition on such an index goes: the scalar one or that of the lanes.
   void AddGuard(Point& point, Register condition);
-  Register Both(Register a, Register b);
 
   // ---- reduce.cc
   struct Terms;

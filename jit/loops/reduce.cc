@@ -83,7 +83,7 @@ Reader::Terms Reader::TermsOf(NodeId id) {
   Register extent = b_.Index(1);
   for (size_t i = 0; i < axes.size(); i++) {
     const Bound bound = terms.extents[i];
-    extent = b_.Mul(extent, bound.reg == kNone ? b_.Index(bound.value) : bound.reg);
+    extent = b_.Mul(extent, b_.InRegister(bound));
   }
   const int64_t most = MostTerms(terms.most);
   int64_t known = 0;
@@ -278,7 +278,7 @@ void Reader::StepRange(const Terms& terms, absl::Span<const Point> points, Bound
 template <typename F>
 Registers Reader::InBlocks(const Terms& terms, const Registers& identity, F&& sum_block) {
   const Bound end = terms.extents[0];
-  const Register last = end.reg == kNone ? b_.Index(end.value) : end.reg;
+  const Register last = b_.InRegister(end);
   const Builder::Loop loop = b_.OpenFor({.value = 0}, end, terms.order.block, identity);
   Open();
   const Register stop = b_.Binary(Opcode::kMin, b_.Plus(loop.variable, terms.order.block), last);
@@ -456,7 +456,7 @@ Registers Reader::ChainsOf(const Terms& terms, absl::Span<const Point> points, B
     Registers inside = loop.carried;
     Register active = kNone;
     if (masked) {
-      const Register last = to.reg == kNone ? b_.Index(to.value) : to.reg;
+      const Register last = b_.InRegister(to);
       active = b_.Below(b_.Sub(last, loop.variable), chains);
     }
     step(loop.variable, active, inside);
@@ -538,7 +538,7 @@ void Reader::FindPlaces(const Terms& terms, absl::Span<const Point> points, Regi
                          Registers& found) -> void {
     if (axis == terms.extents.size()) return look(sum, place, found);
     const Bound extent = terms.extents[axis];
-    const Register count = extent.reg == kNone ? b_.Index(extent.value) : extent.reg;
+    const Register count = b_.InRegister(extent);
     const Register before = b_.Mul(place, count);
     if (extent.reg == kNone && extent.value <= terms.written_out()) {
       for (int64_t i = extent.value; i-- > 0;) {

@@ -20,8 +20,8 @@ namespace talweg::loops {
 // thread that the system has put aside delays no more than the piece that it holds. Between two
 // loops helpers spin for a while, then they sleep. They block all signals.
 //
-// In a child of a fork there are no helpers, and the caller does all the work; for a run that begins
-// there RunPool makes another team.
+// In a child of a fork there are no helpers, and the caller does all the work; for a run that
+// begins there RunPool makes another team.
 class Team {
  public:
   // Helpers for a caller that wants `threads` in all, each with a block of so many bytes of its

@@ -122,11 +122,11 @@ constinit const RandomRule kPermutationRule{FillPermutation};
 
 Value AsKey(const Value& v) { return v.ok() && v.dtype() == kInt32 ? Cast(v, kInt64) : v; }
 
-Value Draw(const Op& op, const Arg& key, DType dtype, Shape shape) {
+Value Draw(const Op& op, const Arg& key, DType dtype, Shape shape, int64_t stream = 0) {
   const UserLine line(key);
   const Value k = AsKey(key.value());
   if (!k.ok()) return MakeNode(op, {k}, TypeAttributes{}, key.line());
-  return MakeNode(op, {k, Scalar(k, kInt64, 0)}, TypeAttributes{dtype, std::move(shape)},
+  return MakeNode(op, {k, Scalar(k, kInt64, stream)}, TypeAttributes{dtype, std::move(shape)},
                   key.line());
 }
 
@@ -157,7 +157,8 @@ Value RandomNormal(Arg key, DType dtype, Shape shape) {
   const UserLine line(key);
   // sqrt(-2 log u) cos(2 pi v), with u in (0, 1].
   const Value u = 1 - RandomUniform(key, dtype, shape);
-  const Value v = RandomUniform(FoldIn(key, 1), dtype, std::move(shape));
+  // Of another stream: FoldIn(key, 1) would be a key that users have as well.
+  const Value v = Draw(kRandomUniformOp, key, dtype, std::move(shape), 1);
   return Sqrt(-2 * Log(u)) * Cos(2 * std::numbers::pi * v);
 }
 

@@ -13,6 +13,9 @@ namespace talweg {
 //   Value key = t.Input("seed", kInt64, {});
 //   Value noise = RandomNormal(FoldIn(key, step), kFloat32, {kRows, 50});
 //
+// One key, one draw: two functions given the same key make their numbers of the same bits, so these
+// depend on each other. Keys folded from a key are safe beside it, whatever is drawn with it.
+//
 // The generator is Philox4x32-10 (Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy as
 // 1, 2, 3", SC 2011) with the 64-bit key, and with a stream in its counter. Of uniform numbers
 // element i takes its bits from block i / 4 (float32) or i / 2 (float64).

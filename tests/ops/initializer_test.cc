@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "ops/elementwise.h"
 #include "ops/random.h"
 #include "tests/ops/evaluate.h"
 
@@ -108,6 +110,28 @@ TEST(Normal, HasTheNormalDistribution) {
     EXPECT_GT(MomentsOf(x).greatest, 2 + 0.5 * 3.5);
     ExpectDistribution(Normal(2, 0.5), dtype,
                        [](double v) { return NormalDistribution((v - 2) / 0.5); });
+  }
+}
+
+TEST(RandomNormal, IsNotMadeOfNumbersOfAKeyThatUsersHave) {
+  for (DType dtype : {kFloat32, kFloat64}) {
+    Tape tape;
+    const Value key = tape.Input("key", kInt64, {});
+    const Value u = 1 - RandomUniform(key, dtype, {1000});
+    std::vector<Value> values = {RandomNormal(key, dtype, {1000}), Sqrt(-2 * Log(u))};
+    for (int number = 0; number < 8; number++) {
+      values.push_back(RandomUniform(FoldIn(key, number), dtype, {1000}));
+    }
+    const std::vector<Array> results = RunAll(values, {{"key", Array(int64_t{11})}});
+    ASSERT_EQ(results.size(), values.size());
+    for (size_t k = 2; k < results.size(); k++) {
+      int equal = 0;
+      for (int64_t i = 0; i < 1000; i++) {
+        const double angle = 2 * std::numbers::pi * results[k].At(i);
+        equal += std::abs(results[0].At(i) - results[1].At(i) * std::cos(angle)) < 1e-5 ? 1 : 0;
+      }
+      EXPECT_LT(equal, 10) << "FoldIn(key, " << k - 2 << ")";
+    }
   }
 }
 

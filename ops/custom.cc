@@ -1,11 +1,15 @@
 #include "ops/custom.h"
 
+#include <algorithm>
 #include <memory>
+#include <optional>
 #include <utility>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "base/text.h"
 #include "graph/tape.h"
+#include "ops/map.h"
 
 namespace talweg {
 namespace {
@@ -44,6 +48,87 @@ Types InferCustom(const Op&, absl::Span<const Type> operands, const Attributes& 
   return std::vector<Type>{operands[0]};
 }
 
+// Paths of floats carry derivatives.
+bool Carries(const Node& node) { return node.kind() == Kind::kLoop || IsFloat(node.type().dtype); }
+
+// Which operands of a node a gradient flows to, by the rules of the derivatives: none through a map
+// without a partial derivative (Detach), none to the first operand of a custom gradient.
+std::vector<bool> Reaches(const Node& node);
+
+// Which operands of a loop its body connects with a float that it gives.
+std::vector<bool> ReachesOfLoop(const Node& loop) {
+  const auto& a = loop.As<LoopAttributes>();
+  const Graph& body = *a.body;
+  std::vector<bool> reached(body.nodes().size(), false);
+  for (NodeId id : body.outputs()) {
+    if (Carries(body.node(id))) reached[static_cast<size_t>(id)] = true;
+  }
+  for (size_t i = reached.size(); i-- > 0;) {
+    const Node& node = body.nodes()[i];
+    if (!reached[i] || node.operands.empty()) continue;
+    const std::vector<bool> onward = Reaches(node);
+    for (size_t k = 0; k < onward.size(); k++) {
+      const NodeId operand = node.operands[k];
+      if (onward[k] && Carries(body.node(operand))) reached[static_cast<size_t>(operand)] = true;
+    }
+  }
+  std::vector<bool> operands(loop.operands.size(), false);
+  const size_t first = a.binds_rows ? 2 : 1;
+  for (size_t i = 1; i < body.inputs().size(); i++) {
+    operands[first + i - 1] = reached[static_cast<size_t>(body.inputs()[i])];
+  }
+  return operands;
+}
+
+std::vector<bool> Reaches(const Node& node) {
+  if (node.kind() == Kind::kLoop) return ReachesOfLoop(node);
+  std::vector<bool> operands(node.operands.size(), true);
+  for (size_t k = 0; k < operands.size() && node.kind() == Kind::kMap; k++) {
+    operands[k] = node.op->map->partials[k] != nullptr;
+  }
+  if (node.kind() == Kind::kCustom) operands[0] = false;
+  return operands;
+}
+
+// The value of the tape around for which an input of a body stands, if it does.
+std::optional<Value> Captured(const Value& v) {
+  const TapeState::Captures& captures = v.tape()->captures();
+  const auto it = std::lower_bound(captures.inputs.begin(), captures.inputs.end(), v.id());
+  if (it == captures.inputs.end() || *it != v.id()) return std::nullopt;
+  return captures.outer[static_cast<size_t>(it - captures.inputs.begin())];
+}
+
+// The name of a float input that `output` depends on other than by way of `inputs`: what would get
+// no gradient. Looks at each node between them once.
+std::optional<std::string> Forgotten(const Value& output, const std::vector<Value>& inputs) {
+  absl::flat_hash_set<std::pair<const TapeState*, NodeId>> seen;
+  for (const Value& input : inputs) {
+    for (std::optional<Value> v = input; v.has_value(); v = Captured(*v)) {
+      seen.insert({v->tape().get(), v->id()});
+    }
+  }
+  std::vector<Value> open;
+  const auto visit = [&](const Value& v) {
+    if (Carries(v.node()) && seen.insert({v.tape().get(), v.id()}).second) open.push_back(v);
+  };
+  visit(output);
+  while (!open.empty()) {
+    const Value v = open.back();
+    open.pop_back();
+    const Node& node = v.node();
+    if (node.kind() == Kind::kInput) {
+      const std::optional<Value> outer = Captured(v);
+      if (!outer.has_value()) return node.As<InputAttributes>().name;
+      visit(*outer);
+    }
+    const std::vector<bool> onward = Reaches(node);
+    for (size_t k = 0; k < onward.size(); k++) {
+      if (onward[k]) visit(Value(v.tape(), node.operands[k]));
+    }
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 constinit const Op kCustomOp{"custom", "its first operand, with a gradient of its own",
@@ -60,6 +145,13 @@ Value CustomGradient(const std::vector<Value>& inputs,
   operands.insert(operands.end(), inputs.begin(), inputs.end());
   for (const Value& operand : operands) {
     if (!operand.ok()) return MakeNode(kCustomOp, operands, CustomAttributes{}, line);
+  }
+  if (const std::optional<std::string> name = Forgotten(output, inputs); name.has_value()) {
+    return Fail("custom gradient", operands,
+                absl::StrCat("the function uses ", Quoted(*name),
+                             ", which is not among its inputs and would get no gradient; pass it, "
+                             "or Detach it"),
+                line);
   }
   Tape tape;
   std::vector<Value> arguments;

@@ -19,6 +19,10 @@ extern const Op kCustomOp;
 //                              return std::vector<Value>{dy};
 //                            });
 //
+// What the function computes with is what it is given: a float that it uses otherwise (a parameter
+// that it captures) would silently have the gradient 0. So that is an error, unless the float is
+// constant or goes through Detach; integers and bools have no gradient anyway.
+//
 // `vjp` maps inputs, output and dy to the gradient of each input (of its shape and type). It is
 // called once, and builds a closed graph that is stored with the node: it may use its arguments and
 // numbers, not other Values, nor inputs of its own.

@@ -1,11 +1,13 @@
 #include "autodiff/gradient.h"
 
 #include <cmath>
+#include <functional>
 #include <memory>
 #include <string>
 #include <tuple>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "autodiff/check.h"
 #include "autodiff/tangent.h"
 #include "gmock/gmock.h"
@@ -16,6 +18,7 @@
 #include "ops/elementwise.h"
 #include "ops/gather.h"
 #include "ops/loop.h"
+#include "ops/random.h"
 #include "ops/reduce.h"
 #include "ops/view.h"
 #include "tests/base/allocation.h"
@@ -24,6 +27,7 @@
 namespace talweg {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using Inputs = std::vector<Value>;
 
@@ -298,6 +302,92 @@ TEST(CheckGradients, EveryFailedAllocationIsAStatus) {
     EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted) << k << ": " << status;
   }
   EXPECT_GE(failures, 50);
+}
+
+// What such a function captures would have the gradient 0 without a word.
+TEST(CustomGradient, RefusesAFloatThatIsNoInput) {
+  const auto pass = [](absl::Span<const Value> v, const Value&, const Value& dy) {
+    return std::vector<Value>{dy * v[0]};
+  };
+  const auto error = [&](const std::function<Value(Tape&, Value x, Value w)>& build) {
+    Tape t;
+    build(t, t.Input("x", kFloat64, {}), t.Input("w", kFloat64, {}));
+    return std::string(t.status().message());
+  };
+  const auto names = [](const char* name) {
+    return AllOf(
+        HasSubstr(absl::StrCat("custom gradient: float64[] x float64[]: the function uses '", name,
+                               "', which is not among its inputs")),
+        HasSubstr("pass it, or Detach it (tests/autodiff/gradient_test.cc:"));
+  };
+  EXPECT_THAT(error([&](Tape&, Value x, Value w) {
+                const Value scale = Exp(w);
+                return CustomGradient(
+                    {x}, [&](absl::Span<const Value> v) { return v[0] * scale; }, pass);
+              }),
+              names("w"));
+  // Captured by the body of a loop, and carried by it.
+  for (const bool carried : {false, true}) {
+    EXPECT_THAT(error([&](Tape& t, Value x, Value w) {
+                  return Loop(t, {.trips = 3, .carried = {w}},
+                              [&](LoopBody& body) {
+                                const Value used = carried ? body.carried[0] : w * 2.0;
+                                return LoopStep{
+                                    .carried = {CustomGradient(
+                                        {x}, [&](absl::Span<const Value> v) { return v[0] * used; },
+                                        pass)}};
+                              })
+                      .carried[0];
+                }),
+                names(carried ? "carried0" : "w"));
+  }
+  // Used by a loop within the function.
+  const auto looped = [&](const Value& x, const Value& w, bool detach) {
+    return CustomGradient(
+        {x},
+        [&](absl::Span<const Value> v) {
+          return Loop(Tape(x.tape()), {.trips = 3, .carried = {v[0]}},
+                      [&](LoopBody& body) {
+                        return LoopStep{.carried = {body.carried[0] * (detach ? Detach(w) : w)}};
+                      })
+              .carried[0];
+        },
+        pass);
+  };
+  EXPECT_THAT(error([&](Tape&, Value x, Value w) { return looped(x, w, false); }), names("w"));
+  EXPECT_EQ(error([&](Tape&, Value x, Value w) { return looped(x, w, true); }), "");
+}
+
+TEST(CustomGradient, MayUseWhatHasNoGradient) {
+  const auto pass = [](absl::Span<const Value> v, const Value&, const Value& dy) {
+    return std::vector<Value>{dy * v[0]};
+  };
+  Tape t;
+  const Value x = t.Input("x", kFloat64, {}), w = t.Input("w", kFloat64, {});
+  const Value i = t.Input("i", kInt64, {}), table = t.Constant(Array::Vector<double>({1, 2}));
+  const Value h = x * 3.0;
+  const auto ends = [&](const Value& at) {
+    return CustomGradient(
+        {at},
+        [&](absl::Span<const Value> v) {
+          return v[0] * Detach(w) + Cast(i, kFloat64) + Sum(table) +
+                 Select(Less(w, 0), v[0], RandomUniform(i, kFloat64, {}));
+        },
+        pass);
+  };
+  EXPECT_TRUE(ends(h).ok()) << t.status();
+  // By way of an input, from within a loop as well.
+  EXPECT_TRUE(CustomGradient(
+                  {h}, [&](absl::Span<const Value> v) { return Exp(v[0]) * h; }, pass)
+                  .ok())
+      << t.status();
+  const LoopResult loop = Loop(t, {.trips = 2, .carried = {x}}, [&](LoopBody& body) {
+    return LoopStep{
+        .carried = {CustomGradient(
+                        {h}, [&](absl::Span<const Value> v) { return v[0] * h; }, pass) +
+                    body.carried[0]}};
+  });
+  EXPECT_TRUE(loop.carried[0].ok()) << t.status();
 }
 
 TEST(Gradient, PassesOnThatAUsersRuleFailed) {

@@ -95,6 +95,11 @@ constexpr MetricFunction kBinaryOfLogits = [](const Value& t, const Value& y) {
   return BinaryAccuracy(t, y, 0);
 };
 
+// Of the loss, which is made smaller, Keras's metric of the same names has the other sign.
+constexpr MetricFunction kCosine = [](const Value& t, const Value& y) {
+  return -CosineProximity(t, y);
+};
+
 struct NamedMetric {
   const char* name;
   MetricFunction function;
@@ -108,6 +113,9 @@ constexpr NamedMetric kMetrics[] = {
      [](const Value& t, const Value& y) { return TopKCategoricalAccuracy(t, y); }},
     {"sparse_top_k_categorical_accuracy",
      [](const Value& t, const Value& y) { return SparseTopKCategoricalAccuracy(t, y); }},
+    {"cosine_proximity", kCosine},
+    {"cosine_similarity", kCosine},
+    {"cosine", kCosine},
 };
 
 }  // namespace

@@ -44,7 +44,9 @@ struct Metric {
 
 // The metric of a name that Keras knows: the accuracies above ("categorical_accuracy",
 // "sparse_top_k_categorical_accuracy", ...), every loss of LossByName, and two whose meaning
-// depends on the model, "accuracy" (or "acc") and "crossentropy" (or "ce"):
+// depends on the model, "accuracy" (or "acc") and "crossentropy" (or "ce"). "cosine_proximity"
+// (or "cosine_similarity", "cosine") is the cosine itself, the greater the better, where the loss
+// of that name is minus it. The two that depend on the model:
 //
 //     binary                where the outputs' last axis has the extent 1, or the loss is
 //                           binary_crossentropy

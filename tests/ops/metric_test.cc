@@ -201,6 +201,21 @@ TEST(MetricByName, KnowsAccuraciesAndLossesByName) {
   }
 }
 
+// As in Keras 2.3.1: keras/metrics.py has the sum of products of unit vectors, keras/losses.py
+// minus that, under the same names.
+TEST(MetricByName, HasTheCosineWithTheOtherSignThanTheLoss) {
+  Fixture f(2, {3, 4, 1, 0}, {6, 8, -2, 0});
+  for (const char* name : {"cosine_proximity", "cosine_similarity", "cosine"}) {
+    const Metric metric = *MetricByName(name, "mse", 2);
+    EXPECT_EQ(metric.name, name);
+    const Row cosine = f.Run(metric.per_sample(f.targets, f.outputs));
+    EXPECT_NEAR(cosine[0], 1, 1e-6) << name;
+    EXPECT_NEAR(cosine[1], -1, 1e-6) << name;
+  }
+  EXPECT_EQ(LossByName("cosine")->per_sample(f.targets, f.outputs),
+            CosineProximity(f.targets, f.outputs));
+}
+
 TEST(MetricByName, RefusesAnUnknownName) {
   const std::string message = Message(MetricByName("acuracy", "mse", 3).status());
   EXPECT_THAT(message, HasSubstr("unknown metric 'acuracy'; known are accuracy, "));

@@ -22,6 +22,13 @@ struct FitOptions {
   // them or none. Or everything that a training carries, as Fitted::state, Run::State or a file of
   // ModelCheckpoint has it: then the training goes on from that epoch, to the same bits as if it
   // had not been interrupted, and its history begins with the epochs before. Not both.
+  //
+  // A state says how far a training has come and what it has learnt; what it does from there is the
+  // Training's: hyper-parameters, schedule, batches, seed. Its `epochs` counts from the first one:
+  // a state after 10 of 30 epochs has 20 to go, and one after all of them is returned as it is; one
+  // that is further is an error. Only a rate that is a number is the state's, since adjustments
+  // change it: for another one, set state["rate"] = Array(0.001). Where a schedule makes the rate,
+  // the state has "rate_scale", a factor on it.
   NamedArrays parameters = {};
   NamedArrays state = {};
   // Watchers, in the order in which they are called.

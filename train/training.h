@@ -95,8 +95,8 @@ struct Training {
   std::vector<Adjustment> adjust = {};
   std::vector<Choice<Metric>> metrics = {};
   int64_t batch = 32;  // samples an update; the last batch of an epoch may be smaller
-  int64_t epochs = 1;
-  int64_t seed = 0;  // of the first parameters, the order of samples, and dropout
+  int64_t epochs = 1;  // from the first one on, also where a fit goes on from a state
+  int64_t seed = 0;    // of the first parameters, the order of samples, and dropout
   DType dtype = kFloat32;
   Shuffle shuffle = Shuffle::kSeed;
   // Samples evaluated at a time, for validation and Evaluate; results do not depend on it but for

@@ -193,6 +193,39 @@ TEST(Resume, SurvivesKillsAtAnyMoment) {
   EXPECT_EQ(*ReadFile(folder + "killed.csv"), *ReadFile(folder + "whole.csv"));
 }
 
+TEST(Resume, TakesTheRateFromTheStateAndTheEpochsFromTheTraining) {
+  const TrainTest data = Data();
+  Training training = Carrying(Shuffle::kSeed);
+  training.rate = 0.05;
+  training.adjust = {};
+  training.epochs = 2;
+  const absl::StatusOr<Fitted> two = Fit(EveryEngine, training, data.train, data.test);
+  ASSERT_TRUE(two.ok()) << two.status();
+  // It is there already.
+  const absl::StatusOr<Fitted> none =
+      Fit(EveryEngine, training, data.train, data.test, {.state = two->state});
+  ASSERT_TRUE(none.ok()) << none.status();
+  ExpectSame(*two, *none);
+  // The epochs of the training are all of them, and its rate is one to begin with.
+  training.epochs = 3;
+  training.rate = 0.5;
+  NamedArrays state = two->state;
+  const auto last_rate = [&] {
+    const absl::StatusOr<Fitted> three =
+        Fit(EveryEngine, training, data.train, data.test, {.state = state});
+    EXPECT_TRUE(three.ok() && three->history.epochs() == 3u) << three.status();
+    return three.ok() ? three->history.last("lr") : 0;
+  };
+  EXPECT_EQ(last_rate(), 0.05);
+  state["rate"] = Array(0.01);
+  EXPECT_EQ(last_rate(), 0.01);
+  training.epochs = 1;
+  EXPECT_THAT(
+      std::string(
+          Fit(EveryEngine, training, data.train, data.test, {.state = state}).status().message()),
+      HasSubstr("the state to go on from is at epoch 2 of 1"));
+}
+
 TEST(Resume, RefusesTheStateOfAnotherTraining) {
   const TrainTest data = Data();
   Training training = Carrying(Shuffle::kSeed);

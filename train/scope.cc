@@ -18,6 +18,18 @@ int64_t Elements(const Type& type) {
   return elements;
 }
 
+// Whether two initializers fill a parameter with the same numbers: as they are functions in a
+// graph, the graphs say so. Those that give none are reported when they are used.
+bool FillAlike(const Initializer& a, const Initializer& b, const Type& type) {
+  const auto graph_of = [&](const Initializer& initializer) {
+    Tape tape;
+    const Value key = tape.Input("key", kInt64, {});
+    return tape.Finish({initializer.make(tape, key, type.dtype, type.shape)});
+  };
+  const absl::StatusOr<Graph> first = graph_of(a), second = graph_of(b);
+  return !first.ok() || !second.ok() || *first == *second;
+}
+
 }  // namespace
 
 struct Scope::State {
@@ -46,9 +58,24 @@ Value Scope::Parameter(std::string_view name, Shape shape, const Initializer& in
     return Fail(absl::StrCat("parameter '", path, "' ", ToString(type)), anchor, detail, line);
   };
   for (size_t i = 0; i < state_->specs.size(); i++) {
-    if (state_->specs[i].name != path) continue;
-    if (state_->specs[i].type == type) return state_->values[i];
-    return fail(absl::StrCat("is declared already as ", ToString(state_->specs[i].type)));
+    const ParameterSpec& spec = state_->specs[i];
+    if (spec.name != path) continue;
+    if (spec.type != type) {
+      return fail(absl::StrCat("is declared already as ", ToString(spec.type)));
+    }
+    // Afterwards a model does as it did when it was called first.
+    if (!state_->declaring) return state_->values[i];
+    if (spec.trainable != trainable) {
+      return fail(absl::StrCat("is declared already as ", spec.trainable ? "" : "not ",
+                               "trainable; Get gives what was declared"));
+    }
+    if (!initializer.make) return fail("has an empty initializer");
+    if (!FillAlike(spec.initializer, initializer, type)) {
+      return fail(absl::StrCat("has the initializer ", Quoted(initializer.name),
+                               ", but is declared already with another one, ",
+                               Quoted(spec.initializer.name), "; Get gives what was declared"));
+    }
+    return state_->values[i];
   }
   if (!state_->declaring) return fail("was not declared when the model was called first");
   if (!IsStatic(type.shape)) return fail("has a run-time extent");
@@ -103,7 +130,10 @@ size_t Scope::parameter_count() const { return state_->specs.size(); }
 
 void Scope::NoteLayer(std::string_view name, std::string_view kind, const Value& output,
                       size_t before) const {
-  LayerSpec layer{absl::StrCat(prefix_, AbslView(name)), std::string(kind), output.shape(), 0};
+  LayerSpec layer{absl::StrCat(prefix_, AbslView(name)), std::string(kind), output.shape()};
+  for (const LayerSpec& earlier : state_->layers) {
+    if (earlier.name == layer.name && earlier.parameters > 0) layer.shared = true;
+  }
   for (size_t i = before; i < state_->specs.size(); i++) {
     layer.parameters += Elements(state_->specs[i].type);
   }
@@ -156,7 +186,9 @@ std::string Summary(const std::vector<LayerSpec>& layers) {
   };
   std::string text = row("layer", "kind", "output", "parameters");
   for (const LayerSpec& layer : layers) {
-    text += row(layer.name, layer.kind, ToString(layer.output), absl::StrCat(layer.parameters));
+    const bool shared = layer.shared && layer.parameters == 0;
+    text += row(layer.name, layer.kind, ToString(layer.output),
+                shared ? "shared" : absl::StrCat(layer.parameters));
   }
   return text + row("total", "", "", absl::StrCat(total));
 }

@@ -28,7 +28,8 @@ struct ParameterSpec {
 struct LayerSpec {
   std::string name, kind;  // "hidden", "Dense"
   Shape output;
-  int64_t parameters = 0;  // how many numbers
+  int64_t parameters = 0;  // how many numbers it declares itself
+  bool shared = false;     // a layer of this name declared some before
 };
 
 enum class Mode : uint8_t { kTrain, kEvaluate };
@@ -43,7 +44,8 @@ enum class Mode : uint8_t { kTrain, kEvaluate };
 //   };
 //
 // Names are paths: Sub("encoder") gives a scope whose parameters are called "encoder/...". A name
-// that is declared twice with the same shape is the same parameter: that is how weights are shared.
+// that is declared twice with the same shape, initializer and trainable is the same parameter: that
+// is how weights are shared.
 class Scope {
  public:
   // The parameter `name`, [shape], of the scope's element type.
@@ -110,7 +112,8 @@ class ScopeRoot {
 // parameter's name. A graph without inputs but "seed"; its outputs are in the order of `specs`.
 absl::StatusOr<Graph> InitialParameters(const std::vector<ParameterSpec>& specs);
 
-// A table of layers, output shapes and parameters, with totals, as text for people.
+// A table of layers, output shapes and parameters, with totals, as text for people. Where a layer
+// has the parameters of an earlier one of its name it says "shared".
 //
 //   layer        kind    output      parameters
 //   hidden       Dense   [rows,50]          150

@@ -61,6 +61,30 @@ TEST(Scope, RefusesANameDeclaredTwiceWithAnotherShape) {
                     HasSubstr("is declared already as float32[3]"), HasSubstr("scope_test.cc:")));
 }
 
+TEST(Scope, RefusesANameDeclaredTwiceWithAnotherInitializerOrTrainable) {
+  const auto error = [](const Initializer& first, const Initializer& second, bool trainable) {
+    Tape tape;
+    ScopeRoot root(tape, kFloat32, Mode::kTrain);
+    Scope s = root.scope();
+    s.Parameter("w", {3, 2}, first);
+    const bool ok = s.Parameter("w", {3, 2}, second, trainable).ok();
+    EXPECT_EQ(ok, tape.status().ok());
+    return Error(tape);
+  };
+  EXPECT_EQ(error(GlorotUniform(), GlorotUniform(), true), "");
+  EXPECT_EQ(error(Uniform(-1, 1), Uniform(-1, 1), true), "");
+  EXPECT_EQ(error(Zeros(), Constant(0), true), "");
+  EXPECT_THAT(
+      error(GlorotUniform(), HeUniform(), true),
+      AllOf(HasSubstr("parameter 'w' float32[3,2]: has the initializer 'he_uniform', but is "
+                      "declared already with another one, 'glorot_uniform'; Get gives"),
+            HasSubstr("scope_test.cc:")));
+  EXPECT_THAT(error(Uniform(-1, 1), Uniform(-1, 2), true),
+              HasSubstr("with another one, 'uniform'"));
+  EXPECT_THAT(error(Ones(), {"mine", nullptr}, true), HasSubstr("has an empty initializer"));
+  EXPECT_THAT(error(Ones(), Ones(), false), HasSubstr("is declared already as trainable; Get"));
+}
+
 TEST(Scope, RefusesAShapeKnownOnlyAtRunTime) {
   Tape tape;
   ScopeRoot root(tape, kFloat32, Mode::kTrain);
@@ -126,7 +150,7 @@ TEST(Summary, CountsASharedLayerOnce) {
   EXPECT_EQ(Summary(root.layers()),
             "layer   kind   output    parameters\n"
             "shared  Dense  [rows,4]          20\n"
-            "shared  Dense  [rows,4]           0\n"
+            "shared  Dense  [rows,4]      shared\n"
             "total                            20\n");
   EXPECT_EQ(Summary({}), "layer  kind  output  parameters\ntotal                         0\n");
 }

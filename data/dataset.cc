@@ -168,7 +168,9 @@ absl::StatusOr<Array> OneHot(const Array& labels, int64_t classes, DType dtype) 
 
 absl::StatusOr<Dataset> OneHotTargets(const Dataset& dataset, int64_t classes) {
   if (absl::Status status = CheckRows(dataset); !status.ok()) return status;
-  absl::StatusOr<Array> targets = OneHot(dataset.targets, classes, dataset.inputs.dtype());
+  // No loss takes integers: inputs of tokens have targets of floats all the same.
+  const DType dtype = IsFloat(dataset.inputs.dtype()) ? dataset.inputs.dtype() : kFloat64;
+  absl::StatusOr<Array> targets = OneHot(dataset.targets, classes, dtype);
   if (!targets.ok()) return targets.status();
   return Dataset{dataset.inputs, *std::move(targets)};
 }

@@ -50,7 +50,7 @@ absl::StatusOr<Dataset> Take(const Dataset& dataset, absl::Span<const int64_t> r
 // [n] classes, int32 or int64, as rows with one 1: `dtype` [n, classes]. The error for a label
 // outside 0, ..., classes - 1 says which it is and in which row (from 0) it stands.
 absl::StatusOr<Array> OneHot(const Array& labels, int64_t classes, DType dtype = kFloat64);
-// The dataset with one-hot targets, of the inputs' type.
+// The dataset with one-hot targets, of the inputs' type where that is a float, else float64.
 absl::StatusOr<Dataset> OneHotTargets(const Dataset& dataset, int64_t classes);
 
 // The dataset with inputs of a float type, and targets of it as well unless they are integers, that

@@ -96,6 +96,10 @@ TEST(Dataset, OneHotTargetsAreOfTheInputsType) {
   EXPECT_EQ(one_hot.targets.dtype(), kFloat32);
   EXPECT_EQ(one_hot.targets.dims(), (Dims{4, 3}));
   EXPECT_FALSE(OneHotTargets(Small(), 2).ok());
+  // Tokens, say.
+  const Dataset tokens{Array::Matrix<int32_t>({{3, 1}, {0, 2}}), Array::Vector<int32_t>({1, 0})};
+  EXPECT_EQ(OneHotTargets(tokens, 2)->targets.dtype(), kFloat64);
+  EXPECT_EQ(OneHotTargets(tokens, 2)->inputs.dtype(), kInt32);
 }
 
 TEST(Dataset, CastLeavesClassesAsTheyAre) {

@@ -10,6 +10,7 @@
 #include "absl/strings/str_format.h"
 #include "base/text.h"
 #include "data/json.h"
+#include "data/safetensors.h"
 
 namespace talweg {
 namespace {

@@ -31,8 +31,6 @@ struct SafetensorsHeader {
 inline constexpr int64_t kMaxHeaderBytes = 100'000'000;  // the format's own limit
 inline constexpr int64_t kMaxRank = 32;
 
-// A name as data/safetensors.h describes it.
-absl::Status CheckTensorName(std::string_view name);
 // A metadata key: UTF-8 without control characters.
 absl::Status CheckMetadataKey(std::string_view key);
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -34,6 +35,9 @@ struct TrainingState {
   size_t adjust = 0;      // then so many of the adjustments; then rate, epoch, update
 };
 
+// In a state as Run::State gives it, the columns of the history.
+inline constexpr std::string_view kHistoryPrefix = "history/";
+
 // What is known of a training before any data: made by running its builders once on a scratch tape.
 struct TrainingPlan {
   // What the training chose, looked up.
@@ -53,7 +57,7 @@ struct TrainingPlan {
 };
 
 // Errors: whatever model, loss, rule, schedule or adjustments have to say; hyper-parameters out of
-// their range; batch or epochs below 1.
+// their range; names that a file of the state could not have; batch or epochs below 1.
 absl::StatusOr<TrainingPlan> PlanTraining(const Training& training, const DataTypes& data,
                                           bool validates);
 

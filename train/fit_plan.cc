@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/text.h"
+#include "data/safetensors.h"
 #include "train/fit_builder.h"
 #include "train/fit_graph.h"
 
@@ -72,6 +73,27 @@ absl::StatusOr<double> FirstRate(const Training& training, const Rule& rule) {
   if (range.Contains(constant->number())) return constant->number();
   return Invalid(absl::StrCat("the rate is ", FormatNumber(constant->number()), "; it must be ",
                               range.ToString()));
+}
+
+// What is carried must fit a file (ModelCheckpoint), which nobody wants to learn after an epoch.
+absl::Status CheckNames(const TrainingPlan& plan) {
+  const auto check = [](std::string_view what, const std::string& name, const std::string& saved) {
+    const absl::Status status = CheckTensorName(saved);
+    if (status.ok()) return status;
+    return Invalid(
+        absl::StrCat(AbslView(what), " ", Quoted(name), " can not be saved: ", status.message()));
+  };
+  for (const ParameterSpec& spec : plan.parameters) {
+    if (absl::Status s = check("parameter", spec.name, spec.name); !s.ok()) return s;
+  }
+  for (const StateSpec& spec : plan.state.specs) {
+    if (absl::Status s = check("state", spec.name, spec.name); !s.ok()) return s;
+  }
+  for (const std::string& column : plan.columns) {
+    absl::Status s = check("column", column, absl::StrCat(AbslView(kHistoryPrefix), column));
+    if (!s.ok()) return s;
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -148,6 +170,7 @@ absl::StatusOr<TrainingPlan> PlanTraining(const Training& training, const DataTy
     for (const std::string& name : MeasuredNames(plan)) plan.columns.push_back("val_" + name);
   }
   plan.columns.push_back("lr");
+  if (absl::Status s = CheckNames(plan); !s.ok()) return s;
   return plan;
 }
 

@@ -11,8 +11,6 @@
 namespace talweg {
 namespace {
 
-// In a state, the columns of the history.
-constexpr std::string_view kHistoryPrefix = "history/";
 // There and true after an adjustment has ended the training.
 constexpr std::string_view kStopped = "stopped";
 

@@ -533,5 +533,23 @@ TEST(Fit, RefusesEmptyFunctions) {
   EXPECT_THAT(message(training), HasSubstr("has an empty initializer"));
 }
 
+// Not after the first epoch, when a checkpoint is to be written.
+TEST(Fit, RefusesNamesThatNoFileCouldHave) {
+  const TrainTest data = Data();
+  const auto message = [&](const Training& training) {
+    return std::string(Fit(Interpret, training, data.train, data.test).status().message());
+  };
+  Training training = Small();
+  training.model = [](Scope& s, Value x) { return Dense(s, "a//b", x, 3); };
+  EXPECT_THAT(message(training),
+              HasSubstr("training: parameter 'a//b/kernel' can not be saved: tensor name"));
+  training = Small();
+  training.metrics = {Metric{"mine/", [](Value t, Value y) { return Mean(t - y, -1); }}};
+  EXPECT_THAT(message(training), HasSubstr("column 'mine/' can not be saved"));
+  training = Small();
+  training.adjust = {{.name = "..", .end = [](AdjustScope& s) { s.Set("x", s.State("x") + 1); }}};
+  EXPECT_THAT(message(training), HasSubstr("state 'adjust/../x' can not be saved"));
+}
+
 }  // namespace
 }  // namespace talweg

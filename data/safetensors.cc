@@ -213,8 +213,8 @@ absl::Status SaveArrays(const std::string& path, const NamedArrays& arrays,
   return WriteFile(path, pieces->All(), system);
 }
 
-absl::StatusOr<SavedArrays> LoadArrays(const std::string& path) {
-  const absl::StatusOr<std::string> bytes = ReadFile(path);
+absl::StatusOr<SavedArrays> LoadArrays(const std::string& path, int64_t max_bytes) {
+  const absl::StatusOr<std::string> bytes = ReadFile(path, max_bytes);
   if (!bytes.ok()) return bytes.status();
   return ParseArrays(*bytes, path);
 }

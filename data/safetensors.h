@@ -1,6 +1,7 @@
 #ifndef TALWEG_DATA_SAFETENSORS_H_
 #define TALWEG_DATA_SAFETENSORS_H_
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <string_view>
@@ -43,17 +44,18 @@ struct SavedArrays {
   Metadata metadata;  // without the checksum
 };
 
-// Replaces the file at once, or leaves it as it is: see WriteFile. Errors: a name or key that is
-// not as above, text that is not UTF-8.
+// Replaces the file at once, or leaves it as it is: see WriteFile. A file may become larger than
+// LoadArrays takes unless it is told to. Errors: a name or key that is not as above, text that is
+// not UTF-8.
 absl::Status SaveArrays(const std::string& path, const NamedArrays& arrays,
                         const Metadata& metadata = {}, const FileSystem& system = {});
 
-// Errors: a file that can not be read, and everything that is not exactly the form above: lengths
-// and offsets that do not fit the file, overlap, leave gaps or bytes at the end; shapes of more
-// than 32 axes, that overflow or do not fit their bytes; types that Talweg does not have; fields or
-// names that stand twice, are missing or unknown; bools other than 0 and 1; a wrong checksum. What
-// a header claims is checked before memory is taken for it.
-absl::StatusOr<SavedArrays> LoadArrays(const std::string& path);
+// Errors: a file that can not be read, or has more than `max_bytes`; and everything that is not
+// exactly the form above: lengths and offsets that do not fit the file, overlap, leave gaps or
+// bytes at the end; shapes of more than 32 axes, that overflow or do not fit their bytes; types
+// that Talweg does not have; fields or names that stand twice, are missing or unknown; bools other
+// than 0 and 1; a wrong checksum. What a header claims is checked before memory is taken for it.
+absl::StatusOr<SavedArrays> LoadArrays(const std::string& path, int64_t max_bytes = kMaxFileBytes);
 
 // The same to and from bytes in memory; `name` stands in errors where a path would.
 absl::StatusOr<std::string> FormatArrays(const NamedArrays& arrays, const Metadata& metadata = {});

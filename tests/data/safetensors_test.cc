@@ -11,6 +11,7 @@
 #include <limits>
 #include <random>
 
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/base/allocation.h"
@@ -318,6 +319,16 @@ TEST_F(SafetensorsFile, NamesTheFileInErrors) {
   ASSERT_TRUE(WriteFile(path_, "short").ok());
   EXPECT_THAT(LoadArrays(path_).status().message(), HasSubstr(path_ + ": 5 bytes"));
   EXPECT_THAT(LoadArrays(folder_).status().message(), HasSubstr("a folder"));
+}
+
+// Beyond the 4 GiB that are read unless more is allowed.
+TEST_F(SafetensorsFile, IsReadUpToTheLimitThatIsGiven) {
+  ASSERT_TRUE(SaveArrays(path_, Parameters()).ok());
+  const auto bytes = static_cast<int64_t>(std::filesystem::file_size(path_));
+  EXPECT_TRUE(LoadArrays(path_, bytes).ok());
+  EXPECT_THAT(LoadArrays(path_, bytes - 1).status().message(),
+              HasSubstr(absl::StrCat("more than the limit of ", bytes - 1, " bytes")));
+  EXPECT_TRUE(LoadArrays(path_, int64_t{1} << 40).ok());
 }
 
 TEST_F(SafetensorsFile, IsOldOrNewWhicheverCallFails) {

@@ -31,6 +31,10 @@ Value AdjustScope::Metric(std::string_view name) const {
 
 void AdjustScope::SetRate(Arg rate) const {
   const Value next = ToValue(rate, adjustable_->rate);
+  if (next.tape() == nullptr) {
+    Fail("the rate is set to a value of no tape; it must be a float64 scalar");
+    return;
+  }
   if (next.ok() && next.type() != Type{kFloat64, {}}) {
     Fail(absl::StrCat("the rate is set to ", ToString(next.type()),
                       "; it must be a float64 scalar"));
@@ -74,6 +78,11 @@ bool AdjustScope::HasParameter(size_t i) const {
 void AdjustScope::SetParameter(size_t i, const Value& next) const {
   if (!HasParameter(i)) return;
   NamedValue& parameter = adjustable_->parameters[i];
+  if (next.tape() == nullptr) {
+    Fail(absl::StrCat("parameter ", parameter.name, " is ", ToString(parameter.value.type()),
+                      ", but is set to a value of no tape"));
+    return;
+  }
   if (next.ok() && next.type() != parameter.value.type()) {
     Fail(absl::StrCat("parameter ", parameter.name, " is ", ToString(parameter.value.type()),
                       ", but is set to ", ToString(next.type())));

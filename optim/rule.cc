@@ -138,6 +138,11 @@ absl::StatusOr<std::vector<Value>> Apply(const Rule& rule, absl::Span<const Name
     RuleScope scope(parameters[i], rate, decayed, step, hypers, state);
     const Value increment = rule.update(scope, p, clipped[i], Cast(decayed, p.dtype()));
     if (!state.status().ok()) return state.status();
+    if (increment.tape() == nullptr) {
+      return absl::InvalidArgumentError(absl::StrCat(rule.name, ": parameter ", parameters[i].name,
+                                                     " is ", ToString(p.type()),
+                                                     ", but the rule returned a value of no tape"));
+    }
     if (!increment.ok()) return increment.status();
     if (increment.type() != p.type()) {
       return absl::InvalidArgumentError(

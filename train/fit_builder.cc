@@ -98,6 +98,12 @@ Carried FitBuilder::Begin(const Carried& carried, const StateScope& adjust) {
 
 Value FitBuilder::OfEachSample(std::string_view kind, std::string_view name,
                                const Value& per_sample, const Value& inputs) {
+  if (per_sample.tape() == nullptr) {
+    status_.Update(absl::InvalidArgumentError(
+        absl::StrCat("training: ", AbslView(kind), " ", Quoted(name),
+                     " returned a value of no tape; it must have one number a sample")));
+    return per_sample;
+  }
   if (!per_sample.ok() || !inputs.ok()) return per_sample;
   if (per_sample.rank() > 0 && per_sample.dim(0) == inputs.dim(0)) return per_sample;
   status_.Update(absl::InvalidArgumentError(absl::StrCat(

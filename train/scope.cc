@@ -165,6 +165,11 @@ absl::StatusOr<Graph> InitialParameters(const std::vector<ParameterSpec>& specs)
   for (const ParameterSpec& spec : specs) {
     values.push_back(
         spec.initializer.make(tape, FoldIn(seed, spec.name), spec.type.dtype, spec.type.shape));
+    if (values.back().tape() == nullptr) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "parameter ", Quoted(spec.name), " ", ToString(spec.type), ": the initializer ",
+          Quoted(spec.initializer.name), " returned a value of no tape"));
+    }
   }
   return tape.Finish(values);
 }

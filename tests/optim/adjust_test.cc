@@ -124,6 +124,10 @@ TEST(Adjust, ReportsWhatAdjustmentsDoWrong) {
   };
   EXPECT_EQ(error([](AdjustScope& s) { s.SetRate(s.parameters()[0].value); }),
             "mine: the rate is set to float64[2]; it must be a float64 scalar");
+  EXPECT_EQ(error([](AdjustScope& s) { s.SetRate(Value()); }),
+            "mine: the rate is set to a value of no tape; it must be a float64 scalar");
+  EXPECT_EQ(error([](AdjustScope& s) { s.SetParameter(0, Value()); }),
+            "mine: parameter p is float64[2], but is set to a value of no tape");
   EXPECT_EQ(error([](AdjustScope& s) { s.Stop(s.rate()); }),
             "mine: it stops on float64[]; that must be a bool scalar");
   EXPECT_EQ(error([](AdjustScope& s) { s.SetParameter(0, s.rate()); }),

@@ -109,6 +109,9 @@ TEST(Rule, ReportsAnIncrementOfAnotherType) {
   const Rule scalar = [](RuleScope&, Value, Value, Value lr) { return lr; };
   EXPECT_THAT(ErrorOf(scalar),
               HasSubstr("parameter a is float32[3], but the rule's increment is float32[]"));
+  const Rule nothing("mine", [](RuleScope&, Value, Value, Value) { return Value(); });
+  EXPECT_EQ(ErrorOf(nothing),
+            "mine: parameter a is float32[3], but the rule returned a value of no tape");
 }
 
 TEST(Rule, ReportsSharedScalarsThatParametersDisagreeAbout) {

@@ -533,6 +533,34 @@ TEST(Fit, RefusesEmptyFunctions) {
   EXPECT_THAT(message(training), HasSubstr("has an empty initializer"));
 }
 
+// What a user's function forgot to return.
+TEST(Fit, NamesTheFunctionThatReturnsNothing) {
+  const TrainTest data = Data();
+  const auto message = [&](const Training& training) {
+    return std::string(Fit(Interpret, training, data.train, data.test).status().message());
+  };
+  const auto nothing = [](const Value&, const Value&) { return Value(); };
+  Training training = Small();
+  training.loss = Loss{"mine", nothing};
+  EXPECT_THAT(message(training), HasSubstr("training: loss 'mine' returned a value of no tape"));
+  training = Small();
+  training.metrics = {Metric{"mine", nothing}};
+  EXPECT_THAT(message(training), HasSubstr("training: metric 'mine' returned a value of no tape"));
+  training = Small();
+  training.rule = Rule("mine", [](RuleScope&, Value, Value, Value) { return Value(); });
+  EXPECT_THAT(message(training), HasSubstr("mine: parameter hidden/kernel is float32[2,"));
+  training = Small();
+  training.adjust = {LearningRateScheduler([](Value, Value) { return Value(); })};
+  EXPECT_THAT(message(training), HasSubstr("LearningRateScheduler: the rate is set to a value of"));
+  training = Small();
+  training.model = [](Scope& s, Value x) {
+    const auto make = [](Tape&, Value, DType, Shape) { return Value(); };
+    return Dense(s, "output", x, 3, Initializer{"mine", make});
+  };
+  EXPECT_THAT(message(training),
+              HasSubstr("parameter 'output/kernel' float32[2,3]: the initializer 'mine' returned"));
+}
+
 // Not after the first epoch, when a checkpoint is to be written.
 TEST(Fit, RefusesNamesThatNoFileCouldHave) {
   const TrainTest data = Data();

@@ -63,13 +63,17 @@ Value Clip(Arg x, double low, double high);
 
 // ---- Layers without state. ----
 
+// What keeps LayerNorm from dividing by zero, here and in train/layers.h: Keras's number.
+inline constexpr double kLayerNormEpsilon = 1e-3;
+
 // x W + b: x [..,in], kernel [in,out], bias [out] -> [..,out].
 Value Linear(Arg x, Arg kernel, Arg bias);
 
 // (x - mean) / sqrt(variance + epsilon) * gain + bias, with mean and (biased) variance over the
 // axes. gain and bias have the extents of these axes: [width] for the last axis. Ba, Kiros, Hinton:
 // "Layer normalization", 2016.
-Value LayerNorm(Arg x, Arg gain, Arg bias, const Axes& axes = -1, double epsilon = 1e-5);
+Value LayerNorm(Arg x, Arg gain, Arg bias, const Axes& axes = -1,
+                double epsilon = kLayerNormEpsilon);
 
 // Where `training`, each element is 0 with probability `rate` and else x / (1 - rate), so that the
 // expectation stays x; otherwise x itself. The same key drops the same elements, in float32 as in

@@ -7,6 +7,7 @@
 
 #include "graph/value.h"
 #include "ops/initializer.h"
+#include "ops/nn.h"
 #include "train/scope.h"
 
 namespace talweg {
@@ -32,7 +33,8 @@ Value Dropout(Scope& scope, std::string_view name, const Value& x, Arg rate,
               std::source_location where = std::source_location::current());
 
 // (x - mean) / sqrt(variance + epsilon) over the last axis, times NAME/gain plus NAME/bias.
-Value LayerNorm(Scope& scope, std::string_view name, const Value& x, double epsilon = 1e-3,
+Value LayerNorm(Scope& scope, std::string_view name, const Value& x,
+                double epsilon = kLayerNormEpsilon,
                 std::source_location where = std::source_location::current());
 
 }  // namespace talweg

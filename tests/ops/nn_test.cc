@@ -328,7 +328,8 @@ TEST(LayerNorm, NormalisesOverTheLastAxis) {
   const NamedArrays inputs = {{"x", Floats(kFloat64, {2, 4}, x)},
                               {"gain", Floats(kFloat64, {4}, gain)},
                               {"bias", Floats(kFloat64, {4}, bias)}};
-  ExpectNear(Evaluate(LayerNorm(v, g, b), inputs), PlainLayerNorm(x, gain, bias, 1e-5), 1e-13);
+  ExpectNear(Evaluate(LayerNorm(v, g, b), inputs), PlainLayerNorm(x, gain, bias, kLayerNormEpsilon),
+             1e-13);
   ExpectNear(Evaluate(LayerNorm(v, g, b, -1, 0.5), inputs), PlainLayerNorm(x, gain, bias, 0.5),
              1e-13);
 }
@@ -339,7 +340,7 @@ TEST(LayerNorm, NormalisesOverAnyAxes) {
   std::vector<double> moved(12), wanted(12);
   const auto place = [](size_t i) { return i / 2 % 3 * 4 + i / 6 * 2 + i % 2; };
   for (size_t i = 0; i < 12; i++) moved[place(i)] = x[i];
-  const std::vector<double> y = PlainLayerNorm(moved, gain, bias, 1e-5);
+  const std::vector<double> y = PlainLayerNorm(moved, gain, bias, kLayerNormEpsilon);
   for (size_t i = 0; i < 12; i++) wanted[i] = y[place(i)];
   Tape t;
   const Value v = t.Input("x", kFloat64, {2, 3, 2}), g = t.Input("gain", kFloat64, {2, 2}),

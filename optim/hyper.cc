@@ -41,6 +41,16 @@ absl::Status CheckNumbers(const HyperSpec& spec, absl::Span<const double> number
   return absl::OkStatus();
 }
 
+namespace {
+
+// One number is checked against one range, also where it is bound later.
+std::string TwoRanges(const Range& first, const Range& second) {
+  return absl::StrCat(" is asked for with two ranges, ", first.ToString(), " and ",
+                      second.ToString(), "; give one of them another name");
+}
+
+}  // namespace
+
 struct HyperScope::Shared {
   Tape tape;
   std::vector<HyperSpec> specs;
@@ -79,6 +89,7 @@ Value HyperScope::Get(std::string_view name, const Hyper& hyper, const Range& ra
                                " and ", FormatNumber(hyper.number()),
                                "; give one of them another name"));
     }
+    if (!(spec.range == range)) return fail(TwoRanges(spec.range, range));
     return shared_->tape.Input(full, kFloat64, {});
   }
   shared_->specs.push_back({full, hyper.number(), range});
@@ -104,6 +115,8 @@ Value HyperScope::GetList(std::string_view name, const std::vector<double>& numb
   } else if (!std::equal(numbers.begin(), numbers.end(), found->list.begin(), found->list.end(),
                          same)) {
     return fail(" is asked for with two lists; give one of them another name");
+  } else if (!(found->range == range)) {
+    return fail(TwoRanges(found->range, range));
   }
   return shared_->tape.Input(full, kFloat64, {static_cast<int64_t>(numbers.size())});
 }

@@ -105,11 +105,11 @@ class HyperScope {
   HyperScope Within(std::string_view name) const;
 
   // A float64 scalar: the input of this name, or the Hyper's own Value (cast to float64). An error
-  // on the tape: one name with two numbers, a Value that is no float scalar.
+  // on the tape: one name with two numbers or ranges, a Value that is no float scalar.
   Value Get(std::string_view name, const Hyper& hyper, const Range& range = {}) const;
 
   // Several numbers as one float64 input [n], for what reads one of them at a time. Errors: none,
-  // or one name with two lists.
+  // or one name with two lists or ranges.
   Value GetList(std::string_view name, const std::vector<double>& numbers,
                 const Range& range = {}) const;
 

@@ -167,20 +167,20 @@ Rule Lion(const LionOptions& options) {
   });
 }
 
-Rule WithL2(Rule rule, const Hyper& strength, ParameterFilter decays) {
-  rule.update = [inner = std::move(rule.update), strength, decays = std::move(decays)](
-                    RuleScope& s, Value p, Value g, Value lr) {
-    const Value l2 = s.Hyper("l2", strength, kNonNegative);
+Rule WithL2(Rule rule, const Hyper& strength, ParameterFilter decays, std::string name) {
+  rule.update = [inner = std::move(rule.update), strength, decays = std::move(decays),
+                 name = std::move(name)](RuleScope& s, Value p, Value g, Value lr) {
+    const Value l2 = s.Hyper(name, strength, kNonNegative);
     return inner(s, p, Decays(decays, s) ? g + l2 * p : g, lr);
   };
   return rule;
 }
 
-Rule WithWeightDecay(Rule rule, const Hyper& strength, ParameterFilter decays) {
-  rule.update = [inner = std::move(rule.update), strength, decays = std::move(decays)](
-                    RuleScope& s, Value p, Value g, Value lr) {
+Rule WithWeightDecay(Rule rule, const Hyper& strength, ParameterFilter decays, std::string name) {
+  rule.update = [inner = std::move(rule.update), strength, decays = std::move(decays),
+                 name = std::move(name)](RuleScope& s, Value p, Value g, Value lr) {
     const Value increment = inner(s, p, g, lr);
-    const Value decay = s.Hyper("decoupled_weight_decay", strength, kNonNegative);
+    const Value decay = s.Hyper(name, strength, kNonNegative);
     return Decays(decays, s) ? increment - lr * (decay * p) : increment;
   };
   return rule;

@@ -130,11 +130,17 @@ struct LionOptions {
 Rule Lion(const LionOptions& options = {});  // rate 0.0001
 
 // Weight decay for any rule, in its two forms, which differ for all but plain descent. Both act
-// after the clipping. (A regularizer of Keras is part of the loss: Scope::AddLoss.)
+// after the clipping. (A regularizer of Keras is part of the loss: Scope::AddLoss.) `name` is that
+// of the hyper-parameter; a rule that decays parameters by two strengths needs two names:
+//
+//   WithL2(WithL2(Sgd(), 1e-4, is_kernel), 1e-5, is_bias, "l2_of_biases")
+//
 // The rule sees g + strength p: what PyTorch calls weight_decay, except in AdamW.
-Rule WithL2(Rule rule, const Hyper& strength, ParameterFilter decays = nullptr);
+Rule WithL2(Rule rule, const Hyper& strength, ParameterFilter decays = nullptr,
+            std::string name = "l2");
 // The increment is that of the rule, less lr strength p.
-Rule WithWeightDecay(Rule rule, const Hyper& strength, ParameterFilter decays = nullptr);
+Rule WithWeightDecay(Rule rule, const Hyper& strength, ParameterFilter decays = nullptr,
+                     std::string name = "decoupled_weight_decay");
 
 // A rule with its defaults by Keras's name, in any case: "sgd", "RMSprop". An unknown name is an
 // error that lists the names.

@@ -65,6 +65,23 @@ TEST(HyperScope, RefusesTwoNumbersOfOneName) {
               HasSubstr("hyper-parameter k is asked for with two numbers, 1 and 2"));
 }
 
+TEST(HyperScope, RefusesTwoRangesOfOneName) {
+  Tape tape;
+  const HyperScope hypers = HyperScope(tape).Within("rule");
+  EXPECT_TRUE(hypers.Get("l2", 0.5, Range::AtLeast(0)).ok());
+  EXPECT_TRUE(hypers.Get("l2", 0.5, Range::AtLeast(0)).ok());
+  EXPECT_FALSE(hypers.Get("l2", 0.5, Range::HalfOpen(0, 1)).ok());
+  EXPECT_THAT(std::string(tape.status().message()),
+              HasSubstr("hyper-parameter rule/l2 is asked for with two ranges, finite and at least "
+                        "0 and at least 0 and less than 1; give one of them another name"));
+  Tape other;
+  const HyperScope lists(other);
+  EXPECT_TRUE(lists.GetList("rates", {1, 2}, Range::AtLeast(0)).ok());
+  EXPECT_FALSE(lists.GetList("rates", {1, 2}).ok());
+  EXPECT_THAT(std::string(other.status().message()),
+              HasSubstr("rates is asked for with two ranges"));
+}
+
 TEST(HyperScope, BindsAListAsOneInput) {
   Tape t;
   const HyperScope s(t);

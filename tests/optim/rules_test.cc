@@ -254,6 +254,32 @@ TEST(WithWeightDecay, LeavesTheRulesStateAlone) {
   });
 }
 
+TEST(WithL2, TakesTwoStrengthsByTwoNames) {
+  ExpectFollows([](const Drawn& d) {
+    const double more = 2 * d.weight_decay;
+    const Rule rule = RmsProp({.rho = d.rho, .epsilon = d.epsilon, .decay = d.decay});
+    return std::pair(WithL2(WithL2(rule, d.weight_decay), more, nullptr, "more"),
+                     Formula([d, more](Element& e, double g, double lr, double) {
+                       const double h = (g + more * e.p) + d.weight_decay * e.p;
+                       e["a"] = d.rho * e["a"] + (1 - d.rho) * h * h;
+                       e.p -= lr * h / (std::sqrt(e["a"]) + d.epsilon);
+                     }));
+  });
+}
+
+TEST(WithWeightDecay, TakesTwoStrengthsByTwoNames) {
+  ExpectFollows([](const Drawn& d) {
+    const double more = 2 * d.weight_decay;
+    const Rule rule = RmsProp({.rho = d.rho, .epsilon = d.epsilon, .decay = d.decay});
+    return std::pair(WithWeightDecay(WithWeightDecay(rule, d.weight_decay), more, nullptr, "more"),
+                     Formula([d, more](Element& e, double g, double lr, double) {
+                       e["a"] = d.rho * e["a"] + (1 - d.rho) * g * g;
+                       e.p = e.p - lr * g / (std::sqrt(e["a"]) + d.epsilon) -
+                             lr * d.weight_decay * e.p - lr * more * e.p;
+                     }));
+  });
+}
+
 TEST(ParameterFilter, SparesParametersByName) {
   const ParameterFilter only_b = [](std::string_view name) { return name == "b"; };
   const std::vector<Rule> rules = {AdamW({.weight_decay = 0.5, .decays = only_b}),

@@ -3,10 +3,9 @@
 #include <limits>
 #include <utility>
 
-#include "absl/strings/match.h"
-#include "absl/strings/str_cat.h"
 #include "base/text.h"
 #include "ops/elementwise.h"
+#include "optim/monitor.h"
 
 namespace talweg {
 namespace {
@@ -14,13 +13,12 @@ namespace {
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr Range kNonNegative = Range::AtLeast(0);
 
-// Whether a greater metric is a better one. `none` after an unknown mode, which is reported.
-std::optional<bool> GreaterIsBetter(const AdjustScope& s, const std::string& mode,
-                                    const std::string& monitor) {
-  if (mode == "min") return false;
-  if (mode == "max") return true;
-  if (mode == "auto") return absl::StrContains(monitor, "acc");
-  s.Fail(absl::StrCat("the mode is ", Quoted(mode), "; it must be auto, min or max"));
+// `none` after an unknown mode, which is reported.
+std::optional<bool> WantsGreater(const AdjustScope& s, const std::string& mode,
+                                 const std::string& monitor) {
+  const absl::StatusOr<bool> greater = GreaterIsBetter(mode, monitor);
+  if (greater.ok()) return *greater;
+  s.Fail(StdView(greater.status().message()));
   return std::nullopt;
 }
 
@@ -45,7 +43,7 @@ Adjustment LearningRateScheduler(Schedule schedule) {
 
 Adjustment ReduceLROnPlateau(const PlateauOptions& options) {
   const auto end = [o = options](AdjustScope& s) {
-    const std::optional<bool> greater = GreaterIsBetter(s, o.mode, o.monitor);
+    const std::optional<bool> greater = WantsGreater(s, o.mode, o.monitor);
     const Value current = s.Metric(o.monitor);
     if (!greater.has_value() || !current.ok()) return;
     const Value factor = s.Hyper("factor", o.factor, Range::HalfOpen(0, 1));
@@ -76,7 +74,7 @@ Adjustment ReduceLROnPlateau(const PlateauOptions& options) {
 
 Adjustment EarlyStopping(const EarlyStoppingOptions& options) {
   const auto end = [o = options](AdjustScope& s) {
-    const std::optional<bool> greater = GreaterIsBetter(s, o.mode, o.monitor);
+    const std::optional<bool> greater = WantsGreater(s, o.mode, o.monitor);
     const Value current = s.Metric(o.monitor);
     if (!greater.has_value() || !current.ok()) return;
     const Value patience = s.Hyper("patience", o.patience, kNonNegative);

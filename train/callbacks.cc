@@ -18,6 +18,7 @@
 #include "base/text.h"
 #include "data/csv.h"
 #include "data/safetensors.h"
+#include "optim/monitor.h"
 
 namespace talweg {
 namespace {
@@ -231,7 +232,7 @@ void CsvLogger::Write(const Run& run, const std::string& line) {
 
 bool ModelCheckpoint::IsBetter(double value) const {
   // NaN compares false both ways.
-  return options_.mode == "max" ? value > best_ : value < best_;
+  return greater_is_better_ ? value > best_ : value < best_;
 }
 
 void ModelCheckpoint::OnTrainBegin(const Run& run) {
@@ -239,9 +240,10 @@ void ModelCheckpoint::OnTrainBegin(const Run& run) {
     return run.Fail(absl::InvalidArgumentError(
         absl::StrCat("ModelCheckpoint: a period of ", options_.period, " epochs")));
   }
-  if (options_.mode != "min" && options_.mode != "max" && options_.mode != "auto") {
-    return run.Fail(absl::InvalidArgumentError(absl::StrCat(
-        "ModelCheckpoint: the mode is ", Quoted(options_.mode), "; it can be min, max or auto")));
+  const absl::StatusOr<bool> greater = GreaterIsBetter(options_.mode, options_.monitor);
+  if (!greater.ok()) {
+    return run.Fail(
+        absl::InvalidArgumentError(absl::StrCat("ModelCheckpoint: ", greater.status().message())));
   }
   const std::vector<std::string>& columns = run.history().columns();
   if (options_.save_best_only && !run.history().has(options_.monitor)) {
@@ -259,11 +261,9 @@ void ModelCheckpoint::OnTrainBegin(const Run& run) {
     return run.Fail(absl::NotFoundError(
         absl::StrCat("ModelCheckpoint: there is no folder ", Quoted(folder, 200))));
   }
-  const bool greater = options_.mode == "max" ||
-                       (options_.mode == "auto" && absl::StrContains(options_.monitor, "acc"));
+  greater_is_better_ = *greater;
   best_ =
-      greater ? -std::numeric_limits<double>::infinity() : std::numeric_limits<double>::infinity();
-  options_.mode = greater ? "max" : "min";
+      *greater ? -std::numeric_limits<double>::infinity() : std::numeric_limits<double>::infinity();
   // A training that goes on has been looked at before.
   const absl::Span<const double> before = run.history()[options_.monitor];
   const auto epochs = static_cast<int64_t>(run.history().epochs());

@@ -136,6 +136,7 @@ class ModelCheckpoint final : public Callback {
 
   std::string path_;
   ModelCheckpointOptions options_;
+  bool greater_is_better_ = false;
   double best_ = 0;
   int64_t epochs_since_last_save_ = 0;
 };

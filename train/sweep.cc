@@ -4,11 +4,11 @@
 #include <cmath>
 #include <numeric>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/text.h"
 #include "data/csv.h"
+#include "optim/monitor.h"
 
 namespace talweg {
 
@@ -34,12 +34,10 @@ std::string_view Name(SweepEnd end) {
 
 absl::StatusOr<size_t> SweepResult::best(std::string_view column, std::string_view mode,
                                          SweepValue value) const {
-  if (mode != "min" && mode != "max" && mode != "auto") {
-    return absl::InvalidArgumentError(
-        absl::StrCat("sweep: the mode is '", AbslView(mode), "'; it can be min, max or auto"));
+  const absl::StatusOr<bool> greatest = GreaterIsBetter(mode, column);
+  if (!greatest.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat("sweep: ", greatest.status().message()));
   }
-  const bool greatest =
-      mode == "max" || (mode == "auto" && absl::StrContains(AbslView(column), "acc"));
   const SweepRun* best = nullptr;
   double best_value = 0;
   bool known = false;
@@ -49,7 +47,7 @@ absl::StatusOr<size_t> SweepResult::best(std::string_view column, std::string_vi
     if (value == SweepValue::kLast && !values.empty()) values = values.last(1);
     for (const double x : values) {
       if (std::isnan(x)) continue;
-      if (best != nullptr && !(greatest ? x > best_value : x < best_value)) continue;
+      if (best != nullptr && !(*greatest ? x > best_value : x < best_value)) continue;
       best = &run;
       best_value = x;
     }

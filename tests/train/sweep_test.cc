@@ -426,7 +426,7 @@ TEST(Sweep, FindsTheBestRun) {
   EXPECT_THAT(result.best("val_loss").status().message(),
               HasSubstr("no column 'val_loss'; they have loss, accuracy"));
   EXPECT_THAT(result.best("loss", "least").status().message(),
-              HasSubstr("the mode is 'least'; it can be min, max or auto"));
+              HasSubstr("the mode is 'least'; it must be auto, min or max"));
   EXPECT_EQ(result.ToCsv(),
             "run,rate,epochs,end,loss,accuracy\n0,0,1,epochs,0.5,0.5\n1,0.1,1,epochs,nan,1\n"
             "2,0.2,1,epochs,0.25,0.75\n3,0.30000000000000004,1,epochs,0.25,0.25\n"

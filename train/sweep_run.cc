@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "base/parallel.h"
 #include "base/text.h"
 #include "train/numpy_orders.h"
@@ -36,7 +37,7 @@ class Sweeper {
   // The function of an equal graph, or a new one.
   SweepFunction* Share(Graph graph);
   absl::Status Titled(size_t training, const absl::Status& status) const;
-  absl::Status OfRun(size_t run, const absl::Status& status) const;
+  absl::Status OfRuns(absl::Span<const size_t> runs, const absl::Status& status) const;
   absl::StatusOr<std::shared_ptr<const CompiledPieces>> PiecesOf(size_t training);
   absl::Status ChooseSizes();
   int64_t Need(int64_t threads) const;
@@ -170,9 +171,18 @@ absl::Status Sweeper::Titled(size_t training, const absl::Status& status) const 
   return absl::Status(status.code(), absl::StrCat(title, ": ", status.message()));
 }
 
-// Of several runs, which one it is.
-absl::Status Sweeper::OfRun(size_t run, const absl::Status& status) const {
+// Of several runs, which one it is; of those that go together nobody knows more than which.
+absl::Status Sweeper::OfRuns(absl::Span<const size_t> runs, const absl::Status& status) const {
   if (result_.runs.size() < 2) return status;
+  if (runs.size() > 1) {
+    const bool in_a_row = runs.back() - runs.front() == runs.size() - 1;
+    return absl::Status(status.code(),
+                        absl::StrCat("runs ",
+                                     in_a_row ? absl::StrCat(runs.front(), " to ", runs.back())
+                                              : absl::StrJoin(runs, ", "),
+                                     ": ", status.message()));
+  }
+  const size_t run = runs[0];
   std::string inputs;
   for (size_t i = 0; i < result_.inputs.size(); i++) {
     absl::StrAppend(&inputs, i == 0 ? " (" : ", ", result_.inputs[i], " ",
@@ -344,7 +354,7 @@ absl::Status Sweeper::RunTogether(const SweepGroup& group, absl::Span<const size
     result_.runs[run].seconds = time.count() / static_cast<double>(runs.size());
     if (status.ok()) Finish(result_.runs[run]);
   }
-  return status.ok() ? status : Titled(result_.runs[runs[0]].training, OfRun(runs[0], status));
+  return status.ok() ? status : Titled(result_.runs[runs[0]].training, OfRuns(runs, status));
 }
 
 absl::StatusOr<SweepResult> Sweeper::Run() {

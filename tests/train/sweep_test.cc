@@ -578,6 +578,15 @@ TEST(Sweep, RefusesWrongUse) {
               HasSubstr("run 0 (seed 1): sweep: one of the callbacks is null"));
   EXPECT_THAT(error({Seeds(10000)}, {.memory_limit = 1 << 20}),
               HasSubstr("and the limit is 1048576"));
+  // A token that is not in the table.
+  training = Made({});
+  training.model = [](Scope& s, Value x) { return Embedding(s, "table", x, 3, 2); };
+  training.loss = "sparse_categorical_crossentropy_from_logits";
+  training.adjust = {};
+  const Dataset tokens{Array::Vector<int32_t>({0, 9}), Array::Vector<int32_t>({1, 0})};
+  const auto lanes =
+      Sweep(Interpret, training, {Seeds(4)}, tokens, {}, {.threads = 1, .lanes = 2}).status();
+  EXPECT_THAT(std::string(lanes.message()), ::testing::StartsWith("runs 0 to 1: "));
 }
 
 }  // namespace

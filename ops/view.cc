@@ -262,9 +262,15 @@ Value Reverse(Arg x, std::vector<int64_t> axes) {
   const Value v = x.value();
   if (!v.ok()) return MakeNode(kViewOp, {v}, ViewAttributes{}, x.line());
   ViewAttributes view{.axes = IdentityMaps(v.rank()), .fill = 0, .shape = v.shape()};
+  std::vector<bool> named(static_cast<size_t>(v.rank()), false);
   for (int64_t axis : axes) {
     const int64_t at = NormalAxis(axis, v.rank());
     if (at < 0) return Fail("reverse", {v}, absl::StrCat("there is no axis ", axis), x.line());
+    // Twice reversed would be as it was, or reversed once?
+    if (named[static_cast<size_t>(at)]) {
+      return Fail("reverse", {v}, absl::StrCat("axis ", axis, " is named twice"), x.line());
+    }
+    named[static_cast<size_t>(at)] = true;
     if (!v.dim(at).is_static()) {
       return Fail("reverse", {v}, "a run-time axis can not be reversed; a loop can", x.line());
     }

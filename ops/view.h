@@ -41,8 +41,8 @@ Value At(Arg x, int64_t axis, int64_t index);
 // numbers cut.
 Value Pad(Arg x, const std::vector<std::pair<int64_t, int64_t>>& before_after, double fill = 0);
 
-// x with the elements of the axes in reverse. A run-time axis can not be reversed here; a loop can
-// visit it in reverse.
+// x with the elements of the axes in reverse; an axis that is named twice is an error. A run-time
+// axis can not be reversed here; a loop can visit it in reverse.
 Value Reverse(Arg x, std::vector<int64_t> axes);
 
 // The sliding windows along an axis, what convolutions and pooling are made of (im2col). The axis

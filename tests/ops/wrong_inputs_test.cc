@@ -67,6 +67,7 @@ std::vector<Mistake> Mistakes() {
       {"view", "pad: float32[2,3]", __LINE__, [](O o) { return Pad(o.x, {{-2, -1}, {0, 0}}); }},
       {"view", "pad: float32[2,3]", __LINE__, [](O o) { return Pad(o.x, {{kHuge, kHuge}, {0, 0}}); }},
       {"view", "reverse: float32[2,3]", __LINE__, [](O o) { return Reverse(o.x, {2}); }},
+      {"view", "reverse: float32[2,3]: axis -1 is named twice", __LINE__, [](O o) { return Reverse(o.x, {1, -1}); }},
       {"view", "window: float32[2,3]", __LINE__, [](O o) { return Window(o.x, 0, 3); }},
       {"view", "window: float32[2,3]", __LINE__, [](O o) { return Window(o.x, 0, 1, 0); }},
       {"reshape", "reshape: float32[2,3]", __LINE__, [](O o) { return Reshape(o.x, {5}); }},

@@ -24,12 +24,15 @@ namespace talweg {
 // body of a loop x may be a value from outside.
 Value Gradient(const Value& y, const Value& x,
                std::source_location where = std::source_location::current());
-// By several values at once, in one backward pass.
+// By several values at once, in one backward pass. Where there is an error, each of the results is
+// the failed value.
 std::vector<Value> Gradient(const Value& y, const std::vector<Value>& xs,
                             std::source_location where = std::source_location::current());
 
 // The vector-Jacobian product: sum over i of dys[i] times the derivative of ys[i], by each of xs.
-// dys[i] has the type of ys[i].
+// dys[i] has the type of ys[i]. Errors, of which each result is the failed value: no ys, or not one
+// dy for each of them; a y or x that is no float; a dy of another type; ys and dys of several
+// tapes.
 std::vector<Value> VectorJacobianProduct(
     const std::vector<Value>& ys, const std::vector<Value>& dys, const std::vector<Value>& xs,
     std::source_location where = std::source_location::current());

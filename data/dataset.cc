@@ -13,7 +13,8 @@
 namespace talweg {
 namespace {
 
-// The rows of `array` that `source` lists, as raw bytes: this holds for every element type.
+// `count` rows, the i-th of them row row_of(i) of `array`, as raw bytes: this holds for every
+// element type.
 template <typename RowOf>
 absl::StatusOr<Array> CopyRows(const Array& array, int64_t count, RowOf row_of) {
   Dims dims = array.dims();

@@ -81,9 +81,10 @@ absl::StatusOr<Pieces> MakePieces(const NamedArrays& arrays, const Metadata& met
   for (const auto* named : order) {
     const auto& [name, array] = *named;
     if (absl::Status status = CheckTensorName(name); !status.ok()) return status;
-    if (array.rank() > kMaxRank) {
-      return absl::InvalidArgumentError(absl::StrFormat(
-          "tensor %s has %d axes; a file takes at most %d", Quoted(name), array.rank(), kMaxRank));
+    if (array.rank() > kMaxTensorRank) {
+      return absl::InvalidArgumentError(
+          absl::StrFormat("tensor %s has %d axes; a file takes at most %d", Quoted(name),
+                          array.rank(), kMaxTensorRank));
     }
     const int64_t begin = std::exchange(end, end + array.bytes());
     header.tensors.push_back({name, array.dtype(), array.dims(), begin, end});

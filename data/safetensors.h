@@ -29,10 +29,10 @@ namespace talweg {
 // anywhere if somebody takes it for a file's. Control characters are refused, and more than 1,024
 // bytes. "__metadata__" is taken.
 //
-// A file that Talweg wrote carries a CRC-32C of all it holds, as metadata under kChecksumKey; a
 // This is checked by
 absl::Status CheckTensorName(std::string_view name);
 
+// A file that Talweg wrote carries a CRC-32C of all it holds, as metadata under kChecksumKey; a
 // reader that finds one checks it. The format's other tools keep or drop it as any metadata. Who
 // changes arrays in one and writes the old metadata again must drop that key.
 inline constexpr std::string_view kChecksumKey = "talweg.crc32c";

@@ -197,7 +197,7 @@ bool HeaderReader::start_array(std::size_t) {
 
 bool HeaderReader::number_unsigned(number_unsigned_t value) {
   if (place_ != Place::kNumbers) return Unexpected("number");
-  const size_t limit = field_ == "shape" ? kMaxRank : 2;
+  const size_t limit = field_ == "shape" ? kMaxTensorRank : 2;
   if (numbers_.size() == limit) {
     return Fail(absl::StrFormat("%s: more than %d numbers", Here(), limit));
   }

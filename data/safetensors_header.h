@@ -29,7 +29,7 @@ struct SafetensorsHeader {
 };
 
 inline constexpr int64_t kMaxHeaderBytes = 100'000'000;  // the format's own limit
-inline constexpr int64_t kMaxRank = 32;
+inline constexpr int64_t kMaxTensorRank = 32;
 
 // A metadata key: UTF-8 without control characters.
 absl::Status CheckMetadataKey(std::string_view key);

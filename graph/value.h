@@ -47,6 +47,7 @@ class Value {
   // Extent of an axis; negative axes count from the end. 1 for an axis that does not exist.
   Dim dim(int64_t axis) const;
 
+  // Only where ok().
   const Node& node() const;
   NodeId id() const { return id_; }
   const std::shared_ptr<TapeState>& tape() const { return tape_; }

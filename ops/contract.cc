@@ -11,7 +11,7 @@ namespace {
 
 using Types = absl::StatusOr<std::vector<Type>>;
 
-// The axes of a shape that are in neither list; -1 in front where a list is unsound.
+// The extents of the axes that are in neither list; an error where a list is unsound.
 absl::StatusOr<Shape> Remaining(const Shape& shape, const std::vector<int64_t>& batch,
                                 const std::vector<int64_t>& sum) {
   std::vector<bool> used(shape.size(), false);

@@ -86,7 +86,9 @@ Value Dropout(Arg x, Arg rate, Arg key, bool training);
 
 // sqrt(sum of x^2) over the axes. The derivative of the norm of a zero vector is 0.
 Value Norm(Arg x, const Axes& axes = {}, Keep keep = Keep::kNo);
-// The norm of all elements of all values together, a scalar: what clipping by global norm needs.
+// The norm of all elements of all values together, a scalar of their common type; of no values, a
+// value of no tape. (ClipByGlobalNorm of optim/rule.h adds up in float64, so it has one of its
+// own.)
 Value GlobalNorm(const std::vector<Value>& values,
                  std::source_location where = std::source_location::current());
 

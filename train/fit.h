@@ -71,19 +71,24 @@ absl::StatusOr<Fitted> Fit(const Engine& engine, const Training& training, const
                            const Dataset& validation = {}, const FitOptions& options = {});
 
 // The loss and the metrics of these parameters on a data set; `threads` as FitOptions has it.
+//
+// Errors: an empty engine, data as Fit refuses it, parameters that are missing, unknown to the
+// model or of another shape, and whatever model, loss, metrics and the engine report.
 absl::StatusOr<Scores> Evaluate(const Engine& engine, const Training& training,
                                 const NamedArrays& parameters, const Dataset& data,
                                 int threads = 0);
 
-// The model's outputs [n, ...] for inputs [n, ...], n from 0 up.
+// The model's outputs [n, ...] for inputs [n, ...], n from 0 up. Errors as those of Evaluate;
+// inputs that are a scalar.
 absl::StatusOr<Array> Predict(const Engine& engine, const Training& training,
                               const NamedArrays& parameters, const Array& inputs, int threads = 0);
 
-// The parameters that Fit would start from.
+// The parameters that Fit would start from. Errors as those of Fit, adjustments' aside.
 absl::StatusOr<NamedArrays> InitialParameters(const Engine& engine, const Training& training,
                                               const Dataset& data);
 
-// A table of the model's layers, output shapes and numbers of parameters, for such inputs.
+// A table of the model's layers, output shapes and numbers of parameters, for such inputs. Errors:
+// those of InitialParameters but for an engine's.
 absl::StatusOr<std::string> Summary(const Training& training, const Dataset& data);
 
 }  // namespace talweg

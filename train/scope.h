@@ -49,6 +49,9 @@ enum class Mode : uint8_t { kTrain, kEvaluate };
 class Scope {
  public:
   // The parameter `name`, [shape], of the scope's element type.
+  //
+  // Errors: a name that was declared before as something else; one that was not declared when the
+  // model was called first; an extent known only at run time; an empty initializer.
   Value Parameter(std::string_view name, Shape shape, const Initializer& initializer,
                   bool trainable = true,
                   std::source_location where = std::source_location::current());
@@ -64,7 +67,8 @@ class Scope {
   // A scope below this one.
   Scope Sub(std::string_view name) const;
   // A random key for each name and update, for dropout and noise. The same name gives the same key:
-  // two layers of one name would drop the same elements.
+  // two layers of one name would drop the same elements. In evaluation, where nothing is random, it
+  // is a constant of the name.
   Value Key(std::string_view name) const;
 
   Mode mode() const;

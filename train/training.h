@@ -64,8 +64,9 @@ class Choice {
   std::optional<T> thing_;
 };
 
-// Cross-entropy of one-hot targets for a model that returns logits, and the share of samples whose
-// greatest output is at the right place.
+// Names, as strings: of the cross-entropy of one-hot targets for a model that returns logits, whose
+// function is CategoricalCrossEntropyFromLogits, and of the share of samples whose greatest output
+// is at the right place.
 inline constexpr char SoftmaxCrossEntropy[] = "categorical_crossentropy_from_logits";
 inline constexpr char Accuracy[] = "accuracy";
 
@@ -90,7 +91,8 @@ struct Training {
   Choice<Loss> loss = "";
   Choice<Rule> rule = "sgd";
   // The rate of each update: a number or a schedule of epochs or updates; without one, the rule's
-  // default. Adjustments change it at each epoch's end, and the rule's decay divides it.
+  // default. Adjustments change it, before an epoch, after it, or after an update; the rule's decay
+  // divides it.
   std::optional<Schedule> rate = std::nullopt;
   std::vector<Adjustment> adjust = {};
   std::vector<Choice<Metric>> metrics = {};

@@ -48,6 +48,7 @@ void Emitter::EmitParallel(const loops::For& loop) {
   const auto point = builder_.saveIP();
   const Frame frame = frame_;
   const auto pointers = std::exchange(pointers_, {});
+  const bool keeps_constants = std::exchange(keeps_constants_, false);
   StartFunction(trips);
   for (size_t k = 0; k < captured.size(); k++) {
     Set(captured[k],
@@ -59,6 +60,7 @@ void Emitter::EmitParallel(const loops::For& loop) {
   builder_.CreateRetVoid();
   EndFunction();
   for (size_t k = 0; k < captured.size(); k++) Set(captured[k], outside[k]);
+  keeps_constants_ = keeps_constants;
   pointers_ = pointers;
   frame_ = frame;
   builder_.restoreIP(point);

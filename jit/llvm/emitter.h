@@ -63,6 +63,12 @@ class Emitter {
   void EmitTrips(const loops::For& loop, Value* begin, Value* end);
   void EmitIf(const loops::If& condition);
 
+  // emit_constants.cc
+  // The most vectors that loops carry at a time, of this one and those in it.
+  int64_t SumsIn(const loops::For& loop) const;
+  void KeepConstants(llvm::BasicBlock* before, llvm::BasicBlock* body,
+                     const llvm::BasicBlock* done);
+
   // emit_scalar.cc
   Value* EmitScalar(const loops::Instruction& i);
   Value* EmitInteger(const loops::Instruction& i, Value* a, Value* b);
@@ -147,8 +153,9 @@ class Emitter {
   std::vector<Value*> values_;  // of registers
   Frame frame_;
   bool in_section_ = false;
-  std::string section_;      // the present one's label, as a symbol, where names are kept
-  uint64_t most_lanes_ = 1;  // of any register
+  bool keeps_constants_ = false;  // a loop around has its constants in registers
+  std::string section_;           // the present one's label, as a symbol, where names are kept
+  uint64_t most_lanes_ = 1;       // of any register
   // Pointers of the table that the present section has loaded, by slot.
   absl::flat_hash_map<int32_t, Value*> pointers_;
   llvm::Type *int1_, *int8_, *int32_, *int64_, *float_, *double_, *pointer_;

@@ -26,9 +26,6 @@ using loops::Section;
 
 namespace {
 
-// Loops that carry no more vectors than this, of 32, leave registers for constants.
-constexpr int64_t kFewSums = 4;
-
 void AddAttributes(llvm::Function& function, const TargetSpec& target, const EmitOptions& options) {
   function.addFnAttr(llvm::Attribute::NoUnwind);
   if (options.unwind_tables) function.setUWTableKind(llvm::UWTableKind::Async);
@@ -272,9 +269,8 @@ void Emitter::EmitTrips(const For& loop, Value* begin, Value* end) {
     inside.back()->addIncoming(Get(carried.start), before);
     Set(carried.inside, inside.back());
   }
-  const bool keeps_constants = target_.avx512 && in_section_ && !keeps_constants_ && !frame_.once &&
-                               SumsIn(loop) <= kFewSums;
-  keeps_constants_ |= keeps_constants;
+  const int64_t kept = keeps_constants_ ? 0 : RegistersForConstants(loop);
+  keeps_constants_ |= kept > 0;
   EmitStatements(loop.body, used_after);
   Value* next = builder_.CreateAdd(variable, builder_.getInt64(static_cast<uint64_t>(loop.step)),
                                    "", /*HasNUW=*/false, /*HasNSW=*/true);
@@ -289,8 +285,8 @@ void Emitter::EmitTrips(const For& loop, Value* begin, Value* end) {
     inside[k]->addIncoming(Get(loop.carried[k].next), latch);
   }
   Start(done);
-  if (keeps_constants) {
-    KeepConstants(before, body, done);
+  if (kept > 0) {
+    KeepConstants(before, body, done, kept);
     keeps_constants_ = false;
   }
   for (const For::Carried& carried : loop.carried) {

@@ -3,9 +3,12 @@
 // LLVM reads a constant where it is used, mostly from memory: with vectors of 64 bytes the load
 // units then have more to do than the arithmetic. Its own pass would take constants out of all
 // loops of a function, past other loops that need the registers (codegen.cc). So each section's
-// loops get theirs in front of them, unless sums fill the registers. (Sixteen registers are too
-// few: vectors of 32 bytes were reloaded from the stack instead, and gained nothing.)
+// innermost loops, and loops that do nothing but repeat these, get theirs in front of them: as many
+// as the trips leave registers (jit/loops/hoist.h). Vectors of 32 bytes gain nothing.
 
+#include <algorithm>
+#include <limits>
+#include <variant>
 #include <vector>
 
 #include "absl/algorithm/container.h"
@@ -18,9 +21,6 @@
 
 namespace talweg::native {
 namespace {
-
-// Of 32 registers.
-constexpr size_t kMostKept = 16;
 
 // Whether code for an operand in a register is as good as for a constant. (A shift by a constant
 // has an instruction of its own, for example.)
@@ -56,21 +56,29 @@ bool TakesMemory(const llvm::Value* value) {
 
 }  // namespace
 
-int64_t Emitter::SumsIn(const loops::For& loop) const {
-  int64_t carried = 0;
-  for (const loops::For::Carried& c : loop.carried) carried += TypeOf(c.inside).lanes > 1 ? 1 : 0;
-  int64_t most = carried;
+// None where a vector is at work around the innermost loops, or something else than them: what that
+// takes was not counted.
+int64_t Emitter::RegistersForConstants(const loops::For& loop) const {
+  if (!target_.avx512 || !in_section_ || frame_.once) return 0;
+  int64_t spare = std::numeric_limits<int64_t>::max();
+  bool is_innermost = true, has_vectors = false;
   for (const loops::Statement& statement : loop.body) {
-    if (const auto* inner = std::get_if<loops::For>(&statement.node)) {
-      most = std::max(most, carried + SumsIn(*inner));
+    if (const auto* i = std::get_if<loops::Instruction>(&statement.node)) {
+      const Register typed = i->code == loops::Code::kStore ? i->args[2] : i->result;
+      has_vectors = has_vectors || (typed != loops::kNone && TypeOf(typed).lanes > 1);
+    } else if (const auto* inner = std::get_if<loops::For>(&statement.node)) {
+      is_innermost = false;
+      spare = std::min(spare, inner->parallel ? 0 : RegistersForConstants(*inner));
+    } else {
+      return 0;
     }
   }
-  return most;
+  if (is_innermost) return loop.spare;
+  return has_vectors ? 0 : spare;
 }
 
-// `before` branches to the loop, whose blocks are those from `body` to `done`.
 void Emitter::KeepConstants(llvm::BasicBlock* before, llvm::BasicBlock* body,
-                            const llvm::BasicBlock* done) {
+                            const llvm::BasicBlock* done, int64_t most) {
   struct Kept {
     llvm::Value* constant = nullptr;
     size_t place = 0;  // in the order in which they are met: the code depends on no address
@@ -93,7 +101,7 @@ void Emitter::KeepConstants(llvm::BasicBlock* before, llvm::BasicBlock* body,
     if (a.uses.size() != b.uses.size()) return a.uses.size() > b.uses.size();
     return a.place < b.place;
   });
-  if (constants.size() > kMostKept) constants.resize(kMostKept);
+  if (static_cast<int64_t>(constants.size()) > most) constants.resize(static_cast<size_t>(most));
   for (const auto& [constant, met, uses] : constants) {
     // What freezes a constant is the constant, in a register.
     auto* kept = new llvm::FreezeInst(constant, "", before->getTerminator()->getIterator());

@@ -64,10 +64,10 @@ class Emitter {
   void EmitIf(const loops::If& condition);
 
   // emit_constants.cc
-  // The most vectors that loops carry at a time, of this one and those in it.
-  int64_t SumsIn(const loops::For& loop) const;
-  void KeepConstants(llvm::BasicBlock* before, llvm::BasicBlock* body,
-                     const llvm::BasicBlock* done);
+  int64_t RegistersForConstants(const loops::For& loop) const;
+  // `before` branches to a loop, whose blocks are those from `body` to `done`.
+  void KeepConstants(llvm::BasicBlock* before, llvm::BasicBlock* body, const llvm::BasicBlock* done,
+                     int64_t most);
 
   // emit_scalar.cc
   Value* EmitScalar(const loops::Instruction& i);

@@ -118,6 +118,7 @@ class Hoister {
         same[i] = !stored.contains(instruction.buffer) && IsSafe(instruction);
       }
     }
+    loop.spare = machine_.vector_registers - kSpare - Pressure(loop, same);
     const std::vector<bool> wanted = Choose(loop, same, defined);
     Block moved, rest;
     for (size_t i = 0; i < size; i++) {
@@ -138,7 +139,7 @@ class Hoister {
   }
 
   // Of the instructions that are the same in each trip, those to move.
-  std::vector<bool> Choose(const For& loop, const std::vector<bool>& same,
+  std::vector<bool> Choose(For& loop, const std::vector<bool>& same,
                            const absl::flat_hash_map<Register, size_t>& defined) const {
     const size_t size = loop.body.size();
     std::vector<bool> wanted(size, false), used(size, false);
@@ -152,13 +153,12 @@ class Hoister {
     }
     for (const For::Carried& carried : loop.carried) use(carried.next);
     use(loop.until);
-    int64_t left = machine_.vector_registers - kSpare - Pressure(loop, same);
     for (size_t i = 0; i < size; i++) {
       const Instruction& instruction = At(loop.body, i);
       if (!used[i] || IsConstant(instruction)) continue;
       const int64_t registers = Registers(instruction.result);
-      if (registers == 0 || registers > left) continue;
-      left -= registers;
+      if (registers == 0 || registers > loop.spare) continue;
+      loop.spare -= registers;
       Want(loop, i, defined, wanted);
     }
     return wanted;

@@ -9,8 +9,9 @@ namespace talweg::loops {
 // Moves what is the same in each trip of an innermost loop out in front of it, where it stays in a
 // vector register: weights that every row reads, numbers spread over lanes. As many as there are
 // registers left; a value that had to be spilled would cost more than it saves, and what is read
-// from memory where it is used costs no instruction of its own. Constants stay, since they are no
-// instructions, and so do loads that only a trip makes safe or that a store of the loop may change.
+// from memory where it is used costs no instruction of its own. For::spare says how many are left
+// for constants, which are no instructions here (jit/llvm/emit_constants.cc). What stays are loads
+// that only a trip makes safe or that a store of the loop may change.
 //
 //   for %7 = 0 to %3                      %8 float32x16 = load weights[0]
 //     %8 float32x16 = load weights[0]     for %7 = 0 to %3

@@ -184,7 +184,8 @@ struct For {
   Register until = kNone;
   std::vector<Statement> body;
   bool parallel = false;
-  int64_t cost = 0;  // of a trip of a parallel loop, in cycles or so: what is worth another thread
+  int64_t cost = 0;   // of a trip of a parallel loop, in cycles or so: what is worth another thread
+  int64_t spare = 0;  // vector registers that the trips of an innermost loop leave (hoist.h)
 };
 
 struct If {

@@ -129,11 +129,16 @@ TEST_P(SpillsOn, OfTheTutorialsTrainingsThereAreNone) {
   }
 }
 
+// With sixteen registers a fifth of all networks has some, where long formulas stand side by side:
+// fewer of them spill less and take longer (benchmarks/README.md).
 TEST_P(SpillsOn, OfOtherNetworksThereAreNone) {
-  for (int number = 1; number <= 6; number++) {
-    const bench::Network network = bench::Draw(/*seed=*/1, number);
-    ExpectNone(bench::Describe(network), bench::TrainingOf(network), network.widths.front(),
-               network.widths.back());
+  const bool has_many_registers = GetParam() == std::string_view("avx512");
+  for (int seed = 1; seed <= (has_many_registers ? 6 : 1); seed++) {
+    for (int number = 1; number <= (has_many_registers ? 3 : 6); number++) {
+      const bench::Network network = bench::Draw(static_cast<uint64_t>(seed), number);
+      ExpectNone(bench::Describe(network), bench::TrainingOf(network), network.widths.front(),
+                 network.widths.back());
+    }
   }
 }
 

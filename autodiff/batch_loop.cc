@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "autodiff/batch_rules.h"
+#include "graph/loop_places.h"
 #include "ops/elementwise.h"
 #include "ops/loop.h"
 #include "ops/reduce.h"
@@ -13,23 +14,8 @@
 namespace talweg {
 namespace {
 
-// Where a loop's operands and parts stand.
-struct Places {
-  explicit Places(const LoopAttributes& a)
-      : first(a.binds_rows ? 2 : 1),
-        captures(static_cast<size_t>(a.captures)),
-        carried(static_cast<size_t>(a.carried)),
-        scanned(static_cast<size_t>(a.scanned)),
-        stacked(static_cast<size_t>(a.stacked)) {}
-  size_t first, captures, carried, scanned, stacked;
-
-  size_t inputs() const { return captures + carried + scanned; }
-  bool is_carried(size_t input) const { return input >= captures && input < captures + carried; }
-  bool is_scanned(size_t input) const { return input >= captures + carried; }
-};
-
 // Whether the body hands a carried value on as it is.
-bool Stays(const LoopAttributes& a, const Places& at, size_t k) {
+bool Stays(const LoopAttributes& a, const LoopPlaces& at, size_t k) {
   return a.body->outputs()[k] == a.body->inputs()[1 + at.captures + k];
 }
 
@@ -37,7 +23,7 @@ bool Stays(const LoopAttributes& a, const Places& at, size_t k) {
 // depends on the instance flows into it. Where the end does, all of them do that change.
 void SpreadLoop(const Node& node, const std::vector<bool>& operands, LoopSpread& loop) {
   const auto& a = node.As<LoopAttributes>();
-  const Places at(a);
+  const LoopPlaces at(a);
   const Graph& body = *a.body;
   loop.carried.resize(at.carried);
   loop.masked = loop.masked || operands[0];
@@ -125,7 +111,7 @@ class LoopBatcher {
   const Batching& batching_;
   const Node& node_;
   const LoopAttributes& a_;
-  const Places at_;
+  const LoopPlaces at_;
   const absl::Span<const Lanes> operands_;
   const LoopSpread& spread_;
   const SourceLine& line_;

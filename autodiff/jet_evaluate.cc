@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/convert.h"
 #include "graph/jet.h"
+#include "graph/loop_places.h"
 #include "graph/scalar.h"
 
 namespace talweg {
@@ -320,9 +321,7 @@ absl::StatusOr<Jets> Evaluator::Random(const Node& node) const {
 
 absl::StatusOr<std::vector<Jets>> Evaluator::Loop(const Node& node, int depth) const {
   const auto& a = node.As<LoopAttributes>();
-  const size_t first = a.binds_rows ? 2 : 1;
-  const auto captures = static_cast<size_t>(a.captures), carried = static_cast<size_t>(a.carried);
-  const auto scanned = static_cast<size_t>(a.scanned), stacked = static_cast<size_t>(a.stacked);
+  const auto [first, captures, carried, scanned, stacked] = LoopPlaces(a);
   const auto trips = static_cast<int64_t>(ValueOf(In(node, 0).elements[0]));
   SymbolValues outer = symbols_;
   if (outer.trips < 0) outer.trips = std::max<int64_t>(trips, 0);

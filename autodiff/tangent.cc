@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "autodiff/gradient.h"
 #include "autodiff/transpose.h"
+#include "graph/loop_places.h"
 #include "graph/tape.h"
 #include "ops/contract.h"
 #include "ops/elementwise.h"
@@ -154,8 +155,7 @@ Value PushNode(const NodeView& view, const std::vector<Value>& tangents) {
 std::vector<Value> PushLoop(const NodeView& view, const std::vector<Value>& tangents) {
   LoopAttributes a = view.node.As<LoopAttributes>();
   const Graph& body = *a.body;
-  const size_t first = a.binds_rows ? 2 : 1;
-  const auto carried = static_cast<size_t>(a.carried), stacked = static_cast<size_t>(a.stacked);
+  const auto [first, captures, carried, scanned, stacked] = LoopPlaces(a);
   std::vector<bool> moving;
   for (const Value& tangent : tangents) moving.push_back(Has(tangent));
   const ActiveInLoop active = FindActive(a, moving, first);

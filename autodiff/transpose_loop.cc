@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "autodiff/transpose.h"
+#include "graph/loop_places.h"
 #include "graph/tape.h"
 #include "ops/elementwise.h"
 #include "ops/loop.h"
@@ -94,8 +95,7 @@ class LoopTransposer {
   const NodeView& view_;
   const LoopAttributes& a_;
   const std::vector<Value>& dparts_;
-  // Numbers of operands: those before the captures, and of each sort.
-  const size_t first_, captures_, carried_, scanned_, stacked_;
+  const LoopPlaces at_;
   const ActiveInLoop active_;
   const std::vector<Value> outer_captures_, outer_carried_, outer_scanned_;
 };
@@ -104,15 +104,11 @@ LoopTransposer::LoopTransposer(const NodeView& view, const std::vector<Value>& d
     : view_(view),
       a_(view.node.As<LoopAttributes>()),
       dparts_(dparts),
-      first_(a_.binds_rows ? 2 : 1),
-      captures_(static_cast<size_t>(a_.captures)),
-      carried_(static_cast<size_t>(a_.carried)),
-      scanned_(static_cast<size_t>(a_.scanned)),
-      stacked_(static_cast<size_t>(a_.stacked)),
-      active_(FindActive(a_, view.wanted, first_)),
-      outer_captures_(Part(view.operands, first_, captures_)),
-      outer_carried_(Part(view.operands, first_ + captures_, carried_)),
-      outer_scanned_(Part(view.operands, first_ + captures_ + carried_, scanned_)) {}
+      at_(a_),
+      active_(FindActive(a_, view.wanted, at_.first)),
+      outer_captures_(Part(view.operands, at_.first, at_.captures)),
+      outer_carried_(Part(view.operands, at_.first + at_.captures, at_.carried)),
+      outer_scanned_(Part(view.operands, at_.first + at_.captures + at_.carried, at_.scanned)) {}
 
 LoopOptions LoopTransposer::BackwardOptions() const {
   const std::vector<Value> forward = StackCarried(view_);
@@ -123,7 +119,7 @@ LoopOptions LoopTransposer::BackwardOptions() const {
     options.rows_limit = a_.rows_limit;
   }
   // Carried: ds of the active carried values, then dc of the active captures, from zero.
-  for (size_t k = 0; k < carried_; k++) {
+  for (size_t k = 0; k < at_.carried; k++) {
     if (!active_.carried[k]) continue;
     options.carried.push_back(dparts_[k].tape() == nullptr ? ZerosLike(outer_carried_[k])
                                                            : dparts_[k]);
@@ -132,10 +128,10 @@ LoopOptions LoopTransposer::BackwardOptions() const {
     options.carried.push_back(ZerosLike(capture));
   }
   // Scanned: s[t], x[t], and dy[t] where any arrived.
-  options.scanned = Part(forward, carried_ + stacked_, carried_);
+  options.scanned = Part(forward, at_.carried + at_.stacked, at_.carried);
   options.scanned.insert(options.scanned.end(), outer_scanned_.begin(), outer_scanned_.end());
-  for (size_t k = 0; k < stacked_; k++) {
-    const Value& dy = dparts_[carried_ + k];
+  for (size_t k = 0; k < at_.stacked; k++) {
+    const Value& dy = dparts_[at_.carried + k];
     if (dy.tape() != nullptr) options.scanned.push_back(dy);
   }
   return options;
@@ -149,26 +145,26 @@ LoopStep LoopTransposer::BackwardStep(const LoopBody& body) const {
   for (const Value& capture : outer_captures_) {
     arguments.push_back(Value(tape, tape->Capture(capture, view_.node.line)));
   }
-  const std::vector<Value> inner_captures = Part(arguments, 1, captures_);
-  const std::vector<Value> inputs = Part(body.scanned, 0, carried_ + scanned_);
+  const std::vector<Value> inner_captures = Part(arguments, 1, at_.captures);
+  const std::vector<Value> inputs = Part(body.scanned, 0, at_.carried + at_.scanned);
   arguments.insert(arguments.end(), inputs.begin(), inputs.end());
   std::vector<Value> ys = Inline(*a_.body, arguments, body.trip);
-  ys.resize(carried_ + stacked_);
+  ys.resize(at_.carried + at_.stacked);
 
   // What arrives at its results.
   std::vector<Value> dys(ys.size());
-  size_t next = 0, next_dy = carried_ + scanned_;
-  for (size_t k = 0; k < carried_; k++) {
+  size_t next = 0, next_dy = at_.carried + at_.scanned;
+  for (size_t k = 0; k < at_.carried; k++) {
     if (active_.carried[k]) dys[k] = body.carried[next++];
   }
-  for (size_t k = 0; k < stacked_; k++) {
-    if (dparts_[carried_ + k].tape() != nullptr) dys[carried_ + k] = body.scanned[next_dy++];
+  for (size_t k = 0; k < at_.stacked; k++) {
+    if (dparts_[at_.carried + k].tape() != nullptr) dys[at_.carried + k] = body.scanned[next_dy++];
   }
 
   // What it gives back: s, c, then x.
-  std::vector<Value> xs = Chosen(Part(inputs, 0, carried_), active_.carried);
+  std::vector<Value> xs = Chosen(Part(inputs, 0, at_.carried), active_.carried);
   const std::vector<Value> cs = Chosen(inner_captures, active_.captures);
-  const std::vector<Value> slices = Chosen(Part(inputs, carried_, scanned_), active_.scanned);
+  const std::vector<Value> slices = Chosen(Part(inputs, at_.carried, at_.scanned), active_.scanned);
   const size_t states = xs.size();
   xs.insert(xs.end(), cs.begin(), cs.end());
   xs.insert(xs.end(), slices.begin(), slices.end());
@@ -188,15 +184,15 @@ LoopStep LoopTransposer::BackwardStep(const LoopBody& body) const {
 Gradients LoopTransposer::GradientsOf(const LoopResult& backward) const {
   Gradients gradients(view_.operands.size());
   size_t next = 0, next_slices = 0;
-  for (size_t k = 0; k < carried_; k++) {
-    if (active_.carried[k]) gradients[first_ + captures_ + k] = backward.carried[next++];
+  for (size_t k = 0; k < at_.carried; k++) {
+    if (active_.carried[k]) gradients[at_.first + at_.captures + k] = backward.carried[next++];
   }
-  for (size_t k = 0; k < captures_; k++) {
-    if (active_.captures[k]) gradients[first_ + k] = backward.carried[next++];
+  for (size_t k = 0; k < at_.captures; k++) {
+    if (active_.captures[k]) gradients[at_.first + k] = backward.carried[next++];
   }
-  for (size_t k = 0; k < scanned_; k++) {
+  for (size_t k = 0; k < at_.scanned; k++) {
     if (!active_.scanned[k]) continue;
-    gradients[first_ + captures_ + carried_ + k] = backward.stacked[next_slices++];
+    gradients[at_.first + at_.captures + at_.carried + k] = backward.stacked[next_slices++];
   }
   return gradients;
 }

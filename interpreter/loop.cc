@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "graph/loop_places.h"
 #include "interpreter/planner.h"
 
 namespace talweg {
@@ -189,11 +190,7 @@ absl::Status PlanLoop(Planner& planner) {
   const int32_t body_index = planner.program().body_index(planner.id());
   const Program& body = *planner.program().bodies()[static_cast<size_t>(body_index)];
   const Graph& graph = body.graph();
-  const auto captures = static_cast<size_t>(loop.captures);
-  const auto carried = static_cast<size_t>(loop.carried);
-  const auto scanned = static_cast<size_t>(loop.scanned);
-  const auto stacked = static_cast<size_t>(loop.stacked);
-  const size_t first = loop.binds_rows ? 2 : 1;
+  const auto [first, captures, carried, scanned, stacked] = LoopPlaces(loop);
   SymbolValues symbols;
   if (!loop.binds_rows) symbols.rows = planner.symbols().rows;
 

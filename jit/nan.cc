@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "graph/loop_places.h"
 #include "graph/tape.h"
 #include "graph/value.h"
 #include "jit/widen.h"
@@ -199,17 +200,14 @@ absl::Status Tracker::Track(const Graph& graph, const std::vector<Value>& inputs
 absl::Status Tracker::TrackLoop(NodeId id, const Node& node) {
   const auto& loop = node.As<LoopAttributes>();
   const Graph& body = *loop.body;
-  const auto captures = static_cast<size_t>(loop.captures);
-  const auto carried = static_cast<size_t>(loop.carried);
-  const auto stacked = static_cast<size_t>(loop.stacked);
-  const size_t first = loop.binds_rows ? 2 : 1;
+  const auto [first, captures, carried, scanned, stacked] = LoopPlaces(loop);
   std::vector<Value> operands;
   for (NodeId operand : node.operands) operands.push_back(value(operand));
 
   // Captured besides: the keys of the loops around, and the origins of what is captured or scanned.
   // Carried: the origins of what is carried, and the earliest so far of what is stacked.
   std::vector<Value> more_captured = trips_, more_carried;
-  const auto is_carried = [&](size_t i) { return i >= captures && i < captures + carried; };
+  const auto is_carried = [&](size_t i) { return LoopPlaces(loop).is_carried(i); };
   const auto origin_of = [&](size_t i) -> const MaybeOrigin& {
     return origin(node.operands[first + i]);
   };

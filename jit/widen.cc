@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "graph/loop_places.h"
 #include "ops/loop.h"
 
 namespace talweg {
@@ -65,7 +66,8 @@ absl::StatusOr<WideLoop> Widen(const Tape& tape, const Node& loop, absl::Span<co
   attributes.captures += static_cast<int32_t>(captured.size());
   attributes.carried += static_cast<int32_t>(carried.size());
   std::vector<Value> all(operands.begin(), operands.end());
-  const std::ptrdiff_t first = (attributes.binds_rows ? 2 : 1) + loop.As<LoopAttributes>().captures;
+  const LoopPlaces at(loop.As<LoopAttributes>());
+  const auto first = static_cast<std::ptrdiff_t>(at.first + at.captures);
   all.insert(all.begin() + first + static_cast<std::ptrdiff_t>(old_carried), carried.begin(),
              carried.end());
   all.insert(all.begin() + first, captured.begin(), captured.end());

@@ -8,6 +8,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "base/text.h"
+#include "graph/loop_places.h"
 #include "graph/tape.h"
 #include "ops/map.h"
 
@@ -73,7 +74,7 @@ std::vector<bool> ReachesOfLoop(const Node& loop) {
     }
   }
   std::vector<bool> operands(loop.operands.size(), false);
-  const size_t first = a.binds_rows ? 2 : 1;
+  const size_t first = LoopPlaces(a).first;
   for (size_t i = 1; i < body.inputs().size(); i++) {
     operands[first + i - 1] = reached[static_cast<size_t>(body.inputs()[i])];
   }

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/text.h"
 #include "graph/core_ops.h"
+#include "graph/loop_places.h"
 #include "graph/verify.h"
 #include "ops/view.h"
 
@@ -35,9 +36,7 @@ Types InferLoop(const Op&, absl::Span<const Type> operands, const Attributes& at
         "a loop has a number of slices or `trips` of them, not ", a.length.ToString()));
   }
   const Graph& body = *a.body;
-  const size_t first = a.binds_rows ? 2 : 1;
-  const auto captures = static_cast<size_t>(a.captures), carried = static_cast<size_t>(a.carried);
-  const auto scanned = static_cast<size_t>(a.scanned), stacked = static_cast<size_t>(a.stacked);
+  const auto [first, captures, carried, scanned, stacked] = LoopPlaces(a);
   const size_t values = captures + carried + scanned;
   const size_t results = carried + stacked + (a.stops ? 1 : 0);
   if (operands.size() != first + values || body.inputs().size() != 1 + values ||

@@ -6,9 +6,9 @@
 namespace talweg::loops {
 namespace {
 
-// Cycles, roughly, of cores with AVX2 or AVX-512; they only have to rank the schedules of one nest. An
-// operation on a whole register is the unit; a load takes less, as two are done at a time; division
-// and square root keep their unit for 4 to 10 cycles.
+// Cycles, roughly, of cores with AVX2 or AVX-512; they only have to rank the schedules of one nest.
+// An operation on a whole register is the unit; a load takes less, as two are done at a time;
+// division and square root keep their unit for 4 to 10 cycles.
 //
 // A trip's own work.
 constexpr double kPerTrip = 1;

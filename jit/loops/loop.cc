@@ -11,6 +11,7 @@
 #include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "graph/engine.h"
+#include "graph/loop_places.h"
 #include "graph/reads.h"
 #include "graph/verify.h"
 #include "jit/loops/level.h"
@@ -35,7 +36,7 @@ class LoopLowering {
         node_(outer.node(id)),
         loop_(node_.As<LoopAttributes>()),
         graph_(*loop_.body),
-        first_(loop_.binds_rows ? 2 : 1),
+        at_(loop_),
         parts_(node_.types.size(), -1) {
     for (NodeId part : outer.PartsOf(id)) {
       if (!outer.IsTwin(part)) parts_[IndexOf(part)] = part;
@@ -80,12 +81,12 @@ class LoopLowering {
   size_t IndexOf(NodeId part) const {
     return static_cast<size_t>(outer_.node(part).As<PartAttributes>().index);
   }
-  NodeId Operand(size_t i) const { return node_.operands[first_ + i]; }
+  NodeId Operand(size_t i) const { return node_.operands[at_.first + i]; }
   NodeId Input(size_t i) const { return graph_.inputs()[1 + i]; }
-  size_t captures() const { return static_cast<size_t>(loop_.captures); }
-  size_t carried() const { return static_cast<size_t>(loop_.carried); }
-  size_t scanned() const { return static_cast<size_t>(loop_.scanned); }
-  size_t stacked() const { return static_cast<size_t>(loop_.stacked); }
+  size_t captures() const { return at_.captures; }
+  size_t carried() const { return at_.carried; }
+  size_t scanned() const { return at_.scanned; }
+  size_t stacked() const { return at_.stacked; }
 
   const Type& inside_type(size_t k) const { return outer_.node(Operand(captures() + k)).type(); }
 
@@ -324,7 +325,7 @@ class LoopLowering {
     const auto at = static_cast<size_t>(inner.captures + index);
     const Graph& body = *inner.body;
     if (body.outputs()[static_cast<size_t>(index)] != body.inputs()[1 + at]) return -1;
-    return node.operands[(inner.binds_rows ? 2 : 1) + at];
+    return node.operands[LoopPlaces(inner).first + at];
   }
 
   // Whether a value that is only read through goes back to a carried one.
@@ -361,7 +362,7 @@ class LoopLowering {
       }
       // An inner loop that goes on with it.
       const auto& inner = reader.As<LoopAttributes>();
-      const size_t start = (inner.binds_rows ? 2 : 1) + static_cast<size_t>(inner.captures);
+      const size_t start = LoopPlaces(inner).first + LoopPlaces(inner).captures;
       if (!is_part || operand != old ||
           read.operand != start + static_cast<size_t>(node.As<PartAttributes>().index)) {
         return false;
@@ -451,7 +452,7 @@ class LoopLowering {
   const Node& node_;
   const LoopAttributes& loop_;
   const Graph& graph_;
-  const size_t first_;         // operand of the captures
+  const LoopPlaces at_;
   std::vector<NodeId> parts_;  // by their number; -1: nobody reads it
   Register trips_ = kNone, length_ = kNone;
   Tensor rows_;

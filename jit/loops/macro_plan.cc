@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/algorithm/container.h"
+#include "graph/loop_places.h"
 #include "jit/loops/macro.h"
 
 namespace talweg::loops {
@@ -272,8 +273,9 @@ std::vector<Panels> PanelsOf(Level& level, const Graph& body, int64_t rows) {
     if (node.kind() == Kind::kLoop) {
       const auto& loop = node.As<LoopAttributes>();
       inside = PanelsOf(level, *loop.body, loop.binds_rows ? loop.rows_limit : rows);
-      first = loop.binds_rows ? 2 : 1;
-      last = first + static_cast<size_t>(loop.captures + loop.carried);
+      const LoopPlaces at(loop);
+      first = at.first;
+      last = first + at.captures + at.carried;
     }
     for (size_t i = 0; i < node.operands.size(); i++) {
       const NodeId id = node.operands[i];

@@ -74,8 +74,10 @@ std::string Check(const Graph& graph, const std::string& cpu, Flush flush, uint6
   if (!simplified.ok()) return absl::StrCat("passes: ", simplified.status().message());
   const absl::StatusOr<native::Target> target = native::DetectTarget(cpu);
   if (!target.ok()) return absl::StrCat("target: ", target.status().message());
-  const absl::StatusOr<loops::Program> program =
-      loops::Lower(*simplified, target->machine, {.split = seed % 2 == 0});
+  // Contractions in small blocks, of sizes that divide little.
+  constexpr int64_t kBlocks[] = {0, 4, 5};
+  const absl::StatusOr<loops::Program> program = loops::Lower(
+      *simplified, target->machine, {.block = kBlocks[seed % 3], .split = seed % 2 == 0});
   if (!program.ok()) return absl::StrCat("lowering: ", program.status().message());
   const auto code = native::Compile(*program, {.target = *target, .level = 1, .name = "guarded"});
   if (!code.ok()) return absl::StrCat("compile: ", code.status().message());

@@ -26,6 +26,7 @@
 #include "data/dataset.h"
 #include "data/keras_trace.h"
 #include "data/safetensors.h"
+#include "data/user_path.h"
 #include "graph/engine.h"
 #include "graph/parse.h"
 #include "graph/print.h"

@@ -3,6 +3,7 @@
 //
 //   replay_trace --in=tests/data/keras_2_3_1/nadam.json --out=nadam.json --engine=interpreter
 //
+// Relative paths are taken from where its user stands, under `bazel run` too.
 // Exit code 0, or 1 after one line "error: ..." on stderr.
 
 #include <algorithm>
@@ -17,6 +18,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
 #include "data/keras_trace.h"
+#include "data/user_path.h"
 #include "talweg.h"
 #include "tools/trace_training.h"
 
@@ -64,8 +66,9 @@ int main(int argc, char** argv) {
   absl::Status status = talweg::CheckArguments(argc, argv);
   if (status.ok()) {
     absl::ParseCommandLine(argc, argv);
-    status = talweg::Replay(absl::GetFlag(FLAGS_in), absl::GetFlag(FLAGS_out),
-                            absl::GetFlag(FLAGS_engine));
+    status =
+        talweg::Replay(talweg::UserPath(absl::GetFlag(FLAGS_in)),
+                       talweg::UserPath(absl::GetFlag(FLAGS_out)), absl::GetFlag(FLAGS_engine));
   }
   if (status.ok()) return 0;
   std::string message(status.message());

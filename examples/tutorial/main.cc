@@ -62,10 +62,7 @@ absl::Status Conduct(const Options& options) {
 }
 
 absl::Status Main(const std::vector<std::string>& arguments) {
-  // Under `bazel run` a program starts elsewhere than where its user stands.
-  const char* const standing = getenv("BUILD_WORKING_DIRECTORY");
-  const absl::StatusOr<Options> options =
-      ParseOptions(arguments, standing == nullptr ? "" : standing);
+  const absl::StatusOr<Options> options = ParseOptions(arguments, UserFolder());
   if (!options.ok()) return options.status();
   if (options->help) {
     std::fputs(Usage().c_str(), stdout);

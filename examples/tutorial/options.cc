@@ -56,11 +56,6 @@ absl::StatusOr<std::vector<std::string>> ExperimentNames(std::string_view text) 
   return names;
 }
 
-std::string Path(std::string_view standing, std::string_view path) {
-  if (standing.empty() || path.front() == '/') return std::string(path);
-  return JoinPath(standing, path);
-}
-
 absl::Status Take(Options& options, std::string_view flag, std::string_view value,
                   std::string_view standing) {
   const auto number = [&](int64_t& field, int64_t low, int64_t high) {
@@ -73,7 +68,7 @@ absl::Status Take(Options& options, std::string_view flag, std::string_view valu
         std::string(flag), " needs a value: ", std::string(flag), "=... ; --help says which"));
   }
   if (flag == "--out") {
-    options.out = Path(standing, value);
+    options.out = UserPath(value, standing);
   } else if (flag == "--experiments") {
     absl::StatusOr<std::vector<std::string>> names = ExperimentNames(value);
     if (!names.ok()) return names.status();
@@ -96,7 +91,7 @@ absl::Status Take(Options& options, std::string_view flag, std::string_view valu
     if (!engine.ok()) return engine.status();
     options.engine = std::string(value);
   } else if (flag == "--cache") {
-    options.cache = value == "off" ? "off" : Path(standing, value);
+    options.cache = value == "off" ? "off" : UserPath(value, standing);
     std::error_code ignored;
     const std::filesystem::file_status status = std::filesystem::status(options.cache, ignored);
     if (value != "off" && std::filesystem::exists(status) &&
@@ -105,7 +100,7 @@ absl::Status Take(Options& options, std::string_view flag, std::string_view valu
           absl::StrCat("--cache takes a folder or off; ", Quoted(value), " is a file"));
     }
   } else if (flag == "--weights") {
-    options.weights = Path(standing, value);
+    options.weights = UserPath(value, standing);
   } else {
     return absl::InvalidArgumentError(
         absl::StrCat("there is no option ", Quoted(flag), "; --help lists them"));
@@ -118,7 +113,7 @@ absl::Status Take(Options& options, std::string_view flag, std::string_view valu
 absl::StatusOr<Options> ParseOptions(const std::vector<std::string>& arguments,
                                      std::string_view standing) {
   Options options;
-  options.out = Path(standing, options.out);
+  options.out = UserPath(options.out, standing);
   std::set<std::string> seen;
   for (const std::string& argument : arguments) {
     const size_t equals = argument.find('=');

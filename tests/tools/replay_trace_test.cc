@@ -62,6 +62,16 @@ TEST(ReplayTraceProgram, WritesTheSameOnEachEngine) {
   EXPECT_EQ(texts[0], texts[1]);
 }
 
+TEST(ReplayTraceProgram, TakesRelativePathsFromWhereItsUserStands) {
+  const std::string folder = testing::TempDir();
+  ASSERT_TRUE(WriteFile(folder + "/mine.json", ReadFile(kTrace).value_or("")).ok());
+  ASSERT_EQ(setenv("BUILD_WORKING_DIRECTORY", folder.c_str(), 1), 0);
+  const Outcome outcome = RunReplay("--in=mine.json --out=replayed_here.json");
+  unsetenv("BUILD_WORKING_DIRECTORY");
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_TRUE(ReadKerasTrace(folder + "/replayed_here.json").ok());
+}
+
 TEST(ReplayTraceProgram, ReportsOneLineAndExitsWithOne) {
   const std::string out = testing::TempDir() + "/never.json";
   const std::string in = std::string(" --in=") + kTrace, to = " --out='" + out + "'";

@@ -10,6 +10,7 @@
 #include <functional>
 #include <iostream>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -78,10 +79,11 @@ class TraceTest : public testing::Test {
   std::filesystem::path path_;
 };
 
-// What stands in for traces that can not be found: nothing may pass because nothing was there.
-class NoTraces : public testing::Test {
+// What stands in for traces that can not be found, and for what is no trace: nothing may pass
+// because nothing was there, or because nothing looked at it.
+class Failure : public testing::Test {
  public:
-  explicit NoTraces(std::string reason) : reason_(std::move(reason)) {}
+  explicit Failure(std::string reason) : reason_(std::move(reason)) {}
   void TestBody() override { FAIL() << reason_; }
 
  private:
@@ -93,6 +95,23 @@ void Register(const std::string& name, std::function<testing::Test*()> make) {
                         std::move(make));
 }
 
+void RegisterFailure(const std::string& name, const std::string& reason) {
+  Register(name, [reason] { return new Failure(reason); });
+}
+
+// agreement.json must not speak of runs that are not there.
+void RegisterAgreementsWithoutTraces(const std::filesystem::path& path,
+                                     const std::vector<std::filesystem::path>& files) {
+  const absl::StatusOr<Agreements> agreements = ReadAgreements(path);
+  if (!agreements.ok()) return RegisterFailure("Agreements", agreements.status().ToString());
+  std::set<std::string> stems;
+  for (const std::filesystem::path& file : files) stems.insert(file.stem());
+  for (const auto& [name, agreement] : *agreements) {
+    if (stems.contains(name)) continue;
+    RegisterFailure(name, path.string() + " speaks of a trace that is not there");
+  }
+}
+
 void RegisterTraces() {
   const char* chosen = std::getenv("KERAS_TRACES");
   const std::filesystem::path root = chosen == nullptr ? kBuiltIn : chosen;
@@ -101,13 +120,21 @@ void RegisterTraces() {
   if (std::filesystem::is_directory(root, error)) {
     for (const auto& entry : std::filesystem::directory_iterator(root, error)) {
       const std::filesystem::path& path = entry.path();
-      if (path.extension() == ".json" && path.filename() != kAgreements) files.push_back(path);
+      if (path.filename() == kAgreements || path.extension() == ".md") continue;
+      if (path.extension() == ".json" && std::filesystem::is_regular_file(path, error)) {
+        files.push_back(path);
+      } else {
+        RegisterFailure(path.filename(), path.string() + " is neither a trace (*.json) nor a page");
+      }
+    }
+    if (const auto path = root / kAgreements; std::filesystem::exists(path, error)) {
+      RegisterAgreementsWithoutTraces(path, files);
     }
   } else if (std::filesystem::exists(root, error)) {
     files.push_back(root);
   }
   if (files.empty() || error) {
-    Register("AreThere", [root] { return new NoTraces("no traces (*.json) in " + root.string()); });
+    RegisterFailure("AreThere", "no traces (*.json) in " + root.string());
   }
   std::sort(files.begin(), files.end());
   for (const std::filesystem::path& file : files) {

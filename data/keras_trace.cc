@@ -52,6 +52,18 @@ class Members {
     asked_.insert(key);
     return json_.Find(key);
   }
+  // Whether the member is missing, or is null where that is what Keras takes for nothing: of most
+  // options the default is a number or a word, and null is a mistake.
+  bool IsNone(const std::string& key) {
+    static constexpr std::string_view kMayBeNull[] = {"baseline", "clipnorm", "clipvalue",
+                                                      "clip_probabilities"};
+    const Json* found = json_.Find(key);
+    if (found == nullptr) return true;
+    if (found->kind != Json::Kind::kNull) return false;
+    const bool may_be = std::count(std::begin(kMayBeNull), std::end(kMayBeNull), key) > 0;
+    if (may_be) asked_.insert(key);
+    return may_be;
+  }
   // The member; where there is none, an error and a null.
   const Json& Get(const std::string& key) {
     static const Json& none = *new Json();
@@ -166,7 +178,7 @@ T ReadClass(const Json& json, const std::string& place, const std::vector<Class<
   for (const Option<T>& option : options) {
     const bool taken = std::any_of(known->options.begin(), known->options.end(),
                                    [&](std::string_view key) { return key == option.key; });
-    if (!taken || json.Find(option.key) == nullptr) continue;
+    if (!taken || members.IsNone(option.key)) continue;
     std::visit(
         [&](auto field) {
           using Field = std::decay_t<decltype(result.*field)>;
@@ -218,7 +230,12 @@ KerasCallback ReadCallback(const Json& json, const std::string& place, absl::Sta
       {"EarlyStopping",
        {"monitor", "mode", "patience", "min_delta", "baseline", "restore_best_weights"}},
       {"LearningRateScheduler", {"drop", "every"}, {"drop", "every"}},
-      {"TerminateOnNaN", {}}};
+      {"TerminateOnNaN", {}},
+      // These two watch, and change nothing.
+      {"ModelCheckpoint",
+       {"filepath", "monitor", "verbose", "save_best_only", "save_weights_only", "mode", "period"},
+       {"filepath"}},
+      {"CSVLogger", {"filename", "separator", "append"}, {"filename"}}};
   static const auto& options =
       *new std::vector<Option<C>>{{"monitor", &C::monitor},
                                   {"mode", &C::mode},
@@ -230,7 +247,15 @@ KerasCallback ReadCallback(const Json& json, const std::string& place, absl::Sta
                                   {"baseline", &C::baseline},
                                   {"restore_best_weights", &C::restore_best_weights},
                                   {"drop", &C::drop},
-                                  {"every", &C::every}};
+                                  {"every", &C::every},
+                                  {"filepath", &C::filepath},
+                                  {"verbose", &C::verbose},
+                                  {"save_best_only", &C::save_best_only},
+                                  {"save_weights_only", &C::save_weights_only},
+                                  {"period", &C::period},
+                                  {"filename", &C::filename},
+                                  {"separator", &C::separator},
+                                  {"append", &C::append}};
   C callback = ReadClass(json, place, classes, options, status);
   const auto whole = [&](const char* key, const std::optional<double>& x, double low) {
     if (!status.ok() || !x || (std::floor(*x) == *x && *x >= low)) return;
@@ -240,6 +265,8 @@ KerasCallback ReadCallback(const Json& json, const std::string& place, absl::Sta
   whole("patience", callback.patience, 0);
   whole("cooldown", callback.cooldown, 0);
   whole("every", callback.every, 1);
+  whole("verbose", callback.verbose, 0);
+  whole("period", callback.period, 1);
   return callback;
 }
 
@@ -305,7 +332,7 @@ void ReadSpec(const Json& json, KerasTrace& trace, absl::Status& status) {
     const std::string place = absl::StrFormat("spec.callbacks[%d]", trace.callbacks.size());
     trace.callbacks.push_back(ReadCallback(callback, place, status));
   }
-  if (spec.Find("clip_probabilities") != nullptr) {
+  if (!spec.IsNone("clip_probabilities")) {
     trace.clip_probabilities = spec.Number("clip_probabilities");
     if (!(*trace.clip_probabilities > 0 && *trace.clip_probabilities < 0.5)) {
       spec.Fail("clip_probabilities is not between 0 and 0.5");

@@ -33,6 +33,7 @@ namespace talweg {
 // The model is a hidden layer of `hidden` units with ReLU and an output layer with a softmax.
 
 // An optimizer's class and those of its options that the trace names; others have Keras's defaults.
+// Where nothing is the default, as of clipnorm and a callback's baseline, null says so.
 struct KerasOptimizer {
   std::string name;  // SGD, RMSprop, Adagrad, Adadelta, Adam, Adamax, Nadam
   std::optional<double> lr, momentum, rho, beta_1, beta_2, epsilon, schedule_decay, decay, clipnorm,
@@ -42,7 +43,10 @@ struct KerasOptimizer {
 
 // The same of a callback.
 struct KerasCallback {
-  std::string name;  // ReduceLROnPlateau, EarlyStopping, LearningRateScheduler, TerminateOnNaN
+  // ReduceLROnPlateau, EarlyStopping, LearningRateScheduler, TerminateOnNaN; and ModelCheckpoint
+  // and CSVLogger, which only watch: a repetition is the same without them.
+  std::string name;
+  bool OnlyWatches() const { return name == "ModelCheckpoint" || name == "CSVLogger"; }
   std::optional<std::string> monitor = std::nullopt, mode = std::nullopt;
   std::optional<double> factor = std::nullopt, patience = std::nullopt, min_delta = std::nullopt,
                         cooldown = std::nullopt, min_lr = std::nullopt, baseline = std::nullopt;
@@ -50,6 +54,11 @@ struct KerasCallback {
   // Of LearningRateScheduler, which has both: the rate is multiplied by `drop` at each epoch,
   // counted from 0, that is a positive multiple of `every`.
   std::optional<double> drop = std::nullopt, every = std::nullopt;
+  // Of ModelCheckpoint and CSVLogger.
+  std::optional<std::string> filepath = std::nullopt, filename = std::nullopt,
+                             separator = std::nullopt;
+  std::optional<double> verbose = std::nullopt, period = std::nullopt;
+  bool save_best_only = false, save_weights_only = false, append = false;
 };
 
 struct KerasTrace {

@@ -232,6 +232,7 @@ absl::StatusOr<TraceTraining> TrainingOf(const KerasTrace& trace) {
                     .shuffle = Shuffle::kNumPy};
   if (trace.optimizer.lr) training.rate = *trace.optimizer.lr;
   for (const KerasCallback& callback : trace.callbacks) {
+    if (callback.OnlyWatches()) continue;
     absl::StatusOr<Adjustment> adjustment = AdjustmentOf(callback);
     if (!adjustment.ok()) return adjustment.status();
     training.adjust.push_back(*std::move(adjustment));

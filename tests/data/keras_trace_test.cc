@@ -134,6 +134,46 @@ TEST(KerasTrace, TakesListsOfBlobsSettings) {
   EXPECT_EQ(trace->data.cluster_std.values, (std::vector<double>{1, 2}));
 }
 
+TEST(KerasTrace, TakesNullForNothingWhereThatIsTheDefault) {
+  absl::StatusOr<KerasTrace> trace =
+      ParseKerasTrace(With("\"baseline\": 0.5", "\"baseline\": null"));
+  ASSERT_TRUE(trace.ok()) << trace.status();
+  EXPECT_EQ(trace->callbacks[1].baseline, std::nullopt);
+  // It is written back as it was read.
+  EXPECT_THAT(FormatKerasTrace(*trace), HasSubstr("\"baseline\": null"));
+  trace = ParseKerasTrace(With("\"clipnorm\": 1e-05", "\"clipnorm\": null, \"clipvalue\": null"));
+  ASSERT_TRUE(trace.ok()) << trace.status();
+  EXPECT_EQ(trace->optimizer.clipnorm, std::nullopt);
+  EXPECT_EQ(trace->optimizer.clipvalue, std::nullopt);
+  trace = ParseKerasTrace(With("\"clip_probabilities\": 1e-07", "\"clip_probabilities\": null"));
+  ASSERT_TRUE(trace.ok()) << trace.status();
+  EXPECT_EQ(trace->clip_probabilities, std::nullopt);
+}
+
+TEST(KerasTrace, KnowsCallbacksThatOnlyWatch) {
+  const auto with = [](const std::string& callback) {
+    return With("{\"class\": \"TerminateOnNaN\"}", callback);
+  };
+  absl::StatusOr<KerasTrace> trace = ParseKerasTrace(
+      with(R"({"class": "ModelCheckpoint", "filepath": "{epoch}.h5", "monitor": "val_loss", )"
+           R"("verbose": 1, "save_best_only": true, "save_weights_only": false, "mode": "auto", )"
+           R"("period": 2})"));
+  ASSERT_TRUE(trace.ok()) << trace.status();
+  EXPECT_TRUE(trace->callbacks[3].OnlyWatches());
+  EXPECT_FALSE(trace->callbacks[2].OnlyWatches());
+  EXPECT_EQ(trace->callbacks[3].filepath, "{epoch}.h5");
+  trace = ParseKerasTrace(
+      with(R"({"class": "CSVLogger", "filename": "a.csv", "separator": ";", "append": true})"));
+  ASSERT_TRUE(trace.ok()) << trace.status();
+  EXPECT_TRUE(trace->callbacks[3].OnlyWatches());
+  EXPECT_EQ(Refusal(with(R"({"class": "CSVLogger"})")),
+            "spec.callbacks[3]: the key 'filename' is missing");
+  EXPECT_EQ(Refusal(with(R"({"class": "CSVLogger", "filename": "a", "period": 1})")),
+            "spec.callbacks[3]: unknown key 'period'");
+  EXPECT_EQ(Refusal(with(R"({"class": "ModelCheckpoint", "filepath": "a", "period": 0})")),
+            "spec.callbacks[3]: period is not a whole number from 1 on");
+}
+
 TEST(KerasTrace, NamesUnknownKeysAndClasses) {
   EXPECT_EQ(Refusal(With("\"name\"", "\"extra\": 1, \"name\"")), "unknown key 'extra'");
   EXPECT_EQ(Refusal(With("\"hidden\": 3", "\"hidden\": 3, \"dropout\": 0.5")),
@@ -143,8 +183,8 @@ TEST(KerasTrace, NamesUnknownKeysAndClasses) {
   EXPECT_EQ(Refusal(With("\"amsgrad\"", "\"momentum\": 0.9, \"amsgrad\"")),
             "spec.optimizer: unknown key 'momentum'");
   EXPECT_EQ(Refusal(With("\"Adam\"", "\"AdamW\"")), "spec.optimizer: unknown class 'AdamW'");
-  EXPECT_EQ(Refusal(With("\"TerminateOnNaN\"", "\"CSVLogger\"")),
-            "spec.callbacks[3]: unknown class 'CSVLogger'");
+  EXPECT_EQ(Refusal(With("\"TerminateOnNaN\"", "\"TensorBoard\"")),
+            "spec.callbacks[3]: unknown class 'TensorBoard'");
   EXPECT_EQ(Refusal(With("\"drop\": 0.5", "\"drop\": 0.5, \"factor\": 1")),
             "spec.callbacks[2]: unknown key 'factor'");
   EXPECT_EQ(Refusal(With("\"initial_weights\": {", "\"initial_weights\": {\"w3\": [1], ")),
@@ -199,7 +239,9 @@ TEST(KerasTrace, RefusesWrongTypesAndNumbersThatCanNotBe) {
            {"\"every\": 2", "\"every\": 0"},
            {"\"mode\": \"max\"", "\"mode\": 1"},
            {"\"clip_probabilities\": 1e-07", "\"clip_probabilities\": 0.5"},
-           {"\"clip_probabilities\": 1e-07", "\"clip_probabilities\": null"},
+           {"\"lr\": 0.01, \"amsgrad\"", "\"lr\": null, \"amsgrad\""},
+           {"\"patience\": 2", "\"patience\": null"},
+           {"\"mode\": \"max\"", "\"mode\": null"},
            {"\"categorical_crossentropy\"", "\"mse\""},  // with clip_probabilities
            {"\"categorical_crossentropy\"", "7"},
            {"\"accuracy\": [0.25, 1]", "\"accuracy\": [0.25]"},

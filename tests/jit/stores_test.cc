@@ -10,6 +10,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_split.h"
+#include "benchmarks/common/tutorial.h"
 #include "gtest/gtest.h"
 #include "jit/jit.h"
 #include "jit/llvm/host.h"
@@ -74,7 +75,8 @@ INSTANTIATE_TEST_SUITE_P(Processor, StoresOn, testing::Values("avx2", "avx512"),
 TEST_P(StoresOn, OfAnUpdateWriteNoGradientOfAWeight) {
   const absl::StatusOr<native::Target> target = TargetOfKnownCaches(GetParam());
   if (!target.ok()) GTEST_SKIP() << target.status();
-  for (const Rule& rule : {Sgd({.momentum = 0.9}), Adam()}) {
+  for (const auto& [name, rule] : bench::TutorialRules()) {
+    SCOPED_TRACE(name);
     const Training training = {.model =
                                    [](Scope& s, Value x) {
                                      const Value h = Dense(s, "hidden", x, 301, HeUniform());

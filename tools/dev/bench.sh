@@ -2,8 +2,9 @@
 # `goal NAME VALUE UNIT` or `absent NAME reason` for each goal asked for.
 
 bench_rounds=${TALWEG_BENCH_ROUNDS:-5}
-# These let all sides run in turn by themselves, and print ratios, of which one does not take the best: one round will do.
-bench_once=' matmul '
+# One round will do: matmul lets all sides run in turn by itself, and prints ratios, of which one does not take the best; those of
+# JAX and PyTorch are set against it.
+bench_once=' matmul jax_matmul torch_matmul '
 bench_data=tests/data/blobs/blobs_1000_3_2_std2_seed2.csv
 # Of the random networks.
 bench_seed=${TALWEG_BENCH_SEED:-$((RANDOM * 32768 + RANDOM))}
@@ -61,10 +62,10 @@ bench_peers() {
   for package in "${missing[@]}"; do "$bench_venv/bin/pip" install -q "$package" >&2 || say "pip could not install $package"; done
 }
 
-# bench_script OUT COMMAND...: makes OUT a program that runs the command with the program's argument.
+# bench_script OUT COMMAND...: makes OUT a program that runs the command with the program's argument, and bench_more after it.
 bench_script() {
   local out=$1; shift
-  { printf '#!/bin/sh\nexec'; printf ' %q' "$@"; printf ' "$@"\n'; } > "$out"
+  { printf '#!/bin/sh\nexec'; printf ' %q' "$@"; printf ' "$@" %s\n' "${bench_more:-}"; } > "$out"
   chmod +x "$out"
 }
 
@@ -90,6 +91,9 @@ bench_build() {
       peak) clang++-19 -O3 -march=native -o "$out/$program" benchmarks/baselines/peak.cc ;;
       jax_* | torch_*)
         if python=$(bench_python "${program%%_*}"); then
+          # What goals need; figures need all rules and batches.
+          local bench_more=
+          [[ $program != *_large || -n $figures ]] || bench_more='momentum,adam 128,512'
           bench_script "$out/$program" "$python" "$root/$(ls benchmarks/*/"$program.py")"
         else
           echo "no Python here has ${program%%_*}; './dev bench peers' installs it with pip" > "$out/$program.absent"

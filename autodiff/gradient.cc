@@ -101,10 +101,13 @@ std::vector<Value> VectorJacobianProduct(const std::vector<Value>& ys,
   }
   const std::shared_ptr<TapeState> tape = ys[0].tape();
   for (size_t i = 0; i < ys.size(); i++) {
-    if (!ys[i].ok() || !dys[i].ok()) return std::vector<Value>(xs.size(), Value(tape, -1));
+    if (ys[i].tape() == nullptr) return fail(ys[0], "y is a value of no tape");
+    if (dys[i].tape() == nullptr) return fail(ys[0], "dy is a value of no tape");
+    // Before anything else: an error of another tape is not one of this tape.
     if (ys[i].tape() != tape || dys[i].tape() != tape) {
-      return fail(ys[i], "values of two tapes do not mix");
+      return fail(ys[0], "values of two tapes do not mix");
     }
+    if (!ys[i].ok() || !dys[i].ok()) return std::vector<Value>(xs.size(), Value(tape, -1));
     if (!IsFloat(ys[i].dtype())) return fail(ys[i], "only floats have a gradient; use Cast");
     if (dys[i].type() != ys[i].type()) return fail(dys[i], "dy has not the type of y");
   }
@@ -112,7 +115,7 @@ std::vector<Value> VectorJacobianProduct(const std::vector<Value>& ys,
   std::vector<Value> inner;
   for (const Value& x : xs) {
     if (!x.ok()) {
-      return x.tape() == nullptr ? fail(x, "x is a value of no tape")
+      return x.tape() == nullptr ? fail(ys[0], "x is a value of no tape")
                                  : std::vector<Value>(xs.size(), x);
     }
     if (!tape->IsWithin(x.tape().get())) return fail(x, "values of two tapes do not mix");

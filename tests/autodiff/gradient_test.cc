@@ -281,6 +281,33 @@ TEST(Gradient, RefusesWrongUse) {
 }
 
 // On the interpreter: LLVM asks for memory that it can do without.
+// The tape has the error, wherever the failed value comes from, and Finish reports it.
+TEST(Gradient, OfFailedValuesIsAnErrorOfTheTape) {
+  Tape other;
+  const Value far = other.Input("far", kFloat32, {3});
+  const Value failed = far + other.Input("wrong", kFloat32, {4});
+  for (const auto& [dy, x_of_no_tape, message] : std::vector<std::tuple<Value, bool, std::string>>{
+           {Value(), false, "dy is a value of no tape"},
+           {failed, false, "values of two tapes do not mix"},
+           {far, false, "values of two tapes do not mix"},
+           {Value(), true, "dy is a value of no tape"}}) {
+    Tape t;
+    const Value x = t.Input("x", kFloat32, {3}), y = Exp(x);
+    const std::vector<Value> gradients =
+        VectorJacobianProduct({y}, {dy}, {x_of_no_tape ? Value() : x});
+    EXPECT_THAT(std::string(t.Finish(gradients).status().message()), HasSubstr(message));
+  }
+  Tape t;
+  const Value x = t.Input("x", kFloat32, {3}), y = Exp(x);
+  const std::vector<Value> none = VectorJacobianProduct({y, Value()}, {y, y}, {x});
+  EXPECT_THAT(std::string(t.Finish(none).status().message()), HasSubstr("y is a value of no tape"));
+  Tape u;
+  const Value v = u.Input("v", kFloat32, {3});
+  const std::vector<Value> of_none = Gradient(Sum(Exp(v)), std::vector<Value>{Value()});
+  EXPECT_THAT(std::string(u.Finish(of_none).status().message()),
+              HasSubstr("x is a value of no tape"));
+}
+
 TEST(CheckGradients, EveryFailedAllocationIsAStatus) {
   if (!AllocationsCanFail()) GTEST_SKIP() << "the sanitizer owns the heap";
   const auto function = [](Tape& t, const Inputs& x) {

@@ -167,8 +167,10 @@ TEST_P(RandomGraphs, GiveTheSameBitsOnAllEnginesAndFromTheirText) {
   }
   coverage.Print();
   if (coverage.graphs < 1000) return;  // too few to say what is covered
-  for (const Op* op : AllOps()) EXPECT_GT(coverage.ops[op->name], 0) << op->name;
-  for (DType dtype : kAllDTypes) EXPECT_GT(coverage.dtypes[Name(dtype)], 0) << Name(dtype);
+  // Of 1,000,000 graphs, in both halves: each 1,000 times.
+  const int64_t least = std::max<int64_t>(1, coverage.graphs / 1000);
+  for (const Op* op : AllOps()) EXPECT_GE(coverage.ops[op->name], least) << op->name;
+  for (DType dtype : kAllDTypes) EXPECT_GE(coverage.dtypes[Name(dtype)], least) << Name(dtype);
   for (int rank = 0; rank <= 4; rank++) EXPECT_GT(coverage.ranks[absl::StrCat("rank ", rank)], 0);
   EXPECT_GE(coverage.lively * 10, coverage.graphs * 7);
   const std::string report = EngineReport();

@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "base/text.h"
@@ -52,42 +53,80 @@ Types InferCustom(const Op&, absl::Span<const Type> operands, const Attributes& 
 // Paths of floats carry derivatives.
 bool Carries(const Node& node) { return node.kind() == Kind::kLoop || IsFloat(node.type().dtype); }
 
-// Which operands of a node a gradient flows to, by the rules of the derivatives: none through a map
-// without a partial derivative (Detach), none to the first operand of a custom gradient.
-std::vector<bool> Reaches(const Node& node);
-
-// Which operands of a loop its body connects with a float that it gives.
-std::vector<bool> ReachesOfLoop(const Node& loop) {
-  const auto& a = loop.As<LoopAttributes>();
-  const Graph& body = *a.body;
-  std::vector<bool> reached(body.nodes().size(), false);
-  for (NodeId id : body.outputs()) {
-    if (Carries(body.node(id))) reached[static_cast<size_t>(id)] = true;
-  }
-  for (size_t i = reached.size(); i-- > 0;) {
-    const Node& node = body.nodes()[i];
-    if (!reached[i] || node.operands.empty()) continue;
-    const std::vector<bool> onward = Reaches(node);
-    for (size_t k = 0; k < onward.size(); k++) {
-      const NodeId operand = node.operands[k];
-      if (onward[k] && Carries(body.node(operand))) reached[static_cast<size_t>(operand)] = true;
-    }
-  }
-  std::vector<bool> operands(loop.operands.size(), false);
-  const size_t first = LoopPlaces(a).first;
-  for (size_t i = 1; i < body.inputs().size(); i++) {
-    operands[first + i - 1] = reached[static_cast<size_t>(body.inputs()[i])];
-  }
-  return operands;
-}
-
+// Which operands of a node (no loop and no part of one) a gradient flows to, by the rules of the
+// derivatives: none through a map without a partial derivative (Detach), none to the first operand
+// of a custom gradient.
 std::vector<bool> Reaches(const Node& node) {
-  if (node.kind() == Kind::kLoop) return ReachesOfLoop(node);
   std::vector<bool> operands(node.operands.size(), true);
   for (size_t k = 0; k < operands.size() && node.kind() == Kind::kMap; k++) {
     operands[k] = node.op->map->partials[k] != nullptr;
   }
   if (node.kind() == Kind::kCustom) operands[0] = false;
+  return operands;
+}
+
+// Outputs of loops' bodies that a gradient comes to.
+class LoopOutputs {
+ public:
+  // Whether this part of the loop is one that it had not come to.
+  bool Add(const Node& loop, NodeId id, const Node& part) {
+    std::vector<bool>& outputs = of_loop_[id];
+    outputs.resize(loop.As<LoopAttributes>().body->outputs().size(), false);
+    const auto index = static_cast<size_t>(part.As<PartAttributes>().index);
+    if (index >= outputs.size() || outputs[index]) return false;
+    return outputs[index] = true;
+  }
+  const std::vector<bool>& of(NodeId loop) { return of_loop_[loop]; }
+
+ private:
+  absl::flat_hash_map<NodeId, std::vector<bool>> of_loop_;
+};
+
+std::vector<bool> ReachesOfLoop(const Node& loop, std::vector<bool> outputs);
+
+// The nodes of a body that a gradient of these outputs comes to.
+std::vector<bool> ReachedIn(const Graph& body, const std::vector<bool>& outputs) {
+  std::vector<bool> reached(body.nodes().size(), false);
+  for (size_t k = 0; k < outputs.size(); k++) {
+    const NodeId id = body.outputs()[k];
+    if (outputs[k] && Carries(body.node(id))) reached[static_cast<size_t>(id)] = true;
+  }
+  LoopOutputs inner;
+  for (size_t i = reached.size(); i-- > 0;) {
+    const Node& node = body.nodes()[i];
+    if (!reached[i] || node.operands.empty()) continue;
+    const NodeId first = node.operands[0];
+    if (node.kind() == Kind::kPart) inner.Add(body.node(first), first, node);
+    const std::vector<bool> onward = node.kind() == Kind::kLoop
+                                         ? ReachesOfLoop(node, inner.of(static_cast<NodeId>(i)))
+                                         : Reaches(node);
+    for (size_t k = 0; k < onward.size(); k++) {
+      const NodeId operand = node.operands[k];
+      if (onward[k] && Carries(body.node(operand))) reached[static_cast<size_t>(operand)] = true;
+    }
+  }
+  return reached;
+}
+
+// Which operands of a loop a gradient of these outputs flows to. What comes to a carried value
+// comes to its end in the trip before.
+std::vector<bool> ReachesOfLoop(const Node& loop, std::vector<bool> outputs) {
+  const auto& a = loop.As<LoopAttributes>();
+  const Graph& body = *a.body;
+  const LoopPlaces at(a);
+  std::vector<bool> reached;
+  for (bool changed = true; changed;) {
+    changed = false;
+    reached = ReachedIn(body, outputs);
+    for (size_t k = 0; k < at.carried; k++) {
+      if (outputs[k] || !reached[static_cast<size_t>(body.inputs()[1 + at.captures + k])]) continue;
+      outputs[k] = changed = true;
+    }
+  }
+  std::vector<bool> operands(loop.operands.size(), false);
+  for (size_t i = 0; i < at.inputs(); i++) {
+    operands[at.first + i] = reached[static_cast<size_t>(body.inputs()[1 + i])];
+  }
   return operands;
 }
 
@@ -112,6 +151,7 @@ std::optional<std::string> Forgotten(const Value& output, const std::vector<Valu
   const auto visit = [&](const Value& v) {
     if (Carries(v.node()) && seen.insert({v.tape().get(), v.id()}).second) open.push_back(v);
   };
+  absl::flat_hash_map<const TapeState*, LoopOutputs> loops;
   visit(output);
   while (!open.empty()) {
     const Value v = open.back();
@@ -121,10 +161,21 @@ std::optional<std::string> Forgotten(const Value& output, const std::vector<Valu
       const std::optional<Value> outer = Captured(v);
       if (!outer.has_value()) return node.As<InputAttributes>().name;
       visit(*outer);
+      continue;
     }
-    const std::vector<bool> onward = Reaches(node);
+    // A loop is looked at again for each part of it that counts.
+    Value from = v;
+    std::vector<bool> onward;
+    if (node.kind() == Kind::kPart) {
+      from = Value(v.tape(), node.operands[0]);
+      LoopOutputs& outputs = loops[v.tape().get()];
+      if (!outputs.Add(from.node(), from.id(), node)) continue;
+      onward = ReachesOfLoop(from.node(), outputs.of(from.id()));
+    } else {
+      onward = Reaches(node);
+    }
     for (size_t k = 0; k < onward.size(); k++) {
-      if (onward[k]) visit(Value(v.tape(), node.operands[k]));
+      if (onward[k]) visit(Value(v.tape(), from.node().operands[k]));
     }
   }
   return std::nullopt;

@@ -1,8 +1,11 @@
 #include "ops/metric.h"
 
 #include <limits>
+#include <string>
 #include <utility>
+#include <vector>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/text.h"
@@ -156,9 +159,14 @@ absl::StatusOr<Metric> MetricByName(std::string_view name, std::string_view loss
   const std::string known = absl::StrJoin(
       kMetrics, ", ",
       [](std::string* out, const NamedMetric& metric) { absl::StrAppend(out, metric.name); });
+  // Some metrics have the name of a loss, with another sign.
+  std::vector<std::string> losses = LossNames();
+  std::erase_if(losses, [](const std::string& loss_name) {
+    return absl::c_any_of(kMetrics, [&](const NamedMetric& m) { return loss_name == m.name; });
+  });
   return absl::InvalidArgumentError(absl::StrCat(
       "unknown metric '", AbslView(name), "'; known are accuracy, acc, crossentropy, ce, ", known,
-      " and the losses ", absl::StrJoin(LossNames(), ", ")));
+      " and the losses ", absl::StrJoin(losses, ", ")));
 }
 
 }  // namespace talweg

@@ -280,7 +280,6 @@ TEST(Gradient, RefusesWrongUse) {
               HasSubstr("gradient_test.cc:"));
 }
 
-// On the interpreter: LLVM asks for memory that it can do without.
 // The tape has the error, wherever the failed value comes from, and Finish reports it.
 TEST(Gradient, OfFailedValuesIsAnErrorOfTheTape) {
   Tape other;
@@ -308,6 +307,7 @@ TEST(Gradient, OfFailedValuesIsAnErrorOfTheTape) {
               HasSubstr("x is a value of no tape"));
 }
 
+// On the interpreter: LLVM asks for memory that it can do without.
 TEST(CheckGradients, EveryFailedAllocationIsAStatus) {
   if (!AllocationsCanFail()) GTEST_SKIP() << "the sanitizer owns the heap";
   const auto function = [](Tape& t, const Inputs& x) {
@@ -415,6 +415,26 @@ TEST(CustomGradient, MayUseWhatHasNoGradient) {
                     body.carried[0]}};
   });
   EXPECT_TRUE(loop.carried[0].ok()) << t.status();
+  // Another part of a loop has w in it.
+  const auto part_of_a_loop = [&](size_t part) {
+    Tape u;
+    const Value v = u.Input("v", kFloat64, {}), other = u.Input("other", kFloat64, {});
+    return CustomGradient(
+               {v},
+               [&](absl::Span<const Value> in) {
+                 const LoopResult pair =
+                     Loop(u, {.trips = 2, .carried = {in[0], other}}, [](LoopBody& body) {
+                       return LoopStep{.carried = {body.carried[0] * 2, Exp(body.carried[1])},
+                                       .stacked = {body.carried[0] + body.carried[1]}};
+                     });
+                 return part < 2 ? pair.carried[part] : Sum(pair.stacked[0]);
+               },
+               pass)
+        .ok();
+  };
+  EXPECT_TRUE(part_of_a_loop(0));
+  EXPECT_FALSE(part_of_a_loop(1));
+  EXPECT_FALSE(part_of_a_loop(2));
 }
 
 TEST(Gradient, PassesOnThatAUsersRuleFailed) {

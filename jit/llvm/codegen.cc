@@ -23,8 +23,9 @@ bool AddPasses(llvm::LLVMTargetMachine& machine, llvm::legacy::PassManager& pass
   // Out of order, the processor needs no second scheduling.
   config->disablePass(&llvm::PostRASchedulerID);
   // It would take constants out of loops until no register is left for them, and reload them from
-  // the stack: an instruction reads them as fast from where they are. What else does not change in
-  // a loop stands outside of it already.
+  // the stack. Vectors of 32 bytes are read as fast from where they are; for those of 64,
+  // emit_constants.cc takes out as many as there are registers for. What else does not change in a
+  // loop stands outside of it already.
   config->disablePass(&llvm::EarlyMachineLICMID);
   passes.add(llvm::createTargetTransformInfoWrapperPass(machine.getTargetIRAnalysis()));
   config->addCodeGenPrepare();

@@ -22,6 +22,8 @@
 namespace talweg::native {
 namespace {
 
+constexpr int64_t kRegisterBits = 512;
+
 // Whether code for an operand in a register is as good as for a constant. (A shift by a constant
 // has an instruction of its own, for example.)
 bool TakesRegisters(const llvm::Instruction& instruction) {
@@ -101,8 +103,9 @@ void Emitter::KeepConstants(llvm::BasicBlock* before, llvm::BasicBlock* body,
     if (a.uses.size() != b.uses.size()) return a.uses.size() > b.uses.size();
     return a.place < b.place;
   });
-  if (static_cast<int64_t>(constants.size()) > most) constants.resize(static_cast<size_t>(most));
   for (const auto& [constant, met, uses] : constants) {
+    most -= std::max<int64_t>(1, constant->getType()->getPrimitiveSizeInBits() / kRegisterBits);
+    if (most < 0) break;
     // What freezes a constant is the constant, in a register.
     auto* kept = new llvm::FreezeInst(constant, "", before->getTerminator()->getIterator());
     for (llvm::Use* use : uses) use->set(kept);

@@ -146,8 +146,8 @@ std::vector<Emitter::Value*> Emitter::LaneAddresses(const loops::Instruction& i,
       each ? index : EmitLanes({kInt64, lanes}),
       Constant({kInt64, lanes},
                static_cast<uint64_t>((each ? 1 : i.stride) * SizeOf(buffer.dtype))));
-  Value* away = builder_.CreateSub(builder_.CreatePtrToInt(instead, int64_),
-                                   builder_.CreatePtrToInt(base, int64_));
+  Value* to = builder_.CreatePtrToInt(instead, int64_);
+  Value* away = builder_.CreateSub(to, builder_.CreatePtrToInt(base, int64_));
   offsets = builder_.CreateSelect(mask, offsets, Splat(away, lanes));
   for (int32_t lane = 0; lane < lanes; lane++) {
     addresses.push_back(builder_.CreatePtrAdd(base, Lane(offsets, lane, lanes)));

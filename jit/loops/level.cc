@@ -156,7 +156,7 @@ Register Level::DynamicElements(const Shape& shape, Register elements, bool exac
   for (Dim dim : shape) {
     // Of rows that have a limit, there is room for as many as that.
     const bool is_limit = !exact && !dim.is_static() && BoundOf(dim) >= 0;
-    // (NewTensor pads extents that have a bound: by less than their own length and a line.)
+    // (LayOut pads extents that have a bound: by less than their own length and a line.)
     if (is_limit) {
       const int64_t limit = RoundUp(BoundOf(dim), kRowMultiple);
       product = b_.Mul(product, number(static_cast<double>(limit)));
@@ -164,8 +164,8 @@ Register Level::DynamicElements(const Shape& shape, Register elements, bool exac
       product = b_.Mul(product, b_.Convert(kFloat64, Extent(dim)));
     }
   }
-  return b_.Select(b_.Binary(Opcode::kLess, product, number(0x1p54)), elements,
-                   b_.Index(int64_t{1} << 60));
+  const Register fits = b_.Binary(Opcode::kLess, product, number(0x1p54));
+  return b_.Select(fits, elements, b_.Index(int64_t{1} << 60));
 }
 
 // From the innermost axis out.

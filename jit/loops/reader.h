@@ -94,7 +94,7 @@ class Reader {
 
   Terms TermsOf(NodeId id);
   // Instructions of a map that is computed where it is summed.
-  int64_t PrologueWork(NodeId id);
+  int64_t PrologueWork(NodeId id, absl::flat_hash_set<NodeId>& counted);
   Register Identity(const Terms& terms, int32_t lanes);
   Register Combine(const Terms& terms, Register a, Register b);
   Register TermValue(const Terms& terms, size_t operand, const Point& point, const Sum& sum);

@@ -71,7 +71,8 @@ Reader::Terms Reader::TermsOf(NodeId id) {
   terms.dtype = operand.type().dtype;
   const auto& [order, axes] = SummationOf(node);
   terms.order = order;
-  if (!terms.is_contract()) terms.work = PrologueWork(node.operands[0]);
+  absl::flat_hash_set<NodeId> counted;
+  if (!terms.is_contract()) terms.work = PrologueWork(node.operands[0], counted);
   for (int64_t axis : axes) {
     const Dim dim = operand.type().shape[static_cast<size_t>(axis)];
     terms.extents.push_back(level_.ExtentOf(dim));
@@ -92,14 +93,14 @@ Reader::Terms Reader::TermsOf(NodeId id) {
   return terms;
 }
 
-int64_t Reader::PrologueWork(NodeId id) {
+int64_t Reader::PrologueWork(NodeId id, absl::flat_hash_set<NodeId>& counted) {
   const Node& node = level_.node(id);
-  if (!level_.fusion().prologue[static_cast<size_t>(id)]) return 0;
+  if (!level_.fusion().prologue[static_cast<size_t>(id)] || !counted.insert(id).second) return 0;
   absl::InlinedVector<DType, 3> dtypes;
   int64_t work = 0;
   for (NodeId operand : node.operands) {
     dtypes.push_back(level_.node(operand).type().dtype);
-    work += PrologueWork(operand);
+    work += PrologueWork(operand, counted);
   }
   const Formula& formula = level_.lowering().FormulaOf(*node.op, dtypes, node.type().dtype);
   return work + static_cast<int64_t>(formula.program.instructions().size());
@@ -475,7 +476,8 @@ Registers Reader::ChainsOf(const Terms& terms, absl::Span<const Point> points, B
     loop_over(begin, {.value = whole}, false);
   }
   if (whole < end.value) {
-    step(b_.Index(whole), b_.Below(b_.Index(end.value - whole), chains), acc);
+    const Register rest = b_.Below(b_.Index(end.value - whole), chains);
+    step(b_.Index(whole), rest, acc);
   }
   return acc;
 }

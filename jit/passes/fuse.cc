@@ -329,8 +329,8 @@ class Fuser {
   std::vector<NodeId> base_;   // what SameElements says of each node
   std::vector<bool> is_copy_;  // links of long chains
   std::vector<bool> visited_;
-  // Groups that take more nodes of a domain: those around a contraction, whose nests take maps only,
-  // and the others.
+  // Groups that take more nodes of a domain: those around a contraction, whose nests take maps
+  // only, and the others.
   struct Open {
     std::vector<int32_t> contractions, others;
   };

@@ -8,14 +8,14 @@
 namespace talweg {
 
 // Where a loop's values stand. Its operands are the trips, where the loop binds rows their numbers,
-// then captures, carried and scanned values: `first` is that of the first capture. The body's inputs
-// are the trip and the same values; its outputs, and the loop's parts, the carried and the stacked
-// ones.
+// then captures, carried and scanned values: `first` is that of the first capture. The body's
+// inputs are the trip and the same values; its outputs, and the loop's parts, the carried and the
+// stacked ones.
 //
-//   const auto [first, captures, carried, scanned, stacked] = LoopPlaces(node.As<LoopAttributes>());
-//   node.operands[first + captures + k]       // where carried value k starts
-//   body.inputs()[1 + captures + k]           // it, within a trip
-//   body.outputs()[k]                         // and for the next one
+//   const auto [first, captures, carried, scanned, stacked] = LoopPlaces(loop);
+//   node.operands[first + captures + k]  // where carried value k starts
+//   body.inputs()[1 + captures + k]      // it, within a trip
+//   body.outputs()[k]                    // and for the next one
 struct LoopPlaces {
   explicit LoopPlaces(const LoopAttributes& a)
       : first(a.binds_rows ? 2 : 1),

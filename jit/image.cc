@@ -56,10 +56,33 @@ bool IsOurs(const Op* op) {
   return ours.contains(op);
 }
 
+// The ops that draw random numbers, each once, in the order in which the graph has them.
+void AddRandoms(const Graph& graph, std::vector<const Op*>& ops) {
+  for (const Node& node : graph.nodes()) {
+    if (node.kind() == Kind::kRandom && !absl::c_linear_search(ops, node.op)) {
+      ops.push_back(node.op);
+    }
+    if (node.kind() == Kind::kLoop) AddRandoms(*node.As<LoopAttributes>().body, ops);
+  }
+}
+
+std::vector<const Op*> RandomsOf(const Graph& graph) {
+  std::vector<const Op*> ops;
+  AddRandoms(graph, ops);
+  return ops;
+}
+
+// What names one of them in an image and in its key.
+size_t PlaceOf(const Op* random, absl::Span<const Op* const> randoms) {
+  return static_cast<size_t>(absl::c_find(randoms, random) - randoms.begin());
+}
+
 // Graphs, node by node. Structs are taken apart into all of their fields: a new field does not
 // compile until somebody thought of it here.
 class GraphWriter {
  public:
+  explicit GraphWriter(const Graph& graph) : randoms_(RandomsOf(graph)) {}
+
   void Write(const Graph& graph) {
     out.Write(graph.inputs(), graph.outputs());
     out.Write(graph.nodes().size());
@@ -72,8 +95,7 @@ class GraphWriter {
   void WriteNode(const Graph& graph, const Node& node) {
     const auto& [op, operands, attributes, types, line] = node;
     out.Write(absl::string_view(op->name));
-    // An image names the ops that draw by their places among those of the graph (AddRandoms).
-    if (op->kind == Kind::kRandom) out.Write(PlaceOf(op));
+    if (op->kind == Kind::kRandom) out.Write(PlaceOf(op, randoms_));
     if (!IsOurs(op)) {
       absl::InlinedVector<DType, 3> dtypes;
       for (NodeId id : operands) dtypes.push_back(graph.node(id).type().dtype);
@@ -112,12 +134,6 @@ class GraphWriter {
       WriteNumber(op.reduce->identity(dtype));
       WriteRecord(*op.reduce->combine, {dtype, dtype}, dtype);
     }
-  }
-
-  size_t PlaceOf(const Op* random) {
-    const auto place = static_cast<size_t>(absl::c_find(randoms_, random) - randoms_.begin());
-    if (place == randoms_.size()) randoms_.push_back(random);
-    return place;
   }
 
   void WriteFacts(const MapFacts& facts) {
@@ -214,18 +230,8 @@ class GraphWriter {
   // The gradient is compiled where somebody asks for it, as nodes of a graph.
   void WriteAttributes(const CustomAttributes&) {}
 
-  std::vector<const Op*> randoms_;
+  const std::vector<const Op*> randoms_;
 };
-
-// The ops that draw random numbers, each once, in the order in which the graph has them.
-void AddRandoms(const Graph& graph, std::vector<const Op*>& ops) {
-  for (const Node& node : graph.nodes()) {
-    if (node.kind() == Kind::kRandom && !absl::c_linear_search(ops, node.op)) {
-      ops.push_back(node.op);
-    }
-    if (node.kind() == Kind::kLoop) AddRandoms(*node.As<LoopAttributes>().body, ops);
-  }
-}
 
 void WriteSite(ByteWriter& out, const loops::ErrorSite& site) {
   const auto& [what, before, after, limit] = site;
@@ -258,7 +264,7 @@ const Toolchain& ThisToolchain() {
 
 native::ObjectCache::Key KeyOf(const Graph& graph, const JitOptions& options,
                                const native::Target& target, const Toolchain& toolchain) {
-  GraphWriter writer;
+  GraphWriter writer(graph);
   ByteWriter& out = writer.out;
   const auto& [llvm, triple, libc, sources, processor] = toolchain;
   for (const std::string* text : {&llvm, &triple, &libc, &sources, &processor}) {
@@ -281,11 +287,8 @@ std::string ToBytes(const Image& image, const Graph& graph) {
   out.Write(constants.size());
   for (const Array& constant : constants) WriteArray(out, constant);
   out.Write(randoms.size());
-  std::vector<const Op*> ops;
-  AddRandoms(graph, ops);
-  for (const auto& [op, dtype] : randoms) {
-    out.Write(static_cast<size_t>(absl::c_find(ops, op) - ops.begin()), dtype);
-  }
+  const std::vector<const Op*> ops = RandomsOf(graph);
+  for (const auto& [op, dtype] : randoms) out.Write(PlaceOf(op, ops), dtype);
   out.Write(sites.size());
   for (const loops::ErrorSite& site : sites) WriteSite(out, site);
   out.Write(arena_bytes, thread_bytes, absl::string_view(largest), inputs, outputs, dynamic,
@@ -304,8 +307,7 @@ std::optional<Image> ImageFromBytes(absl::string_view bytes, const Graph& graph)
     if (!ReadArray(in, constant)) return std::nullopt;
   }
   randoms.resize(in.ReadLength());
-  std::vector<const Op*> ops;
-  AddRandoms(graph, ops);
+  const std::vector<const Op*> ops = RandomsOf(graph);
   for (auto& [op, dtype] : randoms) {
     size_t place = 0;
     in.Read(place);

@@ -200,22 +200,22 @@ absl::Status Tracker::Track(const Graph& graph, const std::vector<Value>& inputs
 absl::Status Tracker::TrackLoop(NodeId id, const Node& node) {
   const auto& loop = node.As<LoopAttributes>();
   const Graph& body = *loop.body;
-  const auto [first, captures, carried, scanned, stacked] = LoopPlaces(loop);
+  const LoopPlaces at(loop);
+  const auto [first, captures, carried, scanned, stacked] = at;
   std::vector<Value> operands;
   for (NodeId operand : node.operands) operands.push_back(value(operand));
 
   // Captured besides: the keys of the loops around, and the origins of what is captured or scanned.
   // Carried: the origins of what is carried, and the earliest so far of what is stacked.
   std::vector<Value> more_captured = trips_, more_carried;
-  const auto is_carried = [&](size_t i) { return LoopPlaces(loop).is_carried(i); };
   const auto origin_of = [&](size_t i) -> const MaybeOrigin& {
     return origin(node.operands[first + i]);
   };
   for (size_t i = 0; first + i < operands.size(); i++) {
-    if (is_carried(i) && IsFloat(operands[first + i].dtype())) {
+    if (at.is_carried(i) && IsFloat(operands[first + i].dtype())) {
       const Origin start = origin_of(i).value_or(Nothing());
       more_carried.insert(more_carried.end(), start.begin(), start.end());
-    } else if (!is_carried(i) && origin_of(i).has_value()) {
+    } else if (!at.is_carried(i) && origin_of(i).has_value()) {
       more_captured.insert(more_captured.end(), origin_of(i)->begin(), origin_of(i)->end());
     }
   }
@@ -241,7 +241,7 @@ absl::Status Tracker::TrackLoop(NodeId id, const Node& node) {
     std::vector<MaybeOrigin> origins(wide.inputs.size());
     for (size_t i = 0; first + i < operands.size(); i++) {
       const Value& input = wide.inputs[1 + i];
-      if (is_carried(i)) {
+      if (at.is_carried(i)) {
         if (IsFloat(input.dtype())) origins[1 + i] = take(before, length_);
       } else if (origin_of(i).has_value()) {
         origins[1 + i] = take(captured, length_);

@@ -291,6 +291,22 @@ bool Level::MayTakeTurns(const Node& n) const {
   return most >= 0 && most <= kMostInTurn && (order.block == 0 || most <= order.block);
 }
 
+int64_t Level::MostTerms(const Node& n) const {
+  const Shape& shape = node(n.operands[0]).type().shape;
+  int64_t most = 1;
+  for (int64_t axis : SummationOf(n).axes) {
+    const int64_t bound = BoundOf(shape[static_cast<size_t>(axis)]);
+    if (bound < 0) return -1;
+    most = Product(most, bound);
+  }
+  return most;
+}
+
+bool Level::IsInBlocks(const Node& n) const {
+  const int64_t block = SummationOf(n).order.block, most = MostTerms(n);
+  return block != 0 && (most < 0 || most > block);
+}
+
 // A kept axis that fills vectors.
 int32_t Level::LaneAxisIn(const Node& reader, size_t operand) const {
   if (reader.kind() != Kind::kContract || !MayTakeTurns(reader)) return -1;

@@ -182,6 +182,10 @@ class Level {
   bool WantsRowMajor(NodeId id) const { return row_major_[At(id)]; }
   // Whether a sum's chains may be taken one after the other, with results in the lanes.
   bool MayTakeTurns(const Node& node) const;
+  // The most terms that a reduction or contraction adds up for a result; -1: nobody knows.
+  int64_t MostTerms(const Node& node) const;
+  // Whether there may be more terms than a block of its order has.
+  bool IsInBlocks(const Node& node) const;
   // Its order in memory. Empty: as is best for its shape.
   std::vector<int32_t> OrderFor(NodeId id) const;
   // Where a member is to lie: as is planned, or in a new tensor.

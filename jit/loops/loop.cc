@@ -362,7 +362,8 @@ class LoopLowering {
       }
       // An inner loop that goes on with it.
       const auto& inner = reader.As<LoopAttributes>();
-      const size_t start = LoopPlaces(inner).first + LoopPlaces(inner).captures;
+      const LoopPlaces at(inner);
+      const size_t start = at.first + at.captures;
       if (!is_part || operand != old ||
           read.operand != start + static_cast<size_t>(node.As<PartAttributes>().index)) {
         return false;

@@ -65,12 +65,7 @@ void Nest::PrepareTerms(bool in_turn) {
     if (node.kind() != Kind::kReduce && node.kind() != Kind::kContract) continue;
     const bool is_contract = node.kind() == Kind::kContract;
     const auto& [order, axes] = SummationOf(node);
-    int64_t most = 1;
-    for (int64_t axis : axes) {
-      const int64_t bound = level_.BoundOf(ShapeOf(node.operands[0])[static_cast<size_t>(axis)]);
-      most = bound < 0 || most < 0 ? -1 : Product(most, bound);
-    }
-    const bool in_blocks = order.block != 0 && (most < 0 || most > order.block);
+    const bool in_blocks = level_.IsInBlocks(node);
     if (order.chains == 1 && !in_blocks) continue;
     bool far = false;
     if (is_contract) {

@@ -28,16 +28,6 @@ constexpr size_t kMostUnrolled = 64;
 // From so many elements on, places are int64.
 constexpr int64_t kWidePlaces = int64_t{1} << 31;
 
-// The most terms there can be along axes of these bounds; -1: nobody knows.
-int64_t MostTerms(absl::Span<const int64_t> bounds) {
-  int64_t most = 1;
-  for (int64_t bound : bounds) {
-    if (bound < 0) return -1;
-    most = Product(most, bound);
-  }
-  return most;
-}
-
 }  // namespace
 
 struct Reader::Terms {
@@ -45,21 +35,14 @@ struct Reader::Terms {
   const Node* node = nullptr;
   DType dtype = kFloat32;  // of the terms
   Order order;
-  // The summed axes: extents, the most they can be (-1: unbounded), and their places in the
-  // operands. One axis where the terms were laid side by side.
+  // Of the summed axes. One axis where the terms were laid side by side.
   std::vector<Bound> extents;
-  std::vector<int64_t> most;
   const std::vector<Tensor>* flat = nullptr;
   int64_t work = 0;  // instructions for a term
 
   // Loops of so few trips are written out.
   int64_t written_out() const { return work > kHeavy ? 1 : kWrittenOut; }
   bool is_contract() const { return node->kind() == Kind::kContract; }
-  bool in_blocks() const {
-    if (order.block == 0) return false;
-    const int64_t terms = MostTerms(most);
-    return terms < 0 || terms > order.block;
-  }
 };
 
 Reader::Terms Reader::TermsOf(NodeId id) {
@@ -76,20 +59,14 @@ Reader::Terms Reader::TermsOf(NodeId id) {
   for (int64_t axis : axes) {
     const Dim dim = operand.type().shape[static_cast<size_t>(axis)];
     terms.extents.push_back(level_.ExtentOf(dim));
-    terms.most.push_back(level_.BoundOf(dim));
   }
   const auto it = terms_.find(id);
   if (it == terms_.end()) return terms;
   terms.flat = &it->second;
   Register extent = b_.Index(1);
-  for (size_t i = 0; i < axes.size(); i++) {
-    const Bound bound = terms.extents[i];
-    extent = b_.Mul(extent, b_.InRegister(bound));
-  }
-  const int64_t most = MostTerms(terms.most);
+  for (const Bound bound : terms.extents) extent = b_.Mul(extent, b_.InRegister(bound));
   int64_t known = 0;
   terms.extents = {b_.IsConstant(extent, &known) ? Bound{.value = known} : Bound{.reg = extent}};
-  terms.most = {most};
   return terms;
 }
 
@@ -206,7 +183,7 @@ void Reader::Reduce(NodeId id, absl::Span<const Point> points) {
 Registers Reader::InOrder(const Terms& terms, absl::Span<const Point> points) {
   Registers identity;
   for (const Point& point : points) identity.push_back(Identity(terms, point.lanes));
-  if (terms.in_blocks()) {
+  if (level_.IsInBlocks(*terms.node)) {
     return InBlocks(terms, identity, [&](Bound begin, Bound end) {
       Registers acc = identity;
       Sum sum;
@@ -417,7 +394,7 @@ Register Reader::ByLanes(const Terms& terms, const Point& point) {
   for (int32_t first = 0; first < point.lanes; first += at_once) {
     const auto some = absl::MakeConstSpan(results).subspan(static_cast<size_t>(first),
                                                            static_cast<size_t>(at_once));
-    if (terms.in_blocks()) {
+    if (level_.IsInBlocks(*terms.node)) {
       parts.push_back(InBlocks(terms, {Identity(terms, at_once)}, [&](Bound begin, Bound end) {
         return Registers{Join(terms, ChainsOf(terms, some, begin, end))};
       })[0]);
@@ -516,7 +493,7 @@ Register Reader::Join(const Terms& terms, Registers chains) {
 // The place of the first term that equals the best one; a NaN equals a NaN.
 void Reader::FindPlaces(const Terms& terms, absl::Span<const Point> points, Registers& best) {
   // Narrow numbers, where they suffice: more of them fit in a vector.
-  const int64_t most = MostTerms(terms.most);
+  const int64_t most = level_.MostTerms(*terms.node);
   const DType narrow = most >= 0 && most < kWidePlaces ? kInt32 : kInt64;
   Registers places;
   for (const Point& point : points) {

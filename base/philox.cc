@@ -35,6 +35,7 @@ void Plain(uint64_t key, uint64_t stream, uint64_t first, PhiloxWords& words) {
   const Vector zero = {}, m0 = zero + kPhiloxMultiplier0, m1 = zero + kPhiloxMultiplier1;
   for (size_t at = 0; at < kBlocks; at += kLanes * kVectors) {
     Vector c0[kVectors], c1[kVectors], c2[kVectors], c3[kVectors];
+#pragma GCC unroll 4
     for (size_t v = 0; v < kVectors; v++) {
       c0[v] = Vector{0, 1, 2, 3} + (first + at + kLanes * v);
       c1[v] = c0[v] >> 32;
@@ -42,6 +43,7 @@ void Plain(uint64_t key, uint64_t stream, uint64_t first, PhiloxWords& words) {
       c3[v] = c2[v] >> 32;
     }
     uint32_t k0 = static_cast<uint32_t>(key), k1 = static_cast<uint32_t>(key >> 32);
+#pragma GCC unroll 10
     for (int round = 0; round < kPhiloxRounds; round++) {
 #pragma GCC unroll 4
       for (size_t v = 0; v < kVectors; v++) {
@@ -55,6 +57,7 @@ void Plain(uint64_t key, uint64_t stream, uint64_t first, PhiloxWords& words) {
       k0 += kPhiloxWeyl0;
       k1 += kPhiloxWeyl1;
     }
+#pragma GCC unroll 4
     for (size_t v = 0; v < kVectors; v++) {
       const Vector both = (c0[v] & 0xffffffff) | c1[v] << 32;
       std::memcpy(words.data() + at + kLanes * v, &both, sizeof(both));
@@ -70,6 +73,7 @@ void Plain(uint64_t key, uint64_t stream, uint64_t first, PhiloxWords& words) {
   const Vector zero = {}, m0 = zero + kPhiloxMultiplier0, m1 = zero + kPhiloxMultiplier1;
   for (size_t at = 0; at < kBlocks; at += kLanes * kVectors) {
     Vector c0[kVectors], c1[kVectors], c2[kVectors], c3[kVectors];
+#pragma GCC unroll 4
     for (size_t v = 0; v < kVectors; v++) {
       c0[v] = Vector{0, 1, 2, 3, 4, 5, 6, 7} + (first + at + kLanes * v);
       c1[v] = c0[v] >> 32;
@@ -77,6 +81,7 @@ void Plain(uint64_t key, uint64_t stream, uint64_t first, PhiloxWords& words) {
       c3[v] = c2[v] >> 32;
     }
     uint32_t k0 = static_cast<uint32_t>(key), k1 = static_cast<uint32_t>(key >> 32);
+#pragma GCC unroll 10
     for (int round = 0; round < kPhiloxRounds; round++) {
 #pragma GCC unroll 4
       for (size_t v = 0; v < kVectors; v++) {
@@ -90,6 +95,7 @@ void Plain(uint64_t key, uint64_t stream, uint64_t first, PhiloxWords& words) {
       k0 += kPhiloxWeyl0;
       k1 += kPhiloxWeyl1;
     }
+#pragma GCC unroll 4
     for (size_t v = 0; v < kVectors; v++) {
       const Vector both = (c0[v] & 0xffffffff) | c1[v] << 32;
       std::memcpy(words.data() + at + kLanes * v, &both, sizeof(both));

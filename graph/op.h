@@ -128,6 +128,7 @@ struct ReduceRule {
 struct RandomRule {
   // Fills out[0 .. n) with elements of the node's type. Each call has the whole node.
   void (*fill)(uint64_t key, uint64_t stream, DType dtype, int64_t n, std::byte* out);
+  bool is_permutation = false;  // the elements are 0, ..., n - 1, each once
 };
 
 // An operation, described in one place. Records are constants with static storage; a node points to

@@ -38,7 +38,7 @@ Value Reciprocal(Arg x);
 // gets half of the gradient.
 Value Max(Arg a, Arg b);
 Value Min(Arg a, Arg b);
-// max(x, 0), with 0 for -0 and the derivative 0 at 0.
+// max(x, 0), with the derivative 0 at 0; NaN and -0 stay what they are, as in TensorFlow.
 Value Relu(Arg x);
 
 // Floats only, from here to Erf. Greatest errors are listed in graph/math_float32.h.

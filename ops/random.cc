@@ -118,7 +118,7 @@ Types InferPermutation(const Op&, absl::Span<const Type> operands, const Attribu
 
 constinit const RandomRule kUniformRule{FillUniform};
 constinit const RandomRule kKeysRule{FillKeys};
-constinit const RandomRule kPermutationRule{FillPermutation};
+constinit const RandomRule kPermutationRule{FillPermutation, true};
 
 Value AsKey(const Value& v) { return v.ok() && v.dtype() == kInt32 ? Cast(v, kInt64) : v; }
 

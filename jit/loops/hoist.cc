@@ -17,7 +17,7 @@ constexpr int64_t kSpare = 3;
 
 class Hoister {
  public:
-  Hoister(Program& program, const Machine& machine) : program_(program), machine_(machine) {}
+  Hoister(const Program& program, const Machine& machine) : program_(program), machine_(machine) {}
 
   void Run(Block& block, bool in_section) {
     for (size_t i = 0; i < block.size(); i++) {
@@ -38,6 +38,17 @@ class Hoister {
                      std::make_move_iterator(moved.end()));
       }
     }
+  }
+
+  LoopRegisters Needs(const For& loop) {
+    const Defined defined = DefinedIn(loop);
+    LoopRegisters needs;
+    needs.is_same = FindSame(loop, defined);
+    needs.spare = Spare(loop, needs.is_same);
+    for (size_t i : Useful(loop, needs.is_same, defined)) {
+      needs.same += Registers(At(loop.body, i).result);
+    }
+    return needs;
   }
 
  private:
@@ -86,13 +97,23 @@ class Hoister {
     return std::max<int64_t>(1, (bytes + machine_.vector_bytes - 1) / machine_.vector_bytes);
   }
 
-  Block Hoist(For& loop) {
+  using Defined = absl::flat_hash_map<Register, size_t>;  // in a loop's body: by which instruction
+
+  static Defined DefinedIn(const For& loop) {
+    Defined defined;
+    for (size_t i = 0; i < loop.body.size(); i++) {
+      const Instruction& instruction = At(loop.body, i);
+      if (instruction.result != kNone) defined[instruction.result] = i;
+    }
+    return defined;
+  }
+
+  // Which instructions are the same in each trip.
+  std::vector<bool> FindSame(const For& loop, const Defined& defined) {
     const size_t size = loop.body.size();
-    absl::flat_hash_map<Register, size_t> defined;  // in the body: by which instruction
     absl::flat_hash_set<int32_t> stored;
     for (size_t i = 0; i < size; i++) {
       const Instruction& instruction = At(loop.body, i);
-      if (instruction.result != kNone) defined[instruction.result] = i;
       const bool writes = !IsPure(instruction.code) && instruction.code != Code::kPrefetch;
       if (writes && instruction.buffer >= 0) stored.insert(instruction.buffer);
     }
@@ -118,10 +139,22 @@ class Hoister {
         same[i] = !stored.contains(instruction.buffer) && IsSafe(instruction);
       }
     }
-    loop.spare = machine_.vector_registers - kSpare - Pressure(loop, same);
-    const std::vector<bool> wanted = Choose(loop, same, defined);
+    return same;
+  }
+
+  Block Hoist(For& loop) {
+    const Defined defined = DefinedIn(loop);
+    const std::vector<bool> same = FindSame(loop, defined);
+    loop.spare = Spare(loop, same);
+    std::vector<bool> wanted(same.size(), false);
+    for (size_t i : Useful(loop, same, defined)) {
+      const int64_t registers = Registers(At(loop.body, i).result);
+      if (registers > loop.spare) continue;
+      loop.spare -= registers;
+      Want(loop, i, defined, wanted);
+    }
     Block moved, rest;
-    for (size_t i = 0; i < size; i++) {
+    for (size_t i = 0; i < wanted.size(); i++) {
       (wanted[i] ? moved : rest).push_back(std::move(loop.body[i]));
     }
     loop.body = std::move(rest);
@@ -138,11 +171,12 @@ class Hoister {
            instruction.opcode != Opcode::kCall;
   }
 
-  // Of the instructions that are the same in each trip, those to move.
-  std::vector<bool> Choose(For& loop, const std::vector<bool>& same,
-                           const absl::flat_hash_map<Register, size_t>& defined) const {
+  // Of the instructions that are the same in each trip, those whose results would fill vector
+  // registers in front of the loop.
+  std::vector<size_t> Useful(const For& loop, const std::vector<bool>& same,
+                             const Defined& defined) const {
     const size_t size = loop.body.size();
-    std::vector<bool> wanted(size, false), used(size, false);
+    std::vector<bool> used(size, false);
     const auto use = [&](Register r) {
       const auto it = defined.find(r);
       if (it != defined.end() && same[it->second]) used[it->second] = true;
@@ -153,20 +187,18 @@ class Hoister {
     }
     for (const For::Carried& carried : loop.carried) use(carried.next);
     use(loop.until);
+    std::vector<size_t> useful;
     for (size_t i = 0; i < size; i++) {
       const Instruction& instruction = At(loop.body, i);
-      if (!used[i] || IsConstant(instruction)) continue;
-      const int64_t registers = Registers(instruction.result);
-      if (registers == 0 || registers > loop.spare) continue;
-      loop.spare -= registers;
-      Want(loop, i, defined, wanted);
+      if (used[i] && !IsConstant(instruction) && Registers(instruction.result) > 0) {
+        useful.push_back(i);
+      }
     }
-    return wanted;
+    return useful;
   }
 
   // An instruction and all that it is made of.
-  static void Want(const For& loop, size_t i, const absl::flat_hash_map<Register, size_t>& defined,
-                   std::vector<bool>& wanted) {
+  static void Want(const For& loop, size_t i, const Defined& defined, std::vector<bool>& wanted) {
     std::vector<size_t> rest = {i};
     while (!rest.empty()) {
       const size_t next = rest.back();
@@ -178,6 +210,10 @@ class Hoister {
         if (it != defined.end()) rest.push_back(it->second);
       }
     }
+  }
+
+  int64_t Spare(const For& loop, const std::vector<bool>& same) const {
+    return machine_.vector_registers - kSpare - Pressure(loop, same);
   }
 
   // The most vector registers that are alive at once in a trip, besides what is the same in all of
@@ -199,12 +235,16 @@ class Hoister {
     return std::max(most, now);
   }
 
-  Program& program_;
+  const Program& program_;
   const Machine& machine_;
   absl::flat_hash_map<Register, Range> ranges_;
 };
 
 }  // namespace
+
+LoopRegisters RegistersOf(const Program& program, const For& loop, const Machine& machine) {
+  return Hoister(program, machine).Needs(loop);
+}
 
 void HoistLoads(Program& program, const Machine& machine) {
   Hoister(program, machine).Run(program.body, false);

@@ -1,6 +1,9 @@
 #ifndef TALWEG_JIT_LOOPS_HOIST_H_
 #define TALWEG_JIT_LOOPS_HOIST_H_
 
+#include <cstdint>
+#include <vector>
+
 #include "jit/loops/ir.h"
 #include "jit/loops/machine.h"
 
@@ -17,6 +20,14 @@ namespace talweg::loops {
 //     %8 float32x16 = load weights[0]     for %7 = 0 to %3
 //     ...                                   ...
 void HoistLoads(Program& program, const Machine& machine);
+
+// Vector registers of an innermost loop, as HoistLoads counts them.
+struct LoopRegisters {
+  std::vector<bool> is_same;  // of each instruction: whether each trip repeats it
+  int64_t same = 0;           // that it would like to fill in front of the loop
+  int64_t spare = 0;          // that a trip's own values leave for them; negative: they don't fit
+};
+LoopRegisters RegistersOf(const Program& program, const For& loop, const Machine& machine);
 
 }  // namespace talweg::loops
 

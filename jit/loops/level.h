@@ -18,6 +18,7 @@
 #include "graph/graph.h"
 #include "jit/loops/builder.h"
 #include "jit/loops/instances.h"
+#include "jit/loops/interval.h"
 #include "jit/loops/lower.h"
 #include "jit/loops/machine.h"
 #include "jit/loops/tensor.h"
@@ -103,6 +104,9 @@ class Level {
   // Given before: what the inputs are, the symbols' values, and where results are to lie.
   void SetTensor(NodeId id, Tensor tensor) { tensors_[At(id)] = std::move(tensor); }
   void SetRegister(NodeId id, Register value) { registers_[id] = value; }
+  void SetInterval(NodeId id, std::optional<Interval> interval) {
+    if (interval.has_value()) intervals_.insert({id, *interval});
+  }
   void SetRows(Symbol rows) { rows_ = rows; }
   void SetTrips(Symbol trips) { trips_ = trips; }
   // The member `id` is to be written there, where that is possible.
@@ -145,6 +149,8 @@ class Level {
   bool HasTensor(NodeId id) const { return tensors_[At(id)].has_value(); }
   const Tensor& tensor(NodeId id) const { return *tensors_[At(id)]; }
   std::optional<Register> RegisterOf(NodeId id) const;
+  // What all elements of an integer value lie in, as far as that is plain to see.
+  std::optional<Interval> IntervalOf(NodeId id) const;
   // The value as a tensor without work: itself, or through views that are affine and stay inside.
   std::optional<Tensor> AsTensor(NodeId id) const;
 
@@ -237,7 +243,8 @@ class Level {
   Symbol rows_, trips_;
   std::vector<std::optional<Tensor>> tensors_, planned_;
   absl::flat_hash_map<NodeId, Register> registers_;
-  std::vector<int32_t> lane_axes_;  // while groups are lowered
+  absl::flat_hash_map<NodeId, Interval> intervals_;  // of inputs
+  std::vector<int32_t> lane_axes_;                   // while groups are lowered
   absl::flat_hash_map<NodeId, std::vector<NodeId>> parts_;
   absl::flat_hash_set<NodeId> twins_;
   const int32_t memory_site_;

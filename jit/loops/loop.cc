@@ -99,6 +99,7 @@ class LoopLowering {
       const NodeId inside = Input(i);
       if (body.fusion().readers[static_cast<size_t>(inside)] == 0) continue;
       body.SetTensor(inside, outer_.Materialize(Operand(i)));
+      body.SetInterval(inside, outer_.IntervalOf(Operand(i)));
     }
     for (size_t i = 0; i < scanned(); i++) {
       const NodeId all = Operand(captures() + carried() + i);

@@ -5,6 +5,7 @@
 #include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "jit/loops/hoist.h"
+#include "jit/loops/join.h"
 #include "jit/loops/level.h"
 #include "jit/loops/nest.h"
 
@@ -100,6 +101,7 @@ absl::StatusOr<Program> Lower(const Graph& graph, const Machine& machine,
     level.CopyTo(id, out);
   }
   Program program = std::move(b).Take();
+  if (options.fuse) JoinLoops(program, machine);
   HoistLoads(program, machine);
   if (absl::Status status = AssignMemory(program); !status.ok()) return status;
   return program;

@@ -343,11 +343,16 @@ Register Reader::ComputeGather(NodeId id, const Point& point) {
   const Register index =
       shape[axis] == Dim(0) ? b_.Index(0) : b_.Convert(kInt64, Value(indices, at));
   const Register extent = level_.Extent(shape[axis]);
-  Register active = b_.Both(point.active, point.guard_each);
-  if (point.guard != kNone) active = b_.Both(active, b_.Splat(point.guard, point.lanes));
-  if (b_.lanes(index) == 1) active = point.guard;
-  const Register clamped =
-      b_.CheckIndex(index, extent, level_.SiteOf(ErrorSite::What::kIndex, id), active);
+  const std::optional<Interval> interval = level_.IntervalOf(indices);
+  const bool is_inside =
+      interval.has_value() && shape[axis].is_static() && interval->IsInside(shape[axis].value());
+  Register clamped = index;
+  if (!is_inside) {
+    Register active = b_.Both(point.active, point.guard_each);
+    if (point.guard != kNone) active = b_.Both(active, b_.Splat(point.guard, point.lanes));
+    if (b_.lanes(index) == 1) active = point.guard;
+    clamped = b_.CheckIndex(index, extent, level_.SiteOf(ErrorSite::What::kIndex, id), active);
+  }
   if (shape[axis] == Dim(0)) return b_.Constant(node.type().dtype, 0);
   Point in = point;
   in.at.assign(point.at.begin(), point.at.begin() + static_cast<std::ptrdiff_t>(axis));
@@ -357,9 +362,9 @@ Register Reader::ComputeGather(NodeId id, const Point& point) {
   if (!shape[axis].is_static()) {
     AddGuard(in, b_.Binary(Opcode::kLess, b_.Index(0), extent));
   }
-  // A clamped index is inside in every lane.
+  // A clamped index is inside in every lane; one that needed no check, in the active ones.
   const bool others = absl::c_any_of(in.at, [](const Index& i) { return i.lane != 0; });
-  if (!others) in.active = kNone;
+  if (!others && !is_inside) in.active = kNone;
   return Value(x, in);
 }
 

@@ -56,9 +56,10 @@ constexpr Reference kReferences[] = {
      [](B x) { return x[0] || x[1]; }},
     {"min", Lesser, [](I x) { return x[0] < x[1] ? x[0] : x[1]; },
      [](B x) { return x[0] && x[1]; }},
-    {"relu", [](D x) { return std::isnan(x[0]) ? kNan
-                              : x[0] > 0       ? x[0]
-                                               : 0; },
+    {"relu",
+     [](D x) {
+       return std::isnan(x[0]) ? kNan : x[0] < 0 ? 0 : x[0];
+     },  // -0 is none of those below 0
      [](I x) -> __int128 { return x[0] > 0 ? x[0] : 0; }},
     {"sqrt", [](D x) { return std::sqrt(x[0]); }},
     {"rsqrt", [](D x) { return 1 / std::sqrt(x[0]); }},

@@ -1,5 +1,6 @@
 // Programs drawn at random give the same bits with and without vector instructions, simplified by
-// the builder or not, with and without what is the same in each trip moved out of loops.
+// the builder or not, with and without what is the same in each trip moved out of loops, with and
+// without loops joined.
 
 #include <cstdlib>
 #include <iostream>
@@ -8,6 +9,7 @@
 
 #include "gtest/gtest.h"
 #include "jit/loops/hoist.h"
+#include "jit/loops/join.h"
 #include "tests/base/seeds.h"
 #include "tests/jit/loops/random_program.h"
 
@@ -51,6 +53,10 @@ TEST(RandomProgram, GivesTheSameBitsHoweverItRuns) {
     HoistLoads(hoisted, Machine());
     EXPECT_EQ(Verify(hoisted), absl::OkStatus());
     ExpectSame(made.harness->RunAs(Evaluator(hoisted), made.inputs), want, "with less in loops");
+    Program joined = program;
+    JoinLoops(joined, Machine());
+    EXPECT_EQ(Verify(joined), absl::OkStatus());
+    ExpectSame(made.harness->RunAs(Evaluator(joined), made.inputs), want, "with joined loops");
     ExpectSame(plain.harness->Run(plain.inputs), want, "as it was asked for");
   }
   std::cout << instructions / static_cast<int64_t>(seeds.size()) << " registers each, " << errors

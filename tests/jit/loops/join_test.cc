@@ -1,0 +1,267 @@
+#include "jit/loops/join.h"
+
+#include <iostream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "gtest/gtest.h"
+#include "jit/loops/print.h"
+#include "jit/loops/verify.h"
+#include "tests/base/seeds.h"
+#include "tests/interpreter/random_arrays.h"
+#include "tests/jit/loops/harness.h"
+
+namespace talweg::loops {
+namespace {
+
+constexpr int64_t kTrips = 5, kRow = 8;
+
+int CountOf(const std::string& text, const std::string& word) {
+  int count = 0;
+  for (size_t at = text.find(word); at != text.npos; at = text.find(word, at + 1)) count++;
+  return count;
+}
+
+// Sections over the rows of in0 and out0, and two buffers in the arena.
+class Sections {
+ public:
+  Sections() : h({{kFloat32, {kTrips * kRow}}}, {{kFloat32, {kTrips * kRow}}, {kFloat32, {8}}}) {
+    a = h.Arena("a", kFloat32, kTrips * kRow);
+    b = h.Arena("b", kFloat32, kTrips * kRow);
+  }
+
+  // A section with one loop; `body` gets the row's index.
+  template <typename F>
+  void Add(const F& body, int64_t trips = kTrips) {
+    h.b.OpenSection(absl::StrCat("s", count_++));
+    const Register row = h.b.OpenFor({.value = 0}, {.value = trips}, 1).variable;
+    body(row);
+    h.b.CloseFor();
+    h.b.CloseSection();
+  }
+  // to[row] = from[row] + from[row], by the buffers' numbers.
+  void Double(int32_t from, int32_t to) {
+    Add([&](Register row) {
+      const Register at = h.b.Times(row, kRow);
+      const Register x = h.b.Load(from, at, kRow);
+      h.b.Store(to, at, h.b.Add(x, x));
+    });
+  }
+  // The sum of the rows, in out1.
+  void Sum(int32_t from) {
+    h.b.OpenSection(absl::StrCat("s", count_++));
+    const Register zero = h.b.Constant(kFloat32, 0, kRow);
+    const Builder::Loop loop = h.b.OpenFor({.value = 0}, {.value = kTrips}, 1, {zero});
+    const Register x = h.b.Load(from, h.b.Times(loop.variable, kRow), kRow);
+    const Register sum = h.b.CloseFor({h.b.Add(loop.carried[0], x)})[0];
+    h.b.Store(h.out[1], h.b.Index(0), sum);
+    h.b.CloseSection();
+  }
+
+  // The text after joining; the results are those from before.
+  std::string Join(const Machine& machine = {}) {
+    ::talweg::Random random(7);
+    const std::vector<Array> inputs = {random.Fill(kFloat32, {kTrips * kRow})};
+    const auto want = h.Run(inputs);
+    EXPECT_TRUE(want.ok()) << want.status();
+    Program program = h.Take();
+    JoinLoops(program, machine);
+    EXPECT_TRUE(Verify(program).ok()) << Verify(program);
+    const auto got = h.RunAs(Evaluator(program), inputs);
+    EXPECT_TRUE(got.ok()) << got.status();
+    for (size_t k = 0; got.ok() && want.ok() && k < want->size(); k++) {
+      EXPECT_TRUE(SameBits((*got)[k], (*want)[k])) << k;
+    }
+    const std::string text = ToString(program);
+    return text.substr(text.find("section"));
+  }
+
+  Harness h;
+  int32_t a = -1, b = -1;
+
+ private:
+  int count_ = 0;
+};
+
+TEST(JoinLoops, KeepsWhatOnlyFollowingLoopsReadInRegisters) {
+  Sections s;
+  s.Double(s.h.in[0], s.a);
+  s.Sum(s.a);
+  s.Double(s.a, s.h.out[0]);
+  const std::string text = s.Join();
+  EXPECT_EQ(CountOf(text, "section"), 1) << text;
+  EXPECT_EQ(CountOf(text, "for "), 1) << text;
+  EXPECT_EQ(CountOf(text, "load"), 1) << text;
+  EXPECT_EQ(CountOf(text, "store"), 2) << text;
+  EXPECT_TRUE(absl::StrContains(text, "\"s0, s1, s2\"")) << text;
+}
+
+TEST(JoinLoops, JoinsChains) {
+  Sections s;
+  s.Double(s.h.in[0], s.a);
+  s.Double(s.a, s.b);
+  s.Double(s.b, s.h.out[0]);
+  EXPECT_EQ(CountOf(s.Join(), "for "), 1);
+}
+
+TEST(JoinLoops, MovesReadersPastWhatDoesNotMind) {
+  Sections s;
+  s.Double(s.h.in[0], s.a);
+  s.Add([&](Register row) { s.h.b.Store(s.h.out[0], s.h.b.Times(row, kRow), s.h.b.Index(0)); }, 0);
+  s.Double(s.h.in[0], s.h.out[0]);
+  s.Sum(s.a);
+  const std::string text = s.Join();
+  EXPECT_EQ(CountOf(text, "section"), 2) << text;
+  EXPECT_TRUE(absl::StrContains(text, "s0, s")) << text;
+}
+
+TEST(JoinLoops, StaysBehindWhatItReads) {
+  Sections s;
+  s.Double(s.h.in[0], s.a);
+  s.Double(s.h.in[0], s.h.out[0]);
+  s.Add([&](Register row) {
+    const Register at = s.h.b.Times(row, kRow);
+    const Register x = s.h.b.Load(s.a, at, kRow);
+    s.h.b.Store(s.h.out[0], at, s.h.b.Add(x, s.h.b.Load(s.h.out[0], at, kRow)));
+  });
+  // out0 is written between them: a stays in memory.
+  EXPECT_EQ(CountOf(s.Join(), "store a"), 1);
+}
+
+TEST(JoinLoops, LeavesWhatAnotherTripWrote) {
+  for (const int64_t offset : {int64_t{1}, kRow}) {
+    Sections s;
+    s.Double(s.h.in[0], s.a);
+    s.Add(
+        [&](Register row) {
+          const Register at = s.h.b.Times(row, kRow);
+          s.h.b.Store(s.h.out[0], at, s.h.b.Load(s.a, s.h.b.Plus(at, offset), kRow));
+        },
+        kTrips - 1);
+    EXPECT_EQ(CountOf(s.Join(), "for "), 2) << offset;
+  }
+  // The same trips, rows in another order.
+  Sections s;
+  s.Double(s.h.in[0], s.a);
+  s.Add([&](Register row) {
+    const Register last = s.h.b.Sub(s.h.b.Index(kTrips - 1), row);
+    s.h.b.Store(s.h.out[0], s.h.b.Times(row, kRow),
+                s.h.b.Load(s.a, s.h.b.Times(last, kRow), kRow));
+  });
+  EXPECT_EQ(CountOf(s.Join(), "for "), 2);
+}
+
+// Each trip writes the same place, or reaches into the next one's.
+TEST(JoinLoops, LeavesStoresThatMeet) {
+  for (const int64_t step : {0, 1, 4}) {
+    Sections s;
+    s.Add([&](Register row) {
+      const Register x = s.h.b.Load(s.h.in[0], s.h.b.Times(row, kRow), kRow);
+      s.h.b.Store(s.a, s.h.b.Times(row, step), x);
+    });
+    s.Add([&](Register row) {
+      const Register x = s.h.b.Load(s.a, s.h.b.Times(row, step), kRow);
+      s.h.b.Store(s.h.out[0], s.h.b.Times(row, kRow), x);
+    });
+    EXPECT_EQ(CountOf(s.Join(), "for "), 2) << step;
+  }
+}
+
+TEST(JoinLoops, LeavesWhatOthersRead) {
+  Sections s;
+  s.Double(s.h.in[0], s.a);
+  s.Double(s.a, s.h.out[0]);
+  s.Add([&](Register row) { s.h.b.Store(s.h.out[1], row, s.h.b.Load(s.a, row, 1)); });
+  EXPECT_EQ(CountOf(s.Join(), "for "), 3);
+}
+
+TEST(JoinLoops, LeavesWhatHasNoRegisters) {
+  for (const int sums : {1, 3}) {
+    Sections s;
+    s.Double(s.h.in[0], s.a);
+    for (int i = 0; i < sums; i++) s.Sum(s.a);
+    const std::string text = s.Join({.vector_bytes = 32, .vector_registers = 6});
+    EXPECT_EQ(CountOf(text, "for "), sums == 1 ? 1 : 4) << text;
+  }
+}
+
+// Its own trips' reports come first; a reader that reports as well would do so too early.
+TEST(JoinLoops, KeepsReportsInOrder) {
+  for (const bool both : {false, true}) {
+    Sections s;
+    const int32_t site = s.h.b.AddSite({.what = ErrorSite::What::kIndex, .before = "", .after = ""});
+    const auto checked = [&](Register row) {
+      return s.h.b.CheckIndex(row, s.h.b.Index(kTrips), site);
+    };
+    s.Add([&](Register row) {
+      s.h.b.Store(s.a, row, s.h.b.Load(s.h.in[0], checked(s.h.b.Times(row, 1)), 1));
+    });
+    s.Add([&](Register row) {
+      const Register x = s.h.b.Load(s.a, row, 1);
+      s.h.b.Store(s.h.out[0], both ? checked(row) : row, s.h.b.Add(x, x));
+    });
+    EXPECT_EQ(CountOf(s.Join(), "for "), both ? 2 : 1);
+  }
+}
+
+// Sections that read what others of them wrote, at the same rows, shifted, turned around, in
+// halves, some with sums; joined or not, the bits are the same.
+TEST(JoinLoops, KeepsTheBitsOfDrawnPrograms) {
+  const std::vector<uint64_t> seeds = FuzzSeeds(3000);
+  int joined = 0;
+  for (const uint64_t seed : seeds) {
+    if (testing::Test::HasFailure()) break;
+    SCOPED_TRACE(absl::StrCat("seed ", seed));
+    ::talweg::Random random(seed);
+    Sections s;
+    Builder& b = s.h.b;
+    std::vector<int32_t> written = {s.h.in[0]};
+    std::vector<int32_t> fresh;
+    for (int i = 0; i < 5; i++) {
+      fresh.push_back(s.h.Arena(absl::StrCat("t", i), kFloat32, kTrips * kRow));
+    }
+    for (int64_t i = random.Between(2, 5); i > 0; i--) {
+      const int32_t from = random.Chance(0.7) ? written.back() : random.Pick(written);
+      const int32_t also = random.Pick(written);
+      if (random.Chance(0.3)) {
+        s.Sum(from);
+        continue;
+      }
+      int32_t to = s.h.out[0];
+      if (!fresh.empty() && random.Chance(0.8)) {
+        to = fresh.back();
+        fresh.pop_back();
+      } else if (random.Chance(0.3)) {
+        to = random.Pick(written);
+      }
+      if (to == s.h.in[0]) continue;
+      const int64_t lanes = random.Chance(0.7) ? kRow : kRow / 2;
+      const bool turned = random.Chance(0.1), carries = random.Chance(0.1);
+      s.Add([&](Register row) {
+        const Register at = b.Times(row, kRow);
+        const Register other = turned ? b.Times(b.Sub(b.Index(kTrips - 1), row), kRow) : at;
+        for (int64_t part = 0; part < kRow; part += lanes) {
+          const auto l = static_cast<int32_t>(lanes);
+          const int64_t swapped = random.Chance(0.1) ? kRow - lanes - part : part;
+          const Register x = b.Load(from, b.Plus(other, swapped), l);
+          const Register y = b.Load(also, carries ? b.Index(part) : b.Plus(at, part), l);
+          b.Store(to, b.Plus(at, part), b.Add(x, y));
+          if (random.Chance(0.1)) b.Store(to, b.Plus(at, part), b.Mul(x, y));
+        }
+      });
+      written.push_back(to);
+    }
+    if (written.back() != s.h.out[0]) s.Double(written.back(), s.h.out[0]);
+    const int before = CountOf(ToString(s.h.Take()), "section");
+    const std::string text = s.Join();
+    joined += CountOf(text, "section") < before ? 1 : 0;
+  }
+  std::cout << joined << " of " << seeds.size() << " were joined" << std::endl;
+  EXPECT_GT(joined, static_cast<int>(seeds.size() / 10));
+}
+
+}  // namespace
+}  // namespace talweg::loops

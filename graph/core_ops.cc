@@ -23,6 +23,9 @@ Types InferIota(const Op&, absl::Span<const Type>, const Attributes& attributes)
   if (!IsInteger(dtype)) return absl::InvalidArgumentError("the element type is not an integer");
   if (shape.size() != 1) return absl::InvalidArgumentError("the shape has not one axis");
   if (absl::Status status = CheckShape(shape); !status.ok()) return status;
+  if (dtype == kInt32 && shape[0].is_static() && shape[0].value() > int64_t{1} << 31) {
+    return absl::InvalidArgumentError("more elements than int32 can number");
+  }
   return std::vector<Type>{{dtype, shape}};
 }
 

@@ -8,16 +8,19 @@
 namespace talweg::loops {
 namespace {
 
-// 0 .. count - 1; nothing where there may be none, or nobody knows how many.
+// 0 .. count - 1; nothing where there may be none, more than int32 can number, or nobody knows how
+// many.
 std::optional<Interval> Below(int64_t count) {
-  if (count < 1) return std::nullopt;
+  if (count < 1 || count > int64_t{1} << 31) return std::nullopt;
   return Interval{0, count - 1};
 }
 
 }  // namespace
 
 std::optional<Interval> Level::IntervalOf(NodeId id) const {
-  for (;;) {
+  // Of a longer chain nobody knows: each of its links would walk to its end.
+  constexpr int kLongest = 64;
+  for (int i = 0; i < kLongest; i++) {
     const Node& n = node(id);
     switch (n.kind()) {
       case Kind::kInput: {
@@ -41,7 +44,12 @@ std::optional<Interval> Level::IntervalOf(NodeId id) const {
         }
         break;
       }
-      case Kind::kGather:
+      case Kind::kGather: {
+        // Of no elements at run time it is anything.
+        const auto axis = static_cast<size_t>(n.As<GatherAttributes>().axis);
+        if (!node(n.operands[0]).type().shape[axis].is_static()) return std::nullopt;
+        break;
+      }
       case Kind::kReshape:
       case Kind::kCustom:
         break;
@@ -50,6 +58,7 @@ std::optional<Interval> Level::IntervalOf(NodeId id) const {
     }
     id = n.operands[0];
   }
+  return std::nullopt;
 }
 
 }  // namespace talweg::loops

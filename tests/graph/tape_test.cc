@@ -48,6 +48,9 @@ TEST(Tape, MakesEqualConstantsOnceAndKeepsZerosApart) {
   EXPECT_FALSE(t.Constant(Array(1.0f)) == t.Constant(Array::Vector<float>({1})));
   EXPECT_EQ(t.Iota(4), t.Iota(4));
   EXPECT_FALSE(t.Iota(4) == t.Iota(4, kInt64));
+  EXPECT_TRUE(t.Iota(int64_t{1} << 31).ok());
+  EXPECT_FALSE(t.Iota((int64_t{1} << 31) + 1).ok());
+  EXPECT_TRUE(t.Iota((int64_t{1} << 31) + 1, kInt64).ok());
   EXPECT_EQ(t.Size(kRows), t.Size(kRows));
 }
 

@@ -148,8 +148,7 @@ TEST(JoinLoops, LeavesWhatAnotherTripWrote) {
   s.Double(s.h.in[0], s.a);
   s.Add([&](Register row) {
     const Register last = s.h.b.Sub(s.h.b.Index(kTrips - 1), row);
-    s.h.b.Store(s.h.out[0], s.h.b.Times(row, kRow),
-                s.h.b.Load(s.a, s.h.b.Times(last, kRow), kRow));
+    s.h.b.Store(s.h.out[0], s.h.b.Times(row, kRow), s.h.b.Load(s.a, s.h.b.Times(last, kRow), kRow));
   });
   EXPECT_EQ(CountOf(s.Join(), "for "), 2);
 }
@@ -168,6 +167,113 @@ TEST(JoinLoops, LeavesStoresThatMeet) {
     });
     EXPECT_EQ(CountOf(s.Join(), "for "), 2) << step;
   }
+}
+
+// Stores of one trip that meet, on either side, or lie by different indices.
+TEST(JoinLoops, LeavesWhatOneTripStoresTwice) {
+  for (const int way : {0, 1, 2}) {
+    Sections s;
+    Builder& b = s.h.b;
+    s.Add([&](Register row) {
+      const Register at = b.Times(row, kRow);
+      const Register other = way == 2 ? b.Mul(row, b.Add(row, b.Index(3))) : at;
+      const Register half = b.Load(s.h.in[0], at, 4);
+      if (way == 1) b.Store(s.a, b.Plus(at, 4), half);
+      b.Store(s.a, at, b.Load(s.h.in[0], at, kRow));
+      if (way == 0) b.Store(s.a, b.Plus(at, 4), half);
+      if (way == 2) b.Store(s.a, other, half);
+    });
+    s.Add([&](Register row) {
+      const Register at = b.Times(row, kRow);
+      b.Store(s.h.out[0], at, b.Load(s.a, at, kRow));
+    });
+    EXPECT_EQ(CountOf(s.Join(), "for "), 2) << way;
+  }
+}
+
+// A load leaves zeros where its mask does.
+TEST(JoinLoops, LeavesWhatHasMasks) {
+  Sections s;
+  Builder& b = s.h.b;
+  const auto copy = [&](int32_t from, int32_t to, bool all) {
+    s.Add([&](Register row) {
+      const Register at = b.Times(row, kRow);
+      const Register mask = b.Below(b.Plus(row, 2), kRow);
+      const Register x = b.Load(from, at, kRow, {.mask = from == s.a ? mask : kNone});
+      b.Store(to, at, x, {.mask = all ? kNone : mask});
+    });
+  };
+  copy(s.h.in[0], s.a, false);
+  copy(s.a, s.h.out[0], true);
+  EXPECT_EQ(CountOf(s.Join(), "for "), 2);
+}
+
+// What the first loop loads before and after it stores is not the same.
+TEST(JoinLoops, TellsLoadsBeforeAndAfterAStoreApart) {
+  Sections s;
+  Builder& b = s.h.b;
+  s.Double(s.h.in[0], s.h.out[0]);
+  s.Add([&](Register row) {
+    const Register at = b.Times(row, kRow);
+    const Register before = b.Load(s.h.out[0], at, kRow);
+    const Register twice = b.Add(before, before);
+    b.Store(s.h.out[0], at, twice);
+    b.Store(s.a, at, b.Load(s.h.out[0], at, kRow));
+  });
+  s.h.b.OpenSection("sum");
+  const Register zero = b.Constant(kFloat32, 0, kRow);
+  const Builder::Loop loop = b.OpenFor({.value = 0}, {.value = kTrips}, 1, {zero});
+  const Register x = b.Load(s.a, b.Times(loop.variable, kRow), kRow);
+  const Register sum = b.CloseFor({b.Add(loop.carried[0], b.Add(x, x))})[0];
+  b.Store(s.h.out[1], b.Index(0), sum);
+  b.CloseSection();
+  EXPECT_EQ(CountOf(s.Join(), "for "), 2);
+}
+
+// A reader that stores by two indices, of which the second may be the first one's place.
+TEST(JoinLoops, LeavesReadersWhoseStoresMayMeet) {
+  Sections s;
+  Builder& b = s.h.b;
+  s.Double(s.h.in[0], s.a);
+  s.Add([&](Register row) {
+    const Register at = b.Times(row, kRow);
+    b.Store(s.h.out[0], at, b.Load(s.a, at, kRow));
+    b.Store(s.h.out[0], b.Mul(row, b.Index(kRow - 1)), b.Load(s.h.in[0], at, kRow));
+  });
+  EXPECT_EQ(CountOf(s.Join(), "for "), 2);
+}
+
+// What the reader does to other memory stays in order.
+TEST(JoinLoops, LeavesReadersThatOverwriteWhatTheyRead) {
+  Sections s;
+  Builder& b = s.h.b;
+  s.Double(s.h.in[0], s.b);
+  s.Double(s.b, s.h.out[0]);
+  s.Double(s.h.in[0], s.a);
+  s.Add([&](Register row) {
+    const Register at = b.Times(row, kRow);
+    const Register before = b.Load(s.b, at, kRow);
+    b.Store(s.b, at, b.Load(s.a, at, kRow));
+    b.Store(s.h.out[0], at, before);
+  });
+  EXPECT_EQ(CountOf(s.Join(), "store a"), 1);
+}
+
+TEST(JoinLoops, DropsAllThatNobodyReadsThen) {
+  Sections s;
+  Builder& b = s.h.b;
+  s.Add([&](Register row) {
+    const Register at = b.Times(row, kRow);
+    const Register x = b.Load(s.h.in[0], at, kRow);
+    b.Store(s.a, at, b.Add(x, x));
+    b.Store(s.b, at, b.Mul(x, x));
+  });
+  s.Add([&](Register row) {
+    const Register at = b.Times(row, kRow);
+    const Register sum = b.Load(s.a, at, kRow);
+    b.Store(s.h.out[0], at, b.Add(sum, b.Load(s.b, at, kRow)));
+  });
+  EXPECT_EQ(CountOf(s.Join(), "store "), 1);
 }
 
 TEST(JoinLoops, LeavesWhatOthersRead) {
@@ -192,7 +298,8 @@ TEST(JoinLoops, LeavesWhatHasNoRegisters) {
 TEST(JoinLoops, KeepsReportsInOrder) {
   for (const bool both : {false, true}) {
     Sections s;
-    const int32_t site = s.h.b.AddSite({.what = ErrorSite::What::kIndex, .before = "", .after = ""});
+    const int32_t site =
+        s.h.b.AddSite({.what = ErrorSite::What::kIndex, .before = "", .after = ""});
     const auto checked = [&](Register row) {
       return s.h.b.CheckIndex(row, s.h.b.Index(kTrips), site);
     };
@@ -250,6 +357,7 @@ TEST(JoinLoops, KeepsTheBitsOfDrawnPrograms) {
           const Register y = b.Load(also, carries ? b.Index(part) : b.Plus(at, part), l);
           b.Store(to, b.Plus(at, part), b.Add(x, y));
           if (random.Chance(0.1)) b.Store(to, b.Plus(at, part), b.Mul(x, y));
+          if (random.Chance(0.1)) b.Store(s.h.out[0], b.Plus(at, part), y);
         }
       });
       written.push_back(to);

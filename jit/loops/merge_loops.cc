@@ -1,0 +1,232 @@
+#include "jit/loops/merge_loops.h"
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <map>
+#include <tuple>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/algorithm/container.h"
+#include "absl/container/flat_hash_map.h"
+#include "jit/loops/effects.h"
+
+namespace talweg::loops {
+namespace {
+
+const Instruction& InstructionAt(const Block& block, size_t i) {
+  return std::get<Instruction>(block[i].node);
+}
+
+// One loop of two. Takes the second one's instructions one by one, and finds for each the equal one
+// of the first, the stored value that it would load, or a place behind all that it uses.
+class Merger {
+ public:
+  Merger(const Program& program, For& first, const For& second)
+      : program_(program), first_(first), second_(second) {}
+
+  // What stands in front of the loops, and has the same value for both.
+  void AddAround(absl::Span<const Statement> statements) {
+    for (const Statement& statement : statements) {
+      const auto* instruction = std::get_if<Instruction>(&statement.node);
+      if (instruction != nullptr && instruction->buffer < 0) Number(*instruction);
+    }
+  }
+
+  // Leaves the first loop as it was where it returns false.
+  bool Merge() {
+    const Effects first = EffectsOf(first_.body, 0, first_.body.size());
+    const Effects second = EffectsOf(second_.body, 0, second_.body.size());
+    // The second loop's instructions change places with each other, too.
+    if (absl::c_any_of(second.written, [&](int32_t buffer) {
+          return first.Touches(buffer) || second.read.contains(buffer);
+        })) {
+      return false;
+    }
+    for (size_t i = 0; i < first_.body.size(); i++) {
+      const Instruction& instruction = InstructionAt(first_.body, i);
+      if (instruction.code == Code::kStore) AddStore(instruction);
+      if (instruction.result == kNone) continue;
+      ready_[instruction.result] = i + 1;
+      if (!first.written.contains(instruction.buffer)) Number(instruction);
+    }
+    same_[second_.variable] = first_.variable;
+    // What is left of the second loop, and after how many of the first one's instructions it may
+    // come.
+    std::vector<std::pair<size_t, Instruction>> rest;
+    for (size_t i = 0; i < second_.body.size(); i++) {
+      Instruction instruction = InstructionAt(second_.body, i);
+      for (Register& r : instruction.args) r = Same(r);
+      if (instruction.code == Code::kStore) {
+        AddStore(instruction);
+        if (!stores_.at(instruction.buffer).is_regular) return false;
+      }
+      if (instruction.code == Code::kLoad && first.written.contains(instruction.buffer)) {
+        const Register value = StoredValue(instruction);
+        if (value == kNone) return false;
+        same_[instruction.result] = value;
+        continue;
+      }
+      if (instruction.result != kNone && Number(instruction)) continue;
+      size_t ready = 0;
+      for (Register r : instruction.args) {
+        const auto it = ready_.find(r);
+        if (it != ready_.end()) ready = std::max(ready, it->second);
+      }
+      if (instruction.result != kNone) ready_[instruction.result] = ready;
+      rest.push_back({ready, std::move(instruction)});
+    }
+    Interleave(std::move(rest));
+    for (For::Carried carried : second_.carried) {
+      carried.next = Same(carried.next);
+      first_.carried.push_back(carried);
+    }
+    return true;
+  }
+
+ private:
+  // What makes two instructions the same; `result` is left out.
+  using Key = std::tuple<Code, Opcode, std::array<Register, 4>, uint64_t, int64_t, int32_t, int32_t,
+                         std::vector<int32_t>, DType, int32_t>;
+  Key KeyOf(const Instruction& i) const {
+    const RegisterType type = program_.type(i.result);
+    return {i.code,   i.opcode, i.args,    i.immediate, i.stride,
+            i.buffer, i.which,  i.shuffle, type.dtype,  type.lanes};
+  }
+  // The load that would give what was stored.
+  Key KeyOfLoad(const Instruction& store) const {
+    Instruction load = {.code = Code::kLoad,
+                        .result = store.args[2],
+                        .args = {store.args[0], store.args[1], kNone, kNone},
+                        .immediate = store.immediate,
+                        .stride = store.stride,
+                        .buffer = store.buffer};
+    return KeyOf(load);
+  }
+
+  Register Same(Register r) const {
+    const auto it = same_.find(r);
+    return it == same_.end() ? r : it->second;
+  }
+
+  // Whether an equal instruction was there before; else remembers this one.
+  bool Number(Instruction instruction) {
+    if (!IsPure(instruction.code) || instruction.opcode == Opcode::kCall) return false;
+    for (Register& r : instruction.args) r = Same(r);
+    const auto [it, is_new] = values_.try_emplace(KeyOf(instruction), instruction.result);
+    if (!is_new) same_[instruction.result] = it->second;
+    return !is_new;
+  }
+
+  void AddStore(const Instruction& store) {
+    const int64_t lanes = program_.type(store.args[2]).lanes;
+    const auto offset = static_cast<int64_t>(store.immediate);
+    Stores& stores = stores_[store.buffer];
+    if (stores.ends.empty()) stores.index = store.args[0];
+    const auto next = stores.ends.upper_bound(offset);
+    const bool is_free = (next == stores.ends.end() || offset + lanes <= next->first) &&
+                         (next == stores.ends.begin() || std::prev(next)->second <= offset);
+    stores.is_regular = stores.is_regular && stores.index == store.args[0] && is_free;
+    stores.ends[offset] = offset + lanes;
+    if (store.args[1] == kNone) stores.values[KeyOfLoad(store)] = store.args[2];
+  }
+
+  // What a load reads that the first loop's same trip stored, if no other trip stores there: all
+  // stores of a trip reach less far than the next trip's are away. kNone: nothing, or unknown.
+  Register StoredValue(const Instruction& load) const {
+    const Stores& stores = stores_.at(load.buffer);
+    const int64_t reach = stores.ends.rbegin()->second - stores.ends.begin()->first;
+    const bool apart = reach <= StepOf(stores.index) * first_.step;
+    const auto it = stores.values.find(KeyOf(load));
+    return stores.is_regular && apart && it != stores.values.end() ? it->second : kNone;
+  }
+
+  // How far an index moves when the loop's variable does by 1; 0 where that is not plain to see.
+  int64_t StepOf(Register index) const {
+    if (index == first_.variable) return 1;
+    const Instruction* product = Find(index);
+    if (product == nullptr || product->opcode != Opcode::kMul) return 0;
+    const Instruction* factor = Find(product->args[1]);
+    if (product->args[0] != first_.variable || factor == nullptr ||
+        factor->opcode != Opcode::kConstant) {
+      return 0;
+    }
+    return static_cast<int64_t>(factor->immediate);
+  }
+  const Instruction* Find(Register r) const {
+    for (const Statement& statement : first_.body) {
+      const auto& instruction = std::get<Instruction>(statement.node);
+      if (instruction.result == r)
+        return instruction.code == Code::kScalar ? &instruction : nullptr;
+    }
+    return nullptr;
+  }
+
+  // Puts each instruction as early as what it needs of the first loop's lets it stand, and what it
+  // needs besides in front of it: little is alive at once.
+  void Interleave(std::vector<std::pair<size_t, Instruction>> rest) {
+    absl::flat_hash_map<Register, size_t> by_result;
+    for (size_t i = 0; i < rest.size(); i++) {
+      if (rest[i].second.result != kNone) by_result[rest[i].second.result] = i;
+    }
+    std::vector<bool> done(rest.size(), false);
+    Block body;
+    const auto emit = [&](auto&& self, size_t i) -> void {
+      if (done[i]) return;
+      done[i] = true;
+      for (Register r : rest[i].second.args) {
+        const auto it = by_result.find(r);
+        if (it != by_result.end()) self(self, it->second);
+      }
+      body.push_back({std::move(rest[i].second)});
+    };
+    std::vector<size_t> order(rest.size());
+    absl::c_iota(order, 0);
+    absl::c_sort(order, [&](size_t a, size_t b) {
+      return std::pair(rest[a].first, a) < std::pair(rest[b].first, b);
+    });
+    // What needs nothing of the first loop comes where it is used, or last.
+    size_t next = 0;
+    while (next < order.size() && rest[order[next]].first == 0) next++;
+    for (size_t at = 0; at < first_.body.size(); at++) {
+      body.push_back(std::move(first_.body[at]));
+      for (; next < order.size() && rest[order[next]].first == at + 1; next++) {
+        emit(emit, order[next]);
+      }
+    }
+    for (size_t i = 0; i < rest.size(); i++) emit(emit, i);
+    first_.body = std::move(body);
+  }
+
+  // The stores of a loop to a buffer.
+  struct Stores {
+    Register index = kNone;
+    bool is_regular = true;           // all have that index, and none stores where another did
+    std::map<int64_t, int64_t> ends;  // of each, from the index on: by where it begins
+    absl::flat_hash_map<Key, Register> values;  // those without a mask
+  };
+
+  const Program& program_;
+  For& first_;
+  const For& second_;
+  absl::flat_hash_map<int32_t, Stores> stores_;  // by buffer, of both loops
+  absl::flat_hash_map<Key, Register> values_;
+  absl::flat_hash_map<Register, Register> same_;  // of the second loop: of the first
+  absl::flat_hash_map<Register, size_t> ready_;
+};
+
+}  // namespace
+
+bool MergeLoops(const Program& program, absl::Span<const Statement> before_first,
+                absl::Span<const Statement> before_second, For& first, const For& second) {
+  Merger merger(program, first, second);
+  merger.AddAround(before_first);
+  merger.AddAround(before_second);
+  return merger.Merge();
+}
+
+}  // namespace talweg::loops

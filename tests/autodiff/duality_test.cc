@@ -58,14 +58,18 @@ Inlined InlineOf(const Graph& graph) {
   Inlined in;
   const Value anchor(in.t.state(), -1);
   std::vector<Value> inputs;
+  bool trips = false;
   for (size_t i = 0; i < graph.inputs().size(); i++) {
     const Type& type = graph.input_type(i);
+    trips = trips || Uses(type.shape, kTrips);
     inputs.push_back(in.t.Input(graph.input_name(i), type.dtype, type.shape));
     if (!IsFloat(type.dtype)) continue;
     in.xs.push_back(inputs.back());
     in.dxs.push_back(in.t.Input(absl::StrCat("d_", graph.input_name(i)), type.dtype, type.shape));
   }
   for (const Value& y : Inline(graph, inputs, anchor)) {
+    // Where only the loop knows how many trips it makes, nobody can say how long `u` is.
+    if (!trips && y.ok() && Uses(y.shape(), kTrips)) continue;
     if (y.ok() && IsFloat(y.dtype())) in.ys.push_back(y);
   }
   return in;

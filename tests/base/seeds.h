@@ -11,13 +11,13 @@ namespace talweg {
 
 // Seeds of a fuzz test. Ten in eleven are the same in every run, the others from a seed that is
 // printed and that TALWEG_FUZZ_SEED sets. TALWEG_FUZZ_COUNT says how many, instead of `count`;
-// without it, TALWEG_FUZZ_HALVED takes half of them, as under sanitizers, where each takes longer.
+// without it, TALWEG_FUZZ_QUARTER takes a quarter, as under sanitizers, where each takes longer.
 // A test that uses it has the tag "fuzz".
 inline std::vector<uint64_t> FuzzSeeds(int64_t count) {
   if (const char* text = std::getenv("TALWEG_FUZZ_COUNT")) {
     count = std::atoll(text);
-  } else if (std::getenv("TALWEG_FUZZ_HALVED") != nullptr) {
-    count /= 2;
+  } else if (std::getenv("TALWEG_FUZZ_QUARTER") != nullptr) {
+    count /= 4;
   }
   const char* text = std::getenv("TALWEG_FUZZ_SEED");
   const uint64_t fresh =

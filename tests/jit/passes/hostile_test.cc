@@ -44,7 +44,7 @@ Graph TimePasses(const std::string& name, const Tape& t, const std::vector<Value
   std::cout << name << ": " << NodesOf(*graph) << " -> " << NodesOf(*after) << " nodes, " << runs
             << " runs of passes, " << seconds << " s" << std::endl;
   // A few microseconds a node and run; far more under sanitizers.
-  const double slowness = std::getenv("TALWEG_FUZZ_HALVED") == nullptr ? 1 : 10;
+  const double slowness = std::getenv("TALWEG_FUZZ_QUARTER") == nullptr ? 1 : 10;
   EXPECT_LT(seconds, slowness * (1 + 100e-6 * static_cast<double>(NodesOf(*graph)))) << name;
   return *after;
 }

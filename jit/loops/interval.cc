@@ -2,7 +2,6 @@
 
 #include <optional>
 
-#include "absl/algorithm/container.h"
 #include "jit/loops/level.h"
 
 namespace talweg::loops {

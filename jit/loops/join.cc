@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <iterator>
 #include <optional>
 #include <utility>
 #include <variant>
@@ -29,24 +28,23 @@ bool IsPlain(const Statement& statement) {
          instruction->code != Code::kLoadEach && instruction->stride == 1;
 }
 
-bool IsCheck(const Statement& statement) {
-  const auto* instruction = std::get_if<Instruction>(&statement.node);
-  return instruction != nullptr && instruction->code == Code::kCheckIndex;
-}
-
-// A loop that may be joined to the one before it: it computes, loads and stores.
-bool IsPlainLoop(const Statement& statement) {
+// A loop whose trips run in order and to the end, and consist of such statements.
+bool IsLoopOf(const Statement& statement, bool (*takes)(const Statement&)) {
   const auto* loop = std::get_if<For>(&statement.node);
   return loop != nullptr && !loop->parallel && loop->until == kNone &&
-         absl::c_all_of(loop->body, IsPlain);
+         absl::c_all_of(loop->body, takes);
 }
+
+// One that may be joined to the one before it.
+bool IsPlainLoop(const Statement& statement) { return IsLoopOf(statement, IsPlain); }
 
 // One that others may join. It may report indices too: those of the others would come before its
 // own of later trips, so these have none.
 bool MayLead(const Statement& statement) {
-  const auto* loop = std::get_if<For>(&statement.node);
-  return loop != nullptr && !loop->parallel && loop->until == kNone &&
-         absl::c_all_of(loop->body, [](const Statement& s) { return IsPlain(s) || IsCheck(s); });
+  return IsLoopOf(statement, [](const Statement& inside) {
+    const auto* instruction = std::get_if<Instruction>(&inside.node);
+    return IsPlain(inside) || (instruction != nullptr && instruction->code == Code::kCheckIndex);
+  });
 }
 
 bool HaveSameTrips(const For& a, const For& b) {
@@ -156,10 +154,11 @@ class Joiner {
 
   bool JoinAll(Scope& scope, size_t at, size_t loop_at, int32_t buffer,
                const std::vector<size_t>& readers) {
-    auto& [block, effects, touching] = scope;
+    Block& block = scope.block;
+    std::vector<Effects>& effects = scope.effects;
     Section joined = std::get<Section>(block[at].node);
     const auto loop = [&]() -> For& { return std::get<For>(joined.body[loop_at].node); };
-    int64_t before = Traffic(loop());
+    int64_t before = Traffic(loop(), RegistersIn(loop()));
     for (size_t i : readers) {
       const std::optional<size_t> moved =
           Append(std::get<Section>(block[i].node), buffer, joined, loop_at, before);
@@ -167,8 +166,8 @@ class Joiner {
       loop_at += *moved;
     }
     DropStores(buffer, loop());
-    if (Traffic(loop()) >= before) return false;
-    if (RegistersOf(program_, loop(), machine_).spare < 0) return false;
+    const LoopRegisters needs = RegistersIn(loop());
+    if (needs.spare < 0 || Traffic(loop(), needs) >= before) return false;
     // (Loads that both loops had are one now.)
     Count(effects[at], -1);
     block[at] = {std::move(joined)};
@@ -236,7 +235,7 @@ class Joiner {
     if (!after.only_memory || !after.Commutes(before) || !after.Commutes(inside)) {
       return std::nullopt;
     }
-    traffic += Traffic(reader);
+    traffic += Traffic(reader, RegistersIn(reader));
     if (!MergeLoops(program_, absl::MakeConstSpan(first.body).first(loop_at),
                     absl::MakeConstSpan(second.body).first(in_second), loop, reader)) {
       return std::nullopt;
@@ -248,10 +247,11 @@ class Joiner {
     return in_second;
   }
 
+  LoopRegisters RegistersIn(const For& loop) const { return RegistersOf(program_, loop, machine_); }
+
   // Loads and stores of a trip, without those of constants that find a register in front of the
   // loop.
-  int64_t Traffic(const For& loop) const {
-    const LoopRegisters needs = RegistersOf(program_, loop, machine_);
+  static int64_t Traffic(const For& loop, const LoopRegisters& needs) {
     int64_t traffic = std::max<int64_t>(0, needs.same - std::max<int64_t>(0, needs.spare));
     for (size_t i = 0; i < loop.body.size(); i++) {
       const bool touches = std::get<Instruction>(loop.body[i].node).buffer >= 0;

@@ -97,11 +97,11 @@ class Merger {
     return {i.code,   i.opcode, i.args,    i.immediate, i.stride,
             i.buffer, i.which,  i.shuffle, type.dtype,  type.lanes};
   }
-  // The load that would give what was stored.
+  // The load that would give what was stored without a mask.
   Key KeyOfLoad(const Instruction& store) const {
     Instruction load = {.code = Code::kLoad,
                         .result = store.args[2],
-                        .args = {store.args[0], store.args[1], kNone, kNone},
+                        .args = {store.args[0], kNone, kNone, kNone},
                         .immediate = store.immediate,
                         .stride = store.stride,
                         .buffer = store.buffer};
@@ -160,8 +160,7 @@ class Merger {
   const Instruction* Find(Register r) const {
     for (const Statement& statement : first_.body) {
       const auto& instruction = std::get<Instruction>(statement.node);
-      if (instruction.result == r)
-        return instruction.code == Code::kScalar ? &instruction : nullptr;
+      if (instruction.result == r && instruction.code == Code::kScalar) return &instruction;
     }
     return nullptr;
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <limits>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -23,6 +24,8 @@ class Hoister {
     for (size_t i = 0; i < block.size(); i++) {
       if (auto* section = std::get_if<Section>(&block[i].node)) {
         if (!section->once) Run(section->body, true);
+      } else if (const auto* instruction = std::get_if<Instruction>(&block[i].node)) {
+        AddRange(*instruction);
       } else if (auto* branch = std::get_if<If>(&block[i].node)) {
         Run(branch->body, in_section);
       } else if (auto* loop = std::get_if<For>(&block[i].node)) {
@@ -40,7 +43,15 @@ class Hoister {
     }
   }
 
-  LoopRegisters Needs(const For& loop) {
+  // `around`: the loop whose body that is, or null.
+  LoopRegisters Needs(const For& loop, const For* around) {
+    if (around != nullptr) {
+      AddBounds(*around);
+      for (const Statement& statement : around->body) {
+        const auto* instruction = std::get_if<Instruction>(&statement.node);
+        if (instruction != nullptr) AddRange(*instruction);
+      }
+    }
     const Defined defined = DefinedIn(loop);
     LoopRegisters needs;
     needs.is_same = FindSame(loop, defined);
@@ -69,6 +80,35 @@ class Hoister {
   void AddBounds(const For& loop) {
     if (loop.begin.reg != kNone || loop.end.reg != kNone) return;
     ranges_[loop.variable] = {loop.begin.value, std::max(loop.begin.value, loop.end.value - 1)};
+  }
+
+  // Of a constant, and of sums and products of what has a range.
+  void AddRange(const Instruction& instruction) {
+    if (instruction.code != Code::kScalar ||
+        program_.type(instruction.result) != RegisterType{kInt64, 1}) {
+      return;
+    }
+    if (instruction.opcode == Opcode::kConstant) {
+      const auto value = static_cast<int64_t>(instruction.immediate);
+      ranges_[instruction.result] = {value, value};
+      return;
+    }
+    const bool is_sum = instruction.opcode == Opcode::kAdd;
+    if (!is_sum && instruction.opcode != Opcode::kMul) return;
+    const Range* const a = RangeOf(instruction.args[0]);
+    const Range* const b = RangeOf(instruction.args[1]);
+    if (a == nullptr || b == nullptr) return;
+    Range range{std::numeric_limits<int64_t>::max(), std::numeric_limits<int64_t>::min()};
+    for (const int64_t x : {a->least, a->most}) {
+      for (const int64_t y : {b->least, b->most}) {
+        int64_t value = 0;
+        if (is_sum ? __builtin_add_overflow(x, y, &value) : __builtin_mul_overflow(x, y, &value)) {
+          return;
+        }
+        range = {std::min(range.least, value), std::max(range.most, value)};
+      }
+    }
+    ranges_[instruction.result] = range;
   }
 
   // A register's constant value or bounds; an index of none is 0.
@@ -131,10 +171,7 @@ class Hoister {
                   const auto it = defined.find(r);
                   return it == defined.end() ? !inside(r) : same[it->second];
                 });
-      if (IsConstant(instruction) && program_.type(instruction.result).lanes == 1) {
-        const auto value = static_cast<int64_t>(instruction.immediate);
-        ranges_[instruction.result] = {value, value};
-      }
+      AddRange(instruction);
       if (same[i] && instruction.code == Code::kLoad) {
         same[i] = !stored.contains(instruction.buffer) && IsSafe(instruction);
       }
@@ -242,8 +279,9 @@ class Hoister {
 
 }  // namespace
 
-LoopRegisters RegistersOf(const Program& program, const For& loop, const Machine& machine) {
-  return Hoister(program, machine).Needs(loop);
+LoopRegisters RegistersOf(const Program& program, const For& loop, const For* around,
+                          const Machine& machine) {
+  return Hoister(program, machine).Needs(loop, around);
 }
 
 void HoistLoads(Program& program, const Machine& machine) {

@@ -27,7 +27,9 @@ struct LoopRegisters {
   int64_t same = 0;           // that it would like to fill in front of the loop
   int64_t spare = 0;          // that a trip's own values leave for them; negative: they don't fit
 };
-LoopRegisters RegistersOf(const Program& program, const For& loop, const Machine& machine);
+// `around`: the loop around it in the section, or null.
+LoopRegisters RegistersOf(const Program& program, const For& loop, const For* around,
+                          const Machine& machine);
 
 }  // namespace talweg::loops
 

@@ -35,20 +35,40 @@ bool IsLoopOf(const Statement& statement, bool (*takes)(const Statement&)) {
          absl::c_all_of(loop->body, takes);
 }
 
+// One loop around such a one, and nothing else that others could see but loads and stores.
+bool IsNest(const Statement& statement) {
+  const auto* loop = std::get_if<For>(&statement.node);
+  if (loop == nullptr || loop->parallel || loop->until != kNone || !loop->carried.empty()) {
+    return false;
+  }
+  const auto is_loop = [](const Statement& inside) { return IsLoopOf(inside, IsPlain); };
+  return absl::c_count_if(loop->body, is_loop) == 1 &&
+         absl::c_all_of(loop->body, [&](const Statement& inside) {
+           const auto* instruction = std::get_if<Instruction>(&inside.node);
+           return is_loop(inside) || (instruction != nullptr && IsParallel(instruction->code));
+         });
+}
+
 // One that may be joined to the one before it.
-bool IsPlainLoop(const Statement& statement) { return IsLoopOf(statement, IsPlain); }
+bool IsPlainLoop(const Statement& statement) {
+  return IsLoopOf(statement, IsPlain) || IsNest(statement);
+}
 
 // One that others may join. It may report indices too: those of the others would come before its
 // own of later trips, so these have none.
 bool MayLead(const Statement& statement) {
-  return IsLoopOf(statement, [](const Statement& inside) {
-    const auto* instruction = std::get_if<Instruction>(&inside.node);
-    return IsPlain(inside) || (instruction != nullptr && instruction->code == Code::kCheckIndex);
-  });
+  return IsNest(statement) || IsLoopOf(statement, [](const Statement& inside) {
+           const auto* instruction = std::get_if<Instruction>(&inside.node);
+           return IsPlain(inside) ||
+                  (instruction != nullptr && instruction->code == Code::kCheckIndex);
+         });
 }
 
 bool HaveSameTrips(const For& a, const For& b) {
-  return a.begin == b.begin && a.end == b.end && a.step == b.step;
+  const For &in_a = InnermostOf(a), &in_b = InnermostOf(b);
+  const bool is_nest = &in_a != &a;
+  return a.begin == b.begin && a.end == b.end && a.step == b.step && is_nest == (&in_b != &b) &&
+         (!is_nest || HaveSameTrips(in_a, in_b));
 }
 
 class Joiner {
@@ -185,8 +205,10 @@ class Joiner {
   }
 
   static void DropStores(int32_t buffer, For& loop) {
-    std::erase_if(loop.body, [&](const Statement& statement) {
-      return std::get<Instruction>(statement.node).buffer == buffer;
+    std::erase_if(loop.body, [&](Statement& statement) {
+      auto* inner = std::get_if<For>(&statement.node);
+      if (inner != nullptr) DropStores(buffer, *inner);
+      return inner == nullptr && std::get<Instruction>(statement.node).buffer == buffer;
     });
   }
 
@@ -247,11 +269,16 @@ class Joiner {
     return in_second;
   }
 
-  LoopRegisters RegistersIn(const For& loop) const { return RegistersOf(program_, loop, machine_); }
+  // Of the innermost loop.
+  LoopRegisters RegistersIn(const For& outer) const {
+    const For& loop = InnermostOf(outer);
+    return RegistersOf(program_, loop, &loop == &outer ? nullptr : &outer, machine_);
+  }
 
-  // Loads and stores of a trip, without those of constants that find a register in front of the
-  // loop.
-  static int64_t Traffic(const For& loop, const LoopRegisters& needs) {
+  // Loads and stores of an innermost trip, without those of constants that find a register in front
+  // of the loop.
+  static int64_t Traffic(const For& outer, const LoopRegisters& needs) {
+    const For& loop = InnermostOf(outer);
     int64_t traffic = std::max<int64_t>(0, needs.same - std::max<int64_t>(0, needs.spare));
     for (size_t i = 0; i < loop.body.size(); i++) {
       const bool touches = std::get<Instruction>(loop.body[i].node).buffer >= 0;

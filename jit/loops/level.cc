@@ -544,6 +544,7 @@ void Level::BindTrips() {
 absl::Status Level::LowerGroups() {
   AddConstants();
   lane_axes_ = FindLaneAxes();
+  if (lowering_.options.fuse && lowering_.instances > 0) joins_ = PlanJoins(*this);
   if (fusion_.groups_before_trips == 0) BindTrips();
   for (size_t g = 0; g < fusion_.groups.size(); g++) {
     if (absl::Status status = LowerGroup(fusion_.groups[g]); !status.ok()) return status;

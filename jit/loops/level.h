@@ -19,6 +19,7 @@
 #include "jit/loops/builder.h"
 #include "jit/loops/instances.h"
 #include "jit/loops/interval.h"
+#include "jit/loops/join_plan.h"
 #include "jit/loops/lower.h"
 #include "jit/loops/machine.h"
 #include "jit/loops/tensor.h"
@@ -123,6 +124,7 @@ class Level {
   Register ScalarOf(NodeId id);
 
   Lowering& lowering() { return lowering_; }
+  const Lowering& lowering() const { return lowering_; }
   Builder& b() { return b_; }
   const Graph& graph() const { return graph_; }
   const Node& node(NodeId id) const { return graph_.node(id); }
@@ -201,6 +203,11 @@ class Level {
   int32_t SiteOf(ErrorSite::What what, NodeId id, int64_t limit = 0);
   std::string Label(NodeId id) const;
 
+  // How the nests that write and read it are to run to become one loop; null: as they like.
+  const JoinPlan* JoinPlanFor(NodeId id) const {
+    return joins_.empty() || !joins_[At(id)].has_value() ? nullptr : &*joins_[At(id)];
+  }
+
   // A new tensor with the elements of `id`, laid out in this order.
   Tensor CopyOf(NodeId id, std::vector<int32_t> order, bool exact = false);
 
@@ -245,6 +252,7 @@ class Level {
   absl::flat_hash_map<NodeId, Register> registers_;
   absl::flat_hash_map<NodeId, Interval> intervals_;  // of inputs
   std::vector<int32_t> lane_axes_;                   // while groups are lowered
+  std::vector<std::optional<JoinPlan>> joins_;       // the same; empty: none
   absl::flat_hash_map<NodeId, std::vector<NodeId>> parts_;
   absl::flat_hash_set<NodeId> twins_;
   const int32_t memory_site_;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <iterator>
 #include <map>
+#include <optional>
 #include <tuple>
 #include <utility>
 #include <variant>
@@ -14,6 +15,7 @@
 #include "absl/algorithm/container.h"
 #include "absl/container/flat_hash_map.h"
 #include "jit/loops/effects.h"
+#include "jit/loops/tensor.h"
 
 namespace talweg::loops {
 namespace {
@@ -26,14 +28,17 @@ const Instruction& InstructionAt(const Block& block, size_t i) {
 // of the first, the stored value that it would load, or a place behind all that it uses.
 class Merger {
  public:
-  Merger(const Program& program, For& first, const For& second)
-      : program_(program), first_(first), second_(second) {}
+  // `around`: the loop that both are in, or null.
+  Merger(const Program& program, const For* around, For& first, const For& second)
+      : program_(program), around_(around), first_(first), second_(second) {}
 
   // What stands in front of the loops, and has the same value for both.
   void AddAround(absl::Span<const Statement> statements) {
     for (const Statement& statement : statements) {
       const auto* instruction = std::get_if<Instruction>(&statement.node);
-      if (instruction != nullptr && instruction->buffer < 0) Number(*instruction);
+      if (instruction == nullptr || instruction->result == kNone) continue;
+      made_by_[instruction->result] = *instruction;
+      if (instruction->buffer < 0) Number(*instruction);
     }
   }
 
@@ -48,9 +53,11 @@ class Merger {
       return false;
     }
     for (size_t i = 0; i < first_.body.size(); i++) {
-      const Instruction& instruction = InstructionAt(first_.body, i);
+      Instruction instruction = InstructionAt(first_.body, i);
+      for (Register& r : instruction.args) r = Same(r);
       if (instruction.code == Code::kStore) AddStore(instruction);
       if (instruction.result == kNone) continue;
+      made_by_[instruction.result] = instruction;
       ready_[instruction.result] = i + 1;
       if (!first.written.contains(instruction.buffer)) Number(instruction);
     }
@@ -135,34 +142,63 @@ class Merger {
     if (store.args[1] == kNone) stores.values[KeyOfLoad(store)] = store.args[2];
   }
 
-  // What a load reads that the first loop's same trip stored, if no other trip stores there: all
-  // stores of a trip reach less far than the next trip's are away. kNone: nothing, or unknown.
+  // What a load reads that the first loop's same trip stored, if no other trip stores there. kNone:
+  // nothing, or unknown.
   Register StoredValue(const Instruction& load) const {
     const Stores& stores = stores_.at(load.buffer);
     const int64_t reach = stores.ends.rbegin()->second - stores.ends.begin()->first;
-    const bool apart = reach <= StepOf(stores.index) * first_.step;
     const auto it = stores.values.find(KeyOf(load));
-    return stores.is_regular && apart && it != stores.values.end() ? it->second : kNone;
+    return stores.is_regular && AreApart(stores.index, reach) && it != stores.values.end()
+               ? it->second
+               : kNone;
   }
 
-  // How far an index moves when the loop's variable does by 1; 0 where that is not plain to see.
-  int64_t StepOf(Register index) const {
-    if (index == first_.variable) return 1;
-    const Instruction* product = Find(index);
-    if (product == nullptr || product->opcode != Opcode::kMul) return 0;
-    const Instruction* factor = Find(product->args[1]);
-    if (product->args[0] != first_.variable || factor == nullptr ||
-        factor->opcode != Opcode::kConstant) {
-      return 0;
+  // Whether the `reach` elements from an index on are others in each trip.
+  bool AreApart(Register index, int64_t reach) const {
+    const std::optional<Linear> linear = LinearOf(index);
+    if (!linear.has_value()) return false;
+    struct Loop {
+      int64_t step, trips;  // -1: unknown
+    };
+    std::vector<Loop> loops = {{linear->inner * first_.step, TripsOf(first_)}};
+    if (around_ != nullptr) loops.push_back({linear->outer * around_->step, TripsOf(*around_)});
+    // Those with small steps stay between two trips of those with large ones.
+    absl::c_sort(loops, [](const Loop& a, const Loop& b) { return a.step < b.step; });
+    for (size_t i = 0; i < loops.size(); i++) {
+      if (reach > loops[i].step) return false;
+      if (i + 1 == loops.size()) break;
+      if (loops[i].trips < 0) return false;
+      reach = Product(loops[i].trips, loops[i].step) - loops[i].step + reach;
     }
-    return static_cast<int64_t>(factor->immediate);
+    return true;
   }
-  const Instruction* Find(Register r) const {
-    for (const Statement& statement : first_.body) {
-      const auto& instruction = std::get<Instruction>(statement.node);
-      if (instruction.result == r && instruction.code == Code::kScalar) return &instruction;
+
+  static int64_t TripsOf(const For& loop) {
+    if (loop.begin.reg != kNone || loop.end.reg != kNone) return -1;
+    return std::max<int64_t>(0, (loop.end.value - loop.begin.value + loop.step - 1) / loop.step);
+  }
+
+  // An index as a sum: how far it moves when the variable of the loops, or of the loop around them,
+  // does by 1. `constant`: what is left, where that is known and all.
+  struct Linear {
+    int64_t inner = 0, outer = 0;
+    std::optional<int64_t> constant = {};
+  };
+  std::optional<Linear> LinearOf(Register index) const {
+    if (index == first_.variable) return Linear{.inner = 1};
+    if (around_ != nullptr && index == around_->variable) return Linear{.outer = 1};
+    const auto it = made_by_.find(index);
+    if (it == made_by_.end() || it->second.code != Code::kScalar) return std::nullopt;
+    const Instruction& made = it->second;
+    if (made.opcode == Opcode::kConstant) {
+      return Linear{.constant = static_cast<int64_t>(made.immediate)};
     }
-    return nullptr;
+    if (made.opcode != Opcode::kAdd && made.opcode != Opcode::kMul) return std::nullopt;
+    const std::optional<Linear> a = LinearOf(made.args[0]), b = LinearOf(made.args[1]);
+    if (!a.has_value() || !b.has_value()) return std::nullopt;
+    if (made.opcode == Opcode::kAdd) return Linear{a->inner + b->inner, a->outer + b->outer};
+    if (!b->constant.has_value()) return std::nullopt;
+    return Linear{Product(a->inner, *b->constant), Product(a->outer, *b->constant)};
   }
 
   // Puts each instruction as early as what it needs of the first loop's lets it stand, and what it
@@ -210,22 +246,95 @@ class Merger {
   };
 
   const Program& program_;
+  const For* const around_;
   For& first_;
   const For& second_;
   absl::flat_hash_map<int32_t, Stores> stores_;  // by buffer, of both loops
   absl::flat_hash_map<Key, Register> values_;
   absl::flat_hash_map<Register, Register> same_;  // of the second loop: of the first
   absl::flat_hash_map<Register, size_t> ready_;
+  absl::flat_hash_map<Register, Instruction> made_by_;  // in front of the loops and in the first
 };
+
+// Puts one register for another.
+void Rename(Register from, Register to, Block& block) {
+  const auto rename = [&](Register& r) {
+    if (r == from) r = to;
+  };
+  for (Statement& statement : block) {
+    if (auto* instruction = std::get_if<Instruction>(&statement.node)) {
+      for (Register& r : instruction->args) rename(r);
+    } else if (auto* loop = std::get_if<For>(&statement.node)) {
+      rename(loop->begin.reg);
+      rename(loop->end.reg);
+      for (For::Carried& carried : loop->carried) {
+        rename(carried.start);
+        rename(carried.next);
+      }
+      Rename(from, to, loop->body);
+    }
+  }
+}
+
+size_t InnerAt(const For& loop) {
+  const auto it = absl::c_find_if(loop.body, [](const Statement& statement) {
+    return std::holds_alternative<For>(statement.node);
+  });
+  return static_cast<size_t>(it - loop.body.begin());
+}
+
+// Whether trips of two loops with others in them may take turns: what the first writes and the
+// second reads only goes from one inner loop to the other.
+bool MayTakeTurns(const For& first, size_t in_first, const For& second, size_t in_second) {
+  const auto around_inner = [](const For& loop, size_t inner) {
+    Effects around = EffectsOf(loop.body, 0, inner);
+    for (size_t i = inner + 1; i < loop.body.size(); i++) around.Add(loop.body[i]);
+    return around;
+  };
+  const Effects all_first = EffectsOf(first.body, 0, first.body.size());
+  const Effects all_second = EffectsOf(second.body, 0, second.body.size());
+  const Effects around_first = around_inner(first, in_first);
+  const Effects around_second = around_inner(second, in_second);
+  return absl::c_none_of(all_second.written,
+                         [&](int32_t buffer) { return all_first.Touches(buffer); }) &&
+         absl::c_none_of(all_first.written, [&](int32_t buffer) {
+           return all_second.read.contains(buffer) &&
+                  (around_first.Touches(buffer) || around_second.Touches(buffer));
+         });
+}
 
 }  // namespace
 
+For& InnermostOf(For& loop) {
+  const size_t at = InnerAt(loop);
+  return at == loop.body.size() ? loop : std::get<For>(loop.body[at].node);
+}
+
+const For& InnermostOf(const For& loop) { return InnermostOf(const_cast<For&>(loop)); }
+
 bool MergeLoops(const Program& program, absl::Span<const Statement> before_first,
                 absl::Span<const Statement> before_second, For& first, const For& second) {
-  Merger merger(program, first, second);
+  const size_t in_first = InnerAt(first), in_second = InnerAt(second);
+  if (in_first == first.body.size()) {
+    Merger merger(program, nullptr, first, second);
+    merger.AddAround(before_first);
+    merger.AddAround(before_second);
+    return merger.Merge();
+  }
+  if (!MayTakeTurns(first, in_first, second, in_second)) return false;
+  Block body = second.body;
+  Rename(second.variable, first.variable, body);
+  const auto inner = body.begin() + static_cast<std::ptrdiff_t>(in_second);
+  Merger merger(program, &first, InnermostOf(first), std::get<For>(inner->node));
   merger.AddAround(before_first);
+  merger.AddAround(absl::MakeConstSpan(first.body).first(in_first));
   merger.AddAround(before_second);
-  return merger.Merge();
+  merger.AddAround(absl::MakeConstSpan(body).first(in_second));
+  if (!merger.Merge()) return false;
+  first.body.insert(first.body.end(), inner + 1, body.end());
+  first.body.insert(first.body.begin() + static_cast<std::ptrdiff_t>(in_first), body.begin(),
+                    inner);
+  return true;
 }
 
 }  // namespace talweg::loops

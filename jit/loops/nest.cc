@@ -263,7 +263,8 @@ void Nest::Emit() {
     return;
   }
   PrepareTerms(/*in_turn=*/false);
-  const std::vector<Schedule> candidates = Candidates();
+  const std::optional<Schedule> to_join = ScheduleToJoin();
+  const std::vector<Schedule> candidates = to_join ? std::vector{*to_join} : Candidates();
   size_t best = 0;
   if (candidates.size() > 1) {
     double least = std::numeric_limits<double>::infinity();
@@ -283,6 +284,7 @@ void Nest::Emit() {
   }
   Prepare(candidates[best]);
   EmitWith(candidates[best]);
+  if (to_join.has_value()) return;  // of instances; whoever has many gives each thread some of them
   if (Section* const section = b_.LastSection(); section != nullptr && section->label == label_) {
     SplitOverThreads(*section);
   }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -27,7 +28,11 @@ struct Schedule {
     friend bool operator==(const Tile&, const Tile&) = default;
   };
   absl::InlinedVector<Tile, 2> tiles = {};
-  bool turns = false;  // chains of a sum take turns, where they do not lie in the lanes
+  // Loops over the tiles lie around those over single points: what only differs from tile to tile
+  // stays in registers.
+  bool tiles_outside = false;
+  bool unrolls = true;  // loops over the terms of sums may do a few at a time
+  bool turns = false;   // chains of a sum take turns, where they do not lie in the lanes
   friend bool operator==(const Schedule&, const Schedule&) = default;
 };
 
@@ -76,6 +81,9 @@ class Nest {
     int64_t terms = 0;                                           // of the longest contraction
   };
   std::vector<Schedule> Candidates() const;
+  // The one that makes this nest's loops those of others that read what it writes, or write what it
+  // reads (join_plan.h).
+  std::optional<Schedule> ScheduleToJoin() const;
   Sums SumsOf() const;
   int32_t LanesOfVector() const;
   bool MayTakeLanes(int32_t axis, int32_t full) const;
@@ -88,9 +96,11 @@ class Nest {
   // Emission: nest_emit.cc.
   void EmitWith(const Schedule& schedule);
   Builder::Loop OpenDomain(Bound begin, Bound end, int64_t step);
-  void LoopOverPanels(const Schedule& schedule, Indices& at);
-  void LoopOver(const Schedule& schedule, size_t axis, Indices& at);
-  // Loops over the tiles' axes from this one on, around what is done at all points of a tile.
+  void LoopOverPanels(const Schedule& schedule);
+  void LoopOverAll(const Schedule& schedule);
+  // Loops over single points of axes from this one on, and of tiles from this one on; inside of
+  // all, what is done at all points of a tile.
+  void LoopOver(const Schedule& schedule, size_t axis, std::vector<Indices> at, bool clamped);
   void LoopOverTiles(const Schedule& schedule, size_t tile, const std::vector<Indices>& at,
                      bool clamped);
   void LoopOverLanes(const Schedule& schedule, const std::vector<Indices>& tiles, bool clamped);

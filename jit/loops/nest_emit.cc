@@ -17,14 +17,13 @@ int32_t PowerOfTwoFrom(int64_t n) {
 }  // namespace
 
 void Nest::EmitWith(const Schedule& schedule) {
-  Reader reader(level_, members_, schedule.turns);
+  Reader reader(level_, members_, schedule.turns, schedule.unrolls);
   for (const auto& [id, tensor] : copies_) reader.Override(id, tensor);
   for (const auto& [id, tensor] : from_) reader.Override(id, tensor);
   for (const auto& [id, tensors] : terms_) reader.SetTerms(id, tensors);
   reader_ = &reader;
   b_.OpenSection(label_, IsDoneOnce());
-  Indices at(domain_.size());
-  LoopOverPanels(schedule, at);
+  LoopOverPanels(schedule);
   b_.CloseSection();
   reader_ = nullptr;
 }
@@ -38,9 +37,9 @@ Builder::Loop Nest::OpenDomain(Bound begin, Bound end, int64_t step) {
 
 // Where what is written is cut into panels along the lane axis, one panel after the other: so that
 // it is written as it lies.
-void Nest::LoopOverPanels(const Schedule& schedule, Indices& at) {
+void Nest::LoopOverPanels(const Schedule& schedule) {
   first_lane_ = b_.Index(0);
-  if (schedule.lane_axis < 0) return LoopOver(schedule, 0, at);
+  if (schedule.lane_axis < 0) return LoopOverAll(schedule);
   const Dim dim = domain_[static_cast<size_t>(schedule.lane_axis)];
   lane_extent_ = level_.ExtentOf(dim);
   int64_t panel = 0;
@@ -48,33 +47,50 @@ void Nest::LoopOverPanels(const Schedule& schedule, Indices& at) {
     panel = StrideIn(writes_[0].to, schedule.lane_axis).panel;
   }
   if (panel == 0 || !dim.is_static() || dim.value() % panel != 0) {
-    return LoopOver(schedule, 0, at);
+    return LoopOverAll(schedule);
   }
   first_lane_ = OpenDomain({.value = 0}, lane_extent_, panel).variable;
   lane_extent_ = {.value = panel};
   reader_->Open();
-  LoopOver(schedule, 0, at);
+  LoopOverAll(schedule);
   reader_->Close();
   b_.CloseFor();
 }
 
-void Nest::LoopOver(const Schedule& schedule, size_t axis, Indices& at) {
-  if (axis == domain_.size()) return LoopOverTiles(schedule, 0, {at}, false);
+void Nest::LoopOverAll(const Schedule& schedule) {
+  const Indices at(domain_.size());
+  if (schedule.tiles_outside) {
+    LoopOverTiles(schedule, 0, {at}, false);
+  } else {
+    LoopOver(schedule, 0, {at}, false);
+  }
+}
+
+void Nest::LoopOver(const Schedule& schedule, size_t axis, std::vector<Indices> at, bool clamped) {
+  if (axis == domain_.size()) {
+    return schedule.tiles_outside ? LoopOverLanes(schedule, at, clamped)
+                                  : LoopOverTiles(schedule, 0, at, clamped);
+  }
   const auto number = static_cast<int32_t>(axis);
   const bool in_tile = absl::c_any_of(
       schedule.tiles, [&](const Schedule::Tile& tile) { return tile.axis == number; });
-  if (number == schedule.lane_axis || in_tile) return LoopOver(schedule, axis + 1, at);
+  if (number == schedule.lane_axis || in_tile) {
+    return LoopOver(schedule, axis + 1, std::move(at), clamped);
+  }
   const Builder::Loop loop = OpenDomain({.value = 0}, level_.ExtentOf(domain_[axis]), 1);
   reader_->Open();
-  at[axis] = {loop.variable};
-  LoopOver(schedule, axis + 1, at);
+  for (Indices& each : at) each[axis] = {loop.variable};
+  LoopOver(schedule, axis + 1, std::move(at), clamped);
   reader_->Close();
   b_.CloseFor();
 }
 
 void Nest::LoopOverTiles(const Schedule& schedule, size_t tile, const std::vector<Indices>& at,
                          bool clamped) {
-  if (tile == schedule.tiles.size()) return LoopOverLanes(schedule, at, clamped);
+  if (tile == schedule.tiles.size()) {
+    return schedule.tiles_outside ? LoopOver(schedule, 0, at, clamped)
+                                  : LoopOverLanes(schedule, at, clamped);
+  }
   const int64_t size = schedule.tiles[tile].size;
   const auto axis = static_cast<size_t>(schedule.tiles[tile].axis);
   const Bound extent = level_.ExtentOf(domain_[axis]);

@@ -161,7 +161,12 @@ Schedule Nest::Along(int32_t axis, int32_t full, const Sums& sums) const {
   // Results of short sums go to memory as fast as that takes them, in the order in which they lie
   // there.
   const bool is_short = sums.terms < kShortSum;
-  const int64_t few = domain_.size() > 2 ? 2 * kFewSums : kFewSums;
+  int64_t few = domain_.size() > 2 ? 2 * kFewSums : kFewSums;
+  if (is_short && axis == 0 && level_.HasInstances(domain_)) {
+    // Instances share no weights: those of a tile stay in registers while the rows pass by.
+    few = std::min(few, machine.vector_registers / 2 / (sums.terms + 1));
+    schedule.tiles_outside = true;
+  }
   const int64_t most = is_short ? few : machine.vector_registers * 3 / 4;
   ChooseTiles(most / schedule.vectors, is_short, schedule);
   return schedule;
@@ -197,6 +202,39 @@ std::vector<Schedule> Nest::Candidates() const {
     candidates.push_back(scalar);
   }
   return candidates;
+}
+
+std::optional<Schedule> Nest::ScheduleToJoin() const {
+  const int32_t lanes = LanesOfVector();
+  for (NodeId id : order_) {
+    const JoinPlan* const plan = level_.JoinPlanFor(id);
+    if (plan != nullptr && domain_ == ShapeOf(id) && plan->lanes == lanes &&
+        MayTakeLanes(0, lanes)) {
+      return Schedule{.lane_axis = 0,
+                      .lanes = lanes,
+                      .vectors = plan->vectors,
+                      .tiles = {{plan->outer, plan->tile}},
+                      .tiles_outside = true};
+    }
+  }
+  for (NodeId id : order_) {
+    const Node& node = level_.node(id);
+    if (node.kind() != Kind::kReduce && node.kind() != Kind::kContract) continue;
+    for (size_t k = 0; k < node.operands.size(); k++) {
+      const JoinPlan* const plan = level_.JoinPlanFor(node.operands[k]);
+      if (plan == nullptr || plan->lanes != lanes || !MayTakeLanes(0, lanes)) continue;
+      // One tile goes over all of what is not the outer loop's.
+      const int32_t outer = ResultAxisOf(node, k, ShapeOf(node.operands[k]), plan->outer);
+      Schedule schedule{.lane_axis = 0, .lanes = lanes, .vectors = plan->vectors, .unrolls = false};
+      for (size_t axis = 1; axis < domain_.size(); axis++) {
+        const auto number = static_cast<int32_t>(axis);
+        const bool is_outer = AxisIn(node.type().shape, number) == outer;
+        schedule.tiles.push_back({number, is_outer ? plan->tile : domain_[axis].value()});
+      }
+      return schedule;
+    }
+  }
+  return std::nullopt;
 }
 
 }  // namespace talweg::loops

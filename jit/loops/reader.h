@@ -33,8 +33,15 @@ Indices OperandIndices(const ContractAttributes& contract, size_t operand, size_
 class Reader {
  public:
   // `members` are computed here; other nodes' values come from memory. `turns`: see reduce.cc.
-  Reader(Level& level, const absl::flat_hash_set<NodeId>& members, bool turns = false)
-      : level_(level), b_(level.b()), members_(members), turns_(turns), memo_(1) {}
+  // `unrolls`: loops over the terms of sums may do a few at a time.
+  Reader(Level& level, const absl::flat_hash_set<NodeId>& members, bool turns = false,
+         bool unrolls = true)
+      : level_(level),
+        b_(level.b()),
+        members_(members),
+        turns_(turns),
+        unrolls_(unrolls),
+        memo_(1) {}
 
   // A register of the point's lanes, or of one where the value does not depend on the lane.
   Register Value(NodeId id, const Point& point);
@@ -122,7 +129,7 @@ class Reader {
   Level& level_;
   Builder& b_;
   const absl::flat_hash_set<NodeId>& members_;
-  const bool turns_;
+  const bool turns_, unrolls_;
   std::vector<absl::flat_hash_map<Key, Register>> memo_;
   absl::flat_hash_map<NodeId, Tensor> overrides_;
   absl::flat_hash_map<NodeId, std::vector<Tensor>> terms_;

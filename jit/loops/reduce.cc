@@ -241,7 +241,8 @@ void Reader::StepRange(const Terms& terms, absl::Span<const Point> points, Bound
     for (int64_t i = begin.value; i < end.value; i++) step(b_.Index(i), acc);
     return;
   }
-  const bool unrolls = known && terms.work <= kHeavy && points.size() * kUnrolled <= kMostUnrolled;
+  const bool unrolls =
+      unrolls_ && known && terms.work <= kHeavy && points.size() * kUnrolled <= kMostUnrolled;
   const int64_t unroll = unrolls ? kUnrolled : 1;
   const Bound whole = known ? Bound{.value = begin.value + trips / unroll * unroll} : end;
   const Builder::Loop loop = b_.OpenFor(begin, whole, unroll, acc);

@@ -3,13 +3,17 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "autodiff/batch.h"
 #include "autodiff/gradient.h"
 #include "gtest/gtest.h"
 #include "interpreter/interpreter.h"
+#include "jit/llvm/host.h"
 #include "jit/loops/instances.h"
 #include "talweg.h"
 #include "tests/graphs/engines.h"
@@ -80,31 +84,73 @@ TEST(Instances, HaveTheBitsOfEachAlone) {
   }
 }
 
+TrainTest Samples() {
+  const auto table =
+      OneHotTargets(*Blobs({.samples = 90, .centers = 3, .features = 2, .seed = 3}), 3);
+  return *Split(*table, 50);
+}
+
+Training OfUnits(int64_t units, int64_t batch) {
+  return {.model =
+              [units](Scope& s, Value x) {
+                return Dense(s, "output", Relu(Dense(s, "hidden", x, units)), 3);
+              },
+          .loss = SoftmaxCrossEntropy,
+          .rule = Sgd({.momentum = 0.9}),
+          .rate = 0.05,
+          .metrics = {Accuracy},
+          .batch = batch,
+          .epochs = 3,
+          .seed = 1};
+}
+
+// The gradient of a hidden layer is formed where those of its weights and biases add it up, one
+// tile of units after the other: nobody stores it.
+TEST(Instances, HandHiddenGradientsOnInRegisters) {
+  const TrainTest data = Samples();
+  for (const char* cpu : {"avx512", "avx2"}) {
+    if (!native::DetectTarget(cpu).ok()) continue;
+    for (const int64_t units : {20, 23, 50}) {
+      SCOPED_TRACE(absl::StrCat(units, " units on ", cpu));
+      std::string loops;
+      const JitEngine engine(
+          {.cpu = cpu,
+           .evaluate = true,
+           .trace = {.loops = true,
+                     .sink = [&](std::string_view, std::string_view text) { loops += text; }}});
+      ASSERT_TRUE(Sweep(engine, OfUnits(units, 32), {Seeds(16)}, data.train, data.test,
+                        {.threads = 1, .lanes = 16})
+                      .ok());
+      EXPECT_TRUE(absl::StrContains(loops, "store relu")) << loops;
+      EXPECT_FALSE(absl::StrContains(loops, "store select")) << loops;
+    }
+  }
+}
+
 // In a training the number of samples is known at run time only, and what it can be at most; sums
 // of them take turns.
 TEST(Instances, OfTrainingsHaveTheBitsOfEachFit) {
-  const auto table =
-      OneHotTargets(*Blobs({.samples = 90, .centers = 3, .features = 2, .seed = 3}), 3);
-  const auto data = Split(*table, 50);
+  const TrainTest data = Samples();
   const JitEngine engine;
-  for (const int64_t batch : {1, 7, 15, 16, 17, 33, 50}) {
-    SCOPED_TRACE(batch);
-    Training training{
-        .model = [](Scope& s,
-                    Value x) { return Dense(s, "output", Relu(Dense(s, "hidden", x, 5)), 3); },
-        .loss = SoftmaxCrossEntropy,
-        .rule = Sgd({.momentum = 0.9}),
-        .rate = 0.05,
-        .metrics = {Accuracy},
-        .batch = batch,
-        .epochs = 3,
-        .seed = 1};
-    const auto sweep = Sweep(engine, training, {Seeds(16)}, data->train, data->test,
+  for (const auto& [units, batch] : std::vector<std::pair<int64_t, int64_t>>{{5, 1},
+                                                                             {5, 7},
+                                                                             {5, 15},
+                                                                             {5, 16},
+                                                                             {5, 17},
+                                                                             {5, 33},
+                                                                             {5, 50},
+                                                                             {20, 17},
+                                                                             {23, 32},
+                                                                             {50, 1},
+                                                                             {50, 32}}) {
+    SCOPED_TRACE(absl::StrCat(units, " units, batches of ", batch));
+    Training training = OfUnits(units, batch);
+    const auto sweep = Sweep(engine, training, {Seeds(16)}, data.train, data.test,
                              {.threads = 1, .lanes = 16, .keep_parameters = true});
     ASSERT_TRUE(sweep.ok()) << sweep.status();
     for (const SweepRun& run : sweep->runs) {
       training.seed = static_cast<int64_t>(run.values[0]);
-      const auto fitted = Fit(Interpret, training, data->train, data->test);
+      const auto fitted = Fit(Interpret, training, data.train, data.test);
       ASSERT_TRUE(fitted.ok()) << fitted.status();
       EXPECT_EQ(run.history.ToCsv(), fitted->history.ToCsv());
       for (const auto& [name, value] : run.parameters) {

@@ -17,7 +17,7 @@
 namespace talweg::loops {
 namespace {
 
-constexpr int64_t kTrips = 5, kRow = 8;
+constexpr int64_t kTrips = 5, kRow = 8, kTile = 4;
 
 int CountOf(const std::string& text, const std::string& word) {
   int count = 0;
@@ -41,6 +41,42 @@ class Sections {
     body(row);
     h.b.CloseFor();
     h.b.CloseSection();
+  }
+  // A section with a loop over tiles of columns, and in it one over the rows, which sums up; `sum`
+  // gets the row, the first column and the sums, and returns new ones; `end` gets the column and
+  // the sums.
+  template <typename F, typename E>
+  void AddNest(const F& sum, const E& end, int64_t columns = kRow) {
+    h.b.OpenSection(absl::StrCat("s", count_++));
+    const Register column = h.b.OpenFor({.value = 0}, {.value = columns}, kTile).variable;
+    const Register zero = h.b.Constant(kFloat32, 0, kTile);
+    const Builder::Loop loop = h.b.OpenFor({.value = 0}, {.value = kTrips}, 1, {zero});
+    end(column, h.b.CloseFor({sum(loop.variable, column, loop.carried[0])})[0]);
+    h.b.CloseFor();
+    h.b.CloseSection();
+  }
+  template <typename F>
+  void AddNest(const F& body, int64_t columns = kRow) {
+    h.b.OpenSection(absl::StrCat("s", count_++));
+    const Register column = h.b.OpenFor({.value = 0}, {.value = columns}, kTile).variable;
+    const Register row = h.b.OpenFor({.value = 0}, {.value = kTrips}, 1).variable;
+    body(row, column);
+    h.b.CloseFor();
+    h.b.CloseFor();
+    h.b.CloseSection();
+  }
+  Register At(Register row, Register column) { return h.b.Add(h.b.Times(row, kRow), column); }
+  // Double() and Sum() by tiles.
+  void DoubleTiles(int32_t from, int32_t to) {
+    AddNest([&](Register row, Register column) {
+      const Register x = h.b.Load(from, At(row, column), kTile);
+      h.b.Store(to, At(row, column), h.b.Add(x, x));
+    });
+  }
+  void SumTiles(int32_t from, int32_t to) {
+    AddNest([&](Register row, Register column,
+                Register sum) { return h.b.Add(sum, h.b.Load(from, At(row, column), kTile)); },
+            [&](Register column, Register sum) { h.b.Store(to, column, sum); });
   }
   // to[row] = from[row] + from[row], by the buffers' numbers.
   void Double(int32_t from, int32_t to) {
@@ -294,6 +330,93 @@ TEST(JoinLoops, LeavesWhatHasNoRegisters) {
   }
 }
 
+TEST(JoinLoops, JoinsNests) {
+  Sections s;
+  s.DoubleTiles(s.h.in[0], s.a);
+  s.SumTiles(s.a, s.h.out[1]);
+  s.DoubleTiles(s.a, s.h.out[0]);
+  const std::string text = s.Join();
+  EXPECT_EQ(CountOf(text, "section"), 1) << text;
+  EXPECT_EQ(CountOf(text, "for "), 2) << text;
+  EXPECT_EQ(CountOf(text, "load"), 1) << text;
+  EXPECT_EQ(CountOf(text, "store"), 2) << text;
+}
+
+TEST(JoinLoops, LeavesNestsOfOtherLoops) {
+  Sections s;
+  s.DoubleTiles(s.h.in[0], s.a);
+  s.Double(s.a, s.h.out[0]);
+  EXPECT_EQ(CountOf(s.Join(), "for "), 3);
+}
+
+// The tiles of a row reach into the next row, or all lie in one place.
+TEST(JoinLoops, LeavesNestsWhoseTripsMeet) {
+  for (const bool reach : {false, true}) {
+    Sections s;
+    const int32_t wide = s.h.Arena("wide", kFloat32, (kTrips + 1) * kRow);
+    const auto at = [&](Register row, Register column) {
+      return reach ? s.At(row, column) : s.h.b.Times(row, kRow);
+    };
+    const int64_t columns = reach ? 2 * kRow : kRow;
+    s.AddNest(
+        [&](Register row, Register column) {
+          const Register x = s.h.b.Load(s.h.in[0], s.h.b.Plus(row, 1), kTile);
+          const Register y = s.h.b.Splat(s.h.b.Load(s.h.in[0], column, 1), kTile);
+          s.h.b.Store(wide, at(row, column), s.h.b.Add(x, y));
+        },
+        columns);
+    s.AddNest(
+        [&](Register row, Register column, Register sum) {
+          return s.h.b.Add(sum, s.h.b.Load(wide, at(row, column), kTile));
+        },
+        [&](Register column, Register sum) {
+          if (!reach) s.h.b.Store(s.h.out[1], column, sum);
+          if (reach) s.h.b.Store(s.h.out[0], column, sum);
+        },
+        columns);
+    EXPECT_EQ(CountOf(s.Join(), "store wide"), 1);
+  }
+}
+
+// What the second nest writes at the end of a tile, the first one reads or writes for the next one.
+TEST(JoinLoops, LeavesNestsThatMeetBetweenTheirInnerLoops) {
+  for (const bool reads : {false, true}) {
+    Sections s;
+    const int32_t first = s.h.Arena("first", kFloat32, 2 * kRow);
+    s.Add(
+        [&](Register row) {
+          s.h.b.Store(first, s.h.b.Times(row, kRow), s.h.b.Load(s.h.in[0], row, kRow));
+        },
+        2);
+    s.AddNest(
+        [&](Register row, Register column, Register sum) {
+          const Register x = s.h.b.Load(s.h.in[0], s.At(row, column), kTile);
+          const Register y = reads ? s.h.b.Load(first, column, kTile) : x;
+          s.h.b.Store(s.a, s.At(row, column), s.h.b.Add(x, y));
+          return s.h.b.Add(sum, y);
+        },
+        [&](Register column, Register sum) {
+          if (reads) return s.h.b.Store(s.h.out[1], column, sum);
+          s.h.b.Store(first, s.h.b.Plus(column, kTile), sum);
+        });
+    s.SumTiles(s.a, first);
+    s.AddNest([&](Register row, Register column) {
+      s.h.b.Store(s.h.out[0], s.At(row, column), s.h.b.Load(first, column, kTile));
+    });
+    EXPECT_GE(CountOf(s.Join(), "store a["), 1);
+  }
+}
+
+// The first nest writes at the end of a tile what the second one reads in its inner loop.
+TEST(JoinLoops, LeavesNestsThatReadWhatWasSummed) {
+  Sections s;
+  s.SumTiles(s.h.in[0], s.a);
+  s.AddNest([&](Register row, Register column) {
+    s.h.b.Store(s.h.out[0], s.At(row, column), s.h.b.Load(s.a, column, kTile));
+  });
+  EXPECT_EQ(CountOf(s.Join(), "for "), 4);
+}
+
 // Its own trips' reports come first; a reader that reports as well would do so too early.
 TEST(JoinLoops, KeepsReportsInOrder) {
   for (const bool both : {false, true}) {
@@ -318,7 +441,7 @@ TEST(JoinLoops, KeepsReportsInOrder) {
 // halves, some with sums; joined or not, the bits are the same.
 TEST(JoinLoops, KeepsTheBitsOfDrawnPrograms) {
   const std::vector<uint64_t> seeds = FuzzSeeds(3000);
-  int joined = 0;
+  int joined[2] = {0, 0};  // of loops, of nests
   for (const uint64_t seed : seeds) {
     if (testing::Test::HasFailure()) break;
     SCOPED_TRACE(absl::StrCat("seed ", seed));
@@ -330,11 +453,18 @@ TEST(JoinLoops, KeepsTheBitsOfDrawnPrograms) {
     for (int i = 0; i < 5; i++) {
       fresh.push_back(s.h.Arena(absl::StrCat("t", i), kFloat32, kTrips * kRow));
     }
+    // Of loops, or of nests of two.
+    const bool nests = random.Chance(0.5);
     for (int64_t i = random.Between(2, 5); i > 0; i--) {
       const int32_t from = random.Chance(0.7) ? written.back() : random.Pick(written);
       const int32_t also = random.Pick(written);
       if (random.Chance(0.3)) {
-        s.Sum(from);
+        if (!nests) {
+          s.Sum(from);
+        } else {
+          s.SumTiles(from, written.back() == s.h.in[0] || random.Chance(0.8) ? s.h.out[1]
+                                                                             : written.back());
+        }
         continue;
       }
       int32_t to = s.h.out[0];
@@ -345,30 +475,38 @@ TEST(JoinLoops, KeepsTheBitsOfDrawnPrograms) {
         to = random.Pick(written);
       }
       if (to == s.h.in[0]) continue;
-      const int64_t lanes = random.Chance(0.7) ? kRow : kRow / 2;
+      const int64_t width = nests ? kTile : kRow;
+      const int64_t lanes = random.Chance(0.7) ? width : width / 2;
       const bool turned = random.Chance(0.1), carries = random.Chance(0.1);
-      s.Add([&](Register row) {
-        const Register at = b.Times(row, kRow);
-        const Register other = turned ? b.Times(b.Sub(b.Index(kTrips - 1), row), kRow) : at;
-        for (int64_t part = 0; part < kRow; part += lanes) {
+      const bool stays = random.Chance(0.05);  // where the first tile lies
+      const auto body = [&](Register row, Register column) {
+        const Register at = stays ? b.Times(row, kRow) : s.At(row, column);
+        Register other = at;
+        if (turned) other = s.At(b.Sub(b.Index(kTrips - 1), row), column);
+        for (int64_t part = 0; part < width; part += lanes) {
           const auto l = static_cast<int32_t>(lanes);
-          const int64_t swapped = random.Chance(0.1) ? kRow - lanes - part : part;
+          const int64_t swapped = random.Chance(0.1) ? width - lanes - part : part;
           const Register x = b.Load(from, b.Plus(other, swapped), l);
-          const Register y = b.Load(also, carries ? b.Index(part) : b.Plus(at, part), l);
+          const Register y = b.Load(also, carries ? b.Plus(column, part) : b.Plus(at, part), l);
           b.Store(to, b.Plus(at, part), b.Add(x, y));
           if (random.Chance(0.1)) b.Store(to, b.Plus(at, part), b.Mul(x, y));
           if (random.Chance(0.1)) b.Store(s.h.out[0], b.Plus(at, part), y);
         }
-      });
+      };
+      if (nests) {
+        s.AddNest(body);
+      } else {
+        s.Add([&](Register row) { body(row, b.Index(0)); });
+      }
       written.push_back(to);
     }
     if (written.back() != s.h.out[0]) s.Double(written.back(), s.h.out[0]);
     const int before = CountOf(ToString(s.h.Take()), "section");
     const std::string text = s.Join();
-    joined += CountOf(text, "section") < before ? 1 : 0;
+    joined[nests] += CountOf(text, "section") < before ? 1 : 0;
   }
-  std::cout << joined << " of " << seeds.size() << " were joined" << std::endl;
-  EXPECT_GT(joined, static_cast<int>(seeds.size() / 10));
+  std::cout << joined[0] << " and " << joined[1] << " of " << seeds.size() << " were joined\n";
+  for (const int count : joined) EXPECT_GT(count, static_cast<int>(seeds.size() / 20));
 }
 
 }  // namespace

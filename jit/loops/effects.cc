@@ -15,7 +15,9 @@ bool Effects::Commutes(const Effects& other) const {
 
 void Effects::Add(const Statement& statement) {
   if (const auto* instruction = std::get_if<Instruction>(&statement.node)) {
-    for (Register r : instruction->args) uses.insert(r);
+    for (Register r : instruction->args) {
+      if (r != kNone) uses.insert(r);
+    }
     if (instruction->buffer >= 0 && instruction->code != Code::kPrefetch) {
       touches[instruction->buffer]++;
       (IsPure(instruction->code) ? read : written).insert(instruction->buffer);

@@ -15,6 +15,8 @@ namespace {
 
 // Registers that are left to the backend's own needs.
 constexpr int64_t kSpare = 3;
+// No buffer is so long.
+constexpr int64_t kFar = int64_t{1} << 48;
 
 class Hoister {
  public:
@@ -79,7 +81,8 @@ class Hoister {
 
   void AddBounds(const For& loop) {
     if (loop.begin.reg != kNone || loop.end.reg != kNone) return;
-    ranges_[loop.variable] = {loop.begin.value, std::max(loop.begin.value, loop.end.value - 1)};
+    const int64_t begin = loop.begin.value, end = std::max(loop.end.value, begin + 1);
+    ranges_[loop.variable] = {begin, begin + (end - begin - 1) / loop.step * loop.step};
   }
 
   // Of a constant, and of sums and products of what has a range.
@@ -90,7 +93,7 @@ class Hoister {
     }
     if (instruction.opcode == Opcode::kConstant) {
       const auto value = static_cast<int64_t>(instruction.immediate);
-      ranges_[instruction.result] = {value, value};
+      if (value >= -kFar && value <= kFar) ranges_[instruction.result] = {value, value};
       return;
     }
     const bool is_sum = instruction.opcode == Opcode::kAdd;
@@ -108,7 +111,7 @@ class Hoister {
         range = {std::min(range.least, value), std::max(range.most, value)};
       }
     }
-    ranges_[instruction.result] = range;
+    if (range.least >= -kFar && range.most <= kFar) ranges_[instruction.result] = range;
   }
 
   // A register's constant value or bounds; an index of none is 0.

@@ -35,10 +35,11 @@ bool IsLoopOf(const Statement& statement, bool (*takes)(const Statement&)) {
          absl::c_all_of(loop->body, takes);
 }
 
-// One loop around such a one, and nothing else that others could see but loads and stores.
+// One loop, perhaps of several threads, around such a one and other statements that only compute,
+// load and store.
 bool IsNest(const Statement& statement) {
   const auto* loop = std::get_if<For>(&statement.node);
-  if (loop == nullptr || loop->parallel || loop->until != kNone || !loop->carried.empty()) {
+  if (loop == nullptr || loop->until != kNone || !loop->carried.empty()) {
     return false;
   }
   const auto is_loop = [](const Statement& inside) { return IsLoopOf(inside, IsPlain); };
@@ -67,8 +68,8 @@ bool MayLead(const Statement& statement) {
 bool HaveSameTrips(const For& a, const For& b) {
   const For &in_a = InnermostOf(a), &in_b = InnermostOf(b);
   const bool is_nest = &in_a != &a;
-  return a.begin == b.begin && a.end == b.end && a.step == b.step && is_nest == (&in_b != &b) &&
-         (!is_nest || HaveSameTrips(in_a, in_b));
+  return a.begin == b.begin && a.end == b.end && a.step == b.step && a.parallel == b.parallel &&
+         is_nest == (&in_b != &b) && (!is_nest || HaveSameTrips(in_a, in_b));
 }
 
 class Joiner {
@@ -166,7 +167,10 @@ class Joiner {
       for (size_t k = next; k < readers.size(); k++) {
         const Effects& reader = scope.effects[readers[k]];
         if (!reader.Commutes(scope.effects[i])) return {};
-        if (instruction != nullptr && reader.uses.contains(instruction->result)) return {};
+        if (instruction != nullptr && instruction->result != kNone &&
+            reader.uses.contains(instruction->result)) {
+          return {};
+        }
       }
     }
     return readers;

@@ -8,8 +8,8 @@ namespace talweg::loops {
 
 // Makes one loop of an innermost loop that writes a buffer and of all those that read it, where
 // they have the same trips and each trip reads what the same trip wrote: the values stay in
-// registers, and the buffer is gone. So a hidden layer's gradient is formed where the gradients of
-// its weights and biases add it up.
+// registers, and the buffer is gone. The same of loops that have just one other in them. So a
+// hidden layer's gradient is formed where the gradients of its weights and biases add it up.
 //
 //   section "select %64"                     section "select %64, add %88"
 //     for %646 = 0 to %118                     for %646 = 0 to %118

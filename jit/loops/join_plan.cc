@@ -1,15 +1,17 @@
 #include "jit/loops/join_plan.h"
 
+#include <bit>
+
 #include "absl/algorithm/container.h"
 #include "graph/axes.h"
 #include "jit/loops/level.h"
+#include "jit/loops/nest.h"
 
 namespace talweg::loops {
 namespace {
 
-// What the writer sums up itself is to be so short that its other operands stay in registers.
-constexpr int64_t kShortSum = 8;
-constexpr int64_t kMostVectors = 4;
+// Sums of so few terms, known ahead, have no loop over the rows.
+constexpr int64_t kFewRows = 4;
 
 struct Read {
   NodeId reader;
@@ -52,14 +54,18 @@ class Planner {
     if (shape.size() != 3 || !level_.HasInstances(shape) || !HasShortSums(group)) {
       return std::nullopt;
     }
-    const std::optional<int32_t> rows = SummedAxis(id);
-    if (!rows.has_value()) return std::nullopt;
-    JoinPlan plan{
-        .outer = 3 - *rows,
-        .lanes = static_cast<int32_t>(level_.lowering().machine.Lanes(node.type().dtype))};
-    plan.vectors = (shape[0].value() - 1) / plan.lanes + 1;
-    const Dim units = shape[static_cast<size_t>(plan.outer)];
-    if (!units.is_static() || plan.vectors > kMostVectors) return std::nullopt;
+    const Dim instances = shape[0], rows = shape[1], units = shape[2];
+    if (rows.is_static() && rows.value() <= kFewRows) return std::nullopt;
+    if (!units.is_static() || units.value() < 2 || !AllSumOver(1, id)) return std::nullopt;
+    JoinPlan plan{.lanes =
+                      static_cast<int32_t>(level_.lowering().machine.Lanes(node.type().dtype))};
+    plan.vectors = (instances.value() - 1) / plan.lanes + 1;
+    // A last vector that is not full is narrower, or has a mask; what that leaves out is zero when
+    // it is read.
+    const auto rest = static_cast<uint64_t>(instances.value() % plan.lanes);
+    if (plan.vectors > kMostVectors || (rest > 0 && !std::has_single_bit(rest))) {
+      return std::nullopt;
+    }
     const int64_t sums = SumsOfUnit(id);
     if (sums == 0) return std::nullopt;
     const int64_t most = level_.lowering().machine.vector_registers / 2 / plan.vectors / sums;
@@ -72,37 +78,33 @@ class Planner {
  private:
   static size_t At(NodeId id) { return static_cast<size_t>(id); }
 
+  // Some, and all so short that what they add up stays in registers.
   bool HasShortSums(int32_t group) const {
-    return absl::c_all_of(level_.fusion().groups[static_cast<size_t>(group)].nodes, [&](NodeId id) {
+    bool has_sums = false;
+    for (NodeId id : level_.fusion().groups[static_cast<size_t>(group)].nodes) {
       const Node& node = level_.node(id);
-      if (node.kind() != Kind::kReduce && node.kind() != Kind::kContract) return true;
+      if (node.kind() != Kind::kReduce && node.kind() != Kind::kContract) continue;
+      has_sums = true;
       const int64_t terms = level_.MostTerms(node);
-      return terms >= 0 && terms <= kShortSum;
-    });
+      if (terms < 0 || terms >= kShortSum) return false;
+    }
+    return has_sums;
   }
 
-  // The axis, not the instances', that all who read a value sum over, in order.
-  std::optional<int32_t> SummedAxis(NodeId id) const {
-    std::optional<int32_t> summed;
-    for (const auto& [reader, k] : reads_[At(id)]) {
-      if (reader < 0) return std::nullopt;
-      const Node& node = level_.node(reader);
+  // Whether all who read a value sum over that axis, in order.
+  bool AllSumOver(int64_t axis, NodeId id) const {
+    return absl::c_all_of(reads_[At(id)], [&](const Read& read) {
+      if (read.reader < 0) return false;
+      const Node& node = level_.node(read.reader);
       const bool is_contract = node.kind() == Kind::kContract;
-      if (!is_contract && node.kind() != Kind::kReduce) return std::nullopt;
+      if (!is_contract && node.kind() != Kind::kReduce) return false;
       if (is_contract && (node.operands[0] == node.operands[1] ||
-                          !absl::c_equal(BatchOf(node, k), std::vector<int64_t>{0}))) {
-        return std::nullopt;
+                          !absl::c_equal(BatchOf(node, read.operand), std::vector<int64_t>{0}))) {
+        return false;
       }
-      const std::vector<int64_t>& sum = SumOf(node, k);
-      if (sum.size() != 1 || sum[0] == 0 || SummationOf(node).order.chains != 1 ||
-          level_.IsInBlocks(node)) {
-        return std::nullopt;
-      }
-      const auto axis = static_cast<int32_t>(sum[0]);
-      if (summed.value_or(axis) != axis) return std::nullopt;
-      summed = axis;
-    }
-    return summed;
+      return absl::c_equal(SumOf(node, read.operand), std::vector<int64_t>{axis}) &&
+             SummationOf(node).order.chains == 1 && !level_.IsInBlocks(node);
+    });
   }
 
   // How many sums of an instance all readers form with each unit; 0: nobody knows.

@@ -22,10 +22,10 @@ class Level;
 //
 // The tiles go into the units, and the sums of a tile into half of the vector registers.
 struct JoinPlan {
-  int32_t outer = -1;   // the units' axis of the value
-  int64_t tile = 1;     // units
-  int32_t lanes = 1;    // of a vector; they are instances
-  int64_t vectors = 1;  // of all instances
+  static constexpr int32_t kOuter = 2;  // the units' axis of the value
+  int64_t tile = 1;                     // units
+  int32_t lanes = 1;                    // of a vector; they are instances
+  int64_t vectors = 1;                  // of all instances
 };
 
 // Of each node; nothing where values are better written and read by themselves.

@@ -252,7 +252,7 @@ class Level {
   absl::flat_hash_map<NodeId, Register> registers_;
   absl::flat_hash_map<NodeId, Interval> intervals_;  // of inputs
   std::vector<int32_t> lane_axes_;                   // while groups are lowered
-  std::vector<std::optional<JoinPlan>> joins_;       // the same; empty: none
+  std::vector<std::optional<JoinPlan>> joins_;       // since groups are lowered; empty: none
   absl::flat_hash_map<NodeId, std::vector<NodeId>> parts_;
   absl::flat_hash_set<NodeId> twins_;
   const int32_t memory_site_;

@@ -160,8 +160,10 @@ class Merger {
     struct Loop {
       int64_t step, trips;  // -1: unknown
     };
-    std::vector<Loop> loops = {{linear->inner * first_.step, TripsOf(first_)}};
-    if (around_ != nullptr) loops.push_back({linear->outer * around_->step, TripsOf(*around_)});
+    std::vector<Loop> loops = {{Product(linear->inner, first_.step), TripsOf(first_)}};
+    if (around_ != nullptr) {
+      loops.push_back({Product(linear->outer, around_->step), TripsOf(*around_)});
+    }
     // Those with small steps stay between two trips of those with large ones.
     absl::c_sort(loops, [](const Loop& a, const Loop& b) { return a.step < b.step; });
     for (size_t i = 0; i < loops.size(); i++) {
@@ -178,8 +180,8 @@ class Merger {
     return std::max<int64_t>(0, (loop.end.value - loop.begin.value + loop.step - 1) / loop.step);
   }
 
-  // An index as a sum: how far it moves when the variable of the loops, or of the loop around them,
-  // does by 1. `constant`: what is left, where that is known and all.
+  // How far an index moves when the variable of the loops, or of the loop around them, does by 1.
+  // `constant`: its value, where it is one.
   struct Linear {
     int64_t inner = 0, outer = 0;
     std::optional<int64_t> constant = {};
@@ -197,8 +199,13 @@ class Merger {
     const std::optional<Linear> a = LinearOf(made.args[0]), b = LinearOf(made.args[1]);
     if (!a.has_value() || !b.has_value()) return std::nullopt;
     if (made.opcode == Opcode::kAdd) return Linear{a->inner + b->inner, a->outer + b->outer};
-    if (!b->constant.has_value()) return std::nullopt;
-    return Linear{Product(a->inner, *b->constant), Product(a->outer, *b->constant)};
+    Linear product;
+    if (!b->constant.has_value() ||
+        __builtin_mul_overflow(a->inner, *b->constant, &product.inner) ||
+        __builtin_mul_overflow(a->outer, *b->constant, &product.outer)) {
+      return std::nullopt;
+    }
+    return product;
   }
 
   // Puts each instruction as early as what it needs of the first loop's lets it stand, and what it
@@ -256,7 +263,7 @@ class Merger {
   absl::flat_hash_map<Register, Instruction> made_by_;  // in front of the loops and in the first
 };
 
-// Puts one register for another.
+// Puts one register for another, in loops that JoinLoops takes.
 void Rename(Register from, Register to, Block& block) {
   const auto rename = [&](Register& r) {
     if (r == from) r = to;
@@ -285,7 +292,7 @@ size_t InnerAt(const For& loop) {
 
 // Whether trips of two loops with others in them may take turns: what the first writes and the
 // second reads only goes from one inner loop to the other.
-bool MayTakeTurns(const For& first, size_t in_first, const For& second, size_t in_second) {
+bool MayInterleave(const For& first, size_t in_first, const For& second, size_t in_second) {
   const auto around_inner = [](const For& loop, size_t inner) {
     Effects around = EffectsOf(loop.body, 0, inner);
     for (size_t i = inner + 1; i < loop.body.size(); i++) around.Add(loop.body[i]);
@@ -321,7 +328,7 @@ bool MergeLoops(const Program& program, absl::Span<const Statement> before_first
     merger.AddAround(before_second);
     return merger.Merge();
   }
-  if (!MayTakeTurns(first, in_first, second, in_second)) return false;
+  if (!MayInterleave(first, in_first, second, in_second)) return false;
   Block body = second.body;
   Rename(second.variable, first.variable, body);
   const auto inner = body.begin() + static_cast<std::ptrdiff_t>(in_second);
@@ -331,6 +338,7 @@ bool MergeLoops(const Program& program, absl::Span<const Statement> before_first
   merger.AddAround(before_second);
   merger.AddAround(absl::MakeConstSpan(body).first(in_second));
   if (!merger.Merge()) return false;
+  first.cost += second.cost;
   first.body.insert(first.body.end(), inner + 1, body.end());
   first.body.insert(first.body.begin() + static_cast<std::ptrdiff_t>(in_first), body.begin(),
                     inner);

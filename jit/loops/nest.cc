@@ -284,7 +284,6 @@ void Nest::Emit() {
   }
   Prepare(candidates[best]);
   EmitWith(candidates[best]);
-  if (to_join.has_value()) return;  // of instances; whoever has many gives each thread some of them
   if (Section* const section = b_.LastSection(); section != nullptr && section->label == label_) {
     SplitOverThreads(*section);
   }

@@ -16,6 +16,11 @@
 
 namespace talweg::loops {
 
+// Vectors of a lane axis that are written out side by side, at most.
+inline constexpr int64_t kMostVectors = 4;
+// A sum of fewer terms has no loop, and does not make others wait.
+inline constexpr int64_t kShortSum = 8;
+
 // How a nest runs over its domain.
 struct Schedule {
   int32_t lane_axis = -1;  // of the domain; -1: scalars

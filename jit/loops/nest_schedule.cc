@@ -12,11 +12,9 @@
 namespace talweg::loops {
 namespace {
 
-// Vectors of a lane axis that are written out side by side, and accumulators of a tile, at most.
-constexpr int64_t kMostVectors = 4;
+// Accumulators of a tile, at most.
 constexpr int64_t kMostTile = 8;
-// A sum of fewer terms does not make others wait: these many side by side are enough.
-constexpr int64_t kShortSum = 8;
+// So many short sums side by side are enough.
 constexpr int64_t kFewSums = 4;
 constexpr int32_t kMostSums = 8;
 // What is done once for so few elements is done one by one.
@@ -158,11 +156,10 @@ Schedule Nest::Along(int32_t axis, int32_t full, const Sums& sums) const {
   }
   // Accumulators for half of the registers or more, so that the sums do not wait for each other.
   if (dim.is_static()) schedule.vectors = std::min(vectors, kMostVectors);
-  // Results of short sums go to memory as fast as that takes them, in the order in which they lie
-  // there.
+  // Results of short sums go to memory as fast as that takes them.
   const bool is_short = sums.terms < kShortSum;
   int64_t few = domain_.size() > 2 ? 2 * kFewSums : kFewSums;
-  if (is_short && axis == 0 && level_.HasInstances(domain_)) {
+  if (is_short && axis == 0 && level_.HasInstances(ShapeOf(order_.front()))) {
     // Instances share no weights: those of a tile stay in registers while the rows pass by.
     few = std::min(few, machine.vector_registers / 2 / (sums.terms + 1));
     schedule.tiles_outside = true;
@@ -213,7 +210,7 @@ std::optional<Schedule> Nest::ScheduleToJoin() const {
       return Schedule{.lane_axis = 0,
                       .lanes = lanes,
                       .vectors = plan->vectors,
-                      .tiles = {{plan->outer, plan->tile}},
+                      .tiles = {{JoinPlan::kOuter, plan->tile}},
                       .tiles_outside = true};
     }
   }
@@ -224,7 +221,7 @@ std::optional<Schedule> Nest::ScheduleToJoin() const {
       const JoinPlan* const plan = level_.JoinPlanFor(node.operands[k]);
       if (plan == nullptr || plan->lanes != lanes || !MayTakeLanes(0, lanes)) continue;
       // One tile goes over all of what is not the outer loop's.
-      const int32_t outer = ResultAxisOf(node, k, ShapeOf(node.operands[k]), plan->outer);
+      const int32_t outer = ResultAxisOf(node, k, ShapeOf(node.operands[k]), JoinPlan::kOuter);
       Schedule schedule{.lane_axis = 0, .lanes = lanes, .vectors = plan->vectors, .unrolls = false};
       for (size_t axis = 1; axis < domain_.size(); axis++) {
         const auto number = static_cast<int32_t>(axis);

@@ -9,16 +9,18 @@
 
 namespace talweg {
 
+// A quarter of so many where TALWEG_FUZZ_QUARTER is set, as under sanitizers, where all takes
+// longer.
+inline int64_t QuarterIfSlow(int64_t count) {
+  return std::getenv("TALWEG_FUZZ_QUARTER") == nullptr ? count : count / 4;
+}
+
 // Seeds of a fuzz test. Ten in eleven are the same in every run, the others from a seed that is
-// printed and that TALWEG_FUZZ_SEED sets. TALWEG_FUZZ_COUNT says how many, instead of `count`;
-// without it, TALWEG_FUZZ_QUARTER takes a quarter, as under sanitizers, where each takes longer.
-// A test that uses it has the tag "fuzz".
+// printed and that TALWEG_FUZZ_SEED sets. TALWEG_FUZZ_COUNT says how many; without it they are
+// `count`, or a quarter of that. A test that uses it has the tag "fuzz".
 inline std::vector<uint64_t> FuzzSeeds(int64_t count) {
-  if (const char* text = std::getenv("TALWEG_FUZZ_COUNT")) {
-    count = std::atoll(text);
-  } else if (std::getenv("TALWEG_FUZZ_QUARTER") != nullptr) {
-    count /= 4;
-  }
+  const char* const chosen = std::getenv("TALWEG_FUZZ_COUNT");
+  count = chosen != nullptr ? std::atoll(chosen) : QuarterIfSlow(count);
   const char* text = std::getenv("TALWEG_FUZZ_SEED");
   const uint64_t fresh =
       text != nullptr ? std::strtoull(text, nullptr, 10) : std::random_device()();

@@ -132,21 +132,27 @@ TEST(Instances, HandHiddenGradientsOnInRegisters) {
 TEST(Instances, OfTrainingsHaveTheBitsOfEachFit) {
   const TrainTest data = Samples();
   const JitEngine engine;
-  for (const auto& [units, batch] : std::vector<std::pair<int64_t, int64_t>>{{5, 1},
-                                                                             {5, 7},
-                                                                             {5, 15},
-                                                                             {5, 16},
-                                                                             {5, 17},
-                                                                             {5, 33},
-                                                                             {5, 50},
-                                                                             {20, 17},
-                                                                             {23, 32},
-                                                                             {50, 1},
-                                                                             {50, 32}}) {
-    SCOPED_TRACE(absl::StrCat(units, " units, batches of ", batch));
+  struct Case {
+    int64_t units, batch, lanes = 16;
+  };
+  for (const auto& [units, batch, lanes] : std::vector<Case>{{5, 1},
+                                                             {5, 7},
+                                                             {5, 15},
+                                                             {5, 16},
+                                                             {5, 17},
+                                                             {5, 33},
+                                                             {5, 50},
+                                                             {1, 8},
+                                                             {20, 17},
+                                                             {20, 3, 32},
+                                                             {20, 32, 12},
+                                                             {23, 32},
+                                                             {50, 1},
+                                                             {50, 32}}) {
+    SCOPED_TRACE(absl::StrCat(units, " units, batches of ", batch, ", lanes ", lanes));
     Training training = OfUnits(units, batch);
-    const auto sweep = Sweep(engine, training, {Seeds(16)}, data.train, data.test,
-                             {.threads = 1, .lanes = 16, .keep_parameters = true});
+    const auto sweep = Sweep(engine, training, {Seeds(lanes)}, data.train, data.test,
+                             {.threads = 1, .lanes = lanes, .keep_parameters = true});
     ASSERT_TRUE(sweep.ok()) << sweep.status();
     for (const SweepRun& run : sweep->runs) {
       training.seed = static_cast<int64_t>(run.values[0]);

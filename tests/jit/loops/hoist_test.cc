@@ -52,6 +52,30 @@ TEST(HoistLoads, LeavesWhatTheLoopStores) {
   EXPECT_FALSE(absl::StrContains(Front(text), "load")) << text;
 }
 
+// Tiles begin at 0, 5, 10 and 15: the last one's vector is the buffer's last four elements, or one
+// behind them.
+TEST(HoistLoads, KnowsHowFarSumsAndProductsReach) {
+  for (const int64_t more : {0, 1}) {
+    for (const bool is_sum : {false, true}) {
+      Harness h({{kFloat32, {64}}, {kFloat32, {kRows}}}, {{kFloat32, {64}}});
+      h.b.OpenSection("tiles");
+      const Register tile = h.b.OpenFor({.value = 0}, {.value = 20}, 5).variable;
+      const Register row = h.b.OpenFor({.value = 0}, {.value = 8}, 1).variable;
+      const Register index = is_sum ? h.b.Add(h.b.Times(tile, 3), tile) : h.b.Times(tile, 4);
+      const Register x = h.b.Load(h.in[0], h.b.Plus(index, more), 4);
+      h.b.Store(h.out[0], h.b.Times(row, 4), h.b.Add(x, x));
+      h.b.CloseFor();
+      h.b.CloseFor();
+      h.b.CloseSection();
+      Program program = h.Take();
+      HoistLoads(program, kSmall);
+      EXPECT_TRUE(Verify(program).ok()) << Verify(program);
+      const std::string text = ToString(program);
+      EXPECT_EQ(text.find("load") < text.rfind("for "), more == 0) << text;
+    }
+  }
+}
+
 // A buffer of no rows has no first element.
 TEST(HoistLoads, LeavesWhatOnlyATripMayRead) {
   const std::string text = AfterHoisting([](Harness& h, Register row) {

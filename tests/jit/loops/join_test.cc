@@ -28,7 +28,9 @@ int CountOf(const std::string& text, const std::string& word) {
 // Sections over the rows of in0 and out0, and two buffers in the arena.
 class Sections {
  public:
-  Sections() : h({{kFloat32, {kTrips * kRow}}}, {{kFloat32, {kTrips * kRow}}, {kFloat32, {8}}}) {
+  Sections()
+      : h({{kFloat32, {kTrips * kRow}}, {kFloat32, {kRows}}},
+          {{kFloat32, {kTrips * kRow}}, {kFloat32, {8}}}) {
     a = h.Arena("a", kFloat32, kTrips * kRow);
     b = h.Arena("b", kFloat32, kTrips * kRow);
   }
@@ -50,7 +52,7 @@ class Sections {
     h.b.OpenSection(absl::StrCat("s", count_++));
     const Register column = h.b.OpenFor({.value = 0}, {.value = columns}, kTile).variable;
     const Register zero = h.b.Constant(kFloat32, 0, kTile);
-    const Builder::Loop loop = h.b.OpenFor({.value = 0}, {.value = kTrips}, 1, {zero});
+    const Builder::Loop loop = h.b.OpenFor({.value = 0}, rows, 1, {zero});
     end(column, h.b.CloseFor({sum(loop.variable, column, loop.carried[0])})[0]);
     h.b.CloseFor();
     h.b.CloseSection();
@@ -58,8 +60,11 @@ class Sections {
   template <typename F>
   void AddNest(const F& body, int64_t columns = kRow) {
     h.b.OpenSection(absl::StrCat("s", count_++));
-    const Register column = h.b.OpenFor({.value = 0}, {.value = columns}, kTile).variable;
-    const Register row = h.b.OpenFor({.value = 0}, {.value = kTrips}, 1).variable;
+    const Bound end = {.value = columns};
+    const Register column = (threads ? h.b.OpenParallel({.value = 0}, end, kTile, 1e6)
+                                     : h.b.OpenFor({.value = 0}, end, kTile))
+                                .variable;
+    const Register row = h.b.OpenFor({.value = 0}, rows, 1).variable;
     body(row, column);
     h.b.CloseFor();
     h.b.CloseFor();
@@ -100,7 +105,8 @@ class Sections {
   // The text after joining; the results are those from before.
   std::string Join(const Machine& machine = {}) {
     ::talweg::Random random(7);
-    const std::vector<Array> inputs = {random.Fill(kFloat32, {kTrips * kRow})};
+    const std::vector<Array> inputs = {random.Fill(kFloat32, {kTrips * kRow}),
+                                       random.Fill(kFloat32, {kTrips})};
     const auto want = h.Run(inputs);
     EXPECT_TRUE(want.ok()) << want.status();
     Program program = h.Take();
@@ -117,6 +123,9 @@ class Sections {
 
   Harness h;
   int32_t a = -1, b = -1;
+  // Of nests.
+  Bound rows = {.value = kTrips};
+  bool threads = false;  // of those that sum up nothing
 
  private:
   int count_ = 0;
@@ -331,15 +340,58 @@ TEST(JoinLoops, LeavesWhatHasNoRegisters) {
 }
 
 TEST(JoinLoops, JoinsNests) {
+  for (const bool at_run_time : {false, true}) {
+    Sections s;
+    if (at_run_time) s.rows = {.reg = s.h.b.Rows()};
+    s.DoubleTiles(s.h.in[0], s.a);
+    s.SumTiles(s.a, s.h.out[1]);
+    s.DoubleTiles(s.a, s.h.out[0]);
+    const std::string text = s.Join();
+    EXPECT_EQ(CountOf(text, "section"), 1) << text;
+    EXPECT_EQ(CountOf(text, "for "), 2) << text;
+    EXPECT_EQ(CountOf(text, "load"), 1) << text;
+    EXPECT_EQ(CountOf(text, "store"), 2) << text;
+  }
+}
+
+// Work that threads share goes to nests that they share.
+TEST(JoinLoops, JoinsNestsOfSeveralThreads) {
+  for (const bool both : {false, true}) {
+    Sections s;
+    s.threads = true;
+    s.DoubleTiles(s.h.in[0], s.a);
+    s.threads = both;
+    s.DoubleTiles(s.a, s.h.out[0]);
+    const std::string text = s.Join();
+    EXPECT_EQ(CountOf(text, "for "), both ? 2 : 4) << text;
+    EXPECT_EQ(CountOf(text, "cost 2000000"), both ? 1 : 0) << text;
+  }
+}
+
+// Numbers that both nests compute in front of their inner loops, and sums that begin with them.
+TEST(JoinLoops, JoinsWhatNestsComputeBetweenTheirLoops) {
   Sections s;
-  s.DoubleTiles(s.h.in[0], s.a);
-  s.SumTiles(s.a, s.h.out[1]);
-  s.DoubleTiles(s.a, s.h.out[0]);
+  Builder& b = s.h.b;
+  s.rows = {.reg = b.Rows()};
+  const auto nest = [&](int32_t from, bool sums) {
+    b.OpenSection("nest");
+    const Register column = b.OpenFor({.value = 0}, {.value = kRow}, kTile).variable;
+    const Register first = b.Load(s.h.in[0], column, kTile);
+    const Register twice = b.Add(first, first);
+    const Builder::Loop loop = b.OpenFor({.value = 0}, s.rows, 1, {twice});
+    const Register at = s.At(loop.variable, column);
+    const Register x = b.Mul(b.Load(from, at, kTile), twice);
+    if (!sums) b.Store(s.a, at, x);
+    const Register sum = b.CloseFor({b.Add(loop.carried[0], x)})[0];
+    b.Store(s.h.out[sums ? 1 : 0], column, sum);
+    b.CloseFor();
+    b.CloseSection();
+  };
+  nest(s.h.in[0], false);
+  nest(s.a, true);
   const std::string text = s.Join();
-  EXPECT_EQ(CountOf(text, "section"), 1) << text;
   EXPECT_EQ(CountOf(text, "for "), 2) << text;
-  EXPECT_EQ(CountOf(text, "load"), 1) << text;
-  EXPECT_EQ(CountOf(text, "store"), 2) << text;
+  EXPECT_EQ(CountOf(text, "store a["), 0) << text;
 }
 
 TEST(JoinLoops, LeavesNestsOfOtherLoops) {
@@ -455,6 +507,7 @@ TEST(JoinLoops, KeepsTheBitsOfDrawnPrograms) {
     }
     // Of loops, or of nests of two.
     const bool nests = random.Chance(0.5);
+    if (random.Chance(0.5)) s.rows = {.reg = b.Rows()};
     for (int64_t i = random.Between(2, 5); i > 0; i--) {
       const int32_t from = random.Chance(0.7) ? written.back() : random.Pick(written);
       const int32_t also = random.Pick(written);

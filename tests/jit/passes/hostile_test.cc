@@ -16,6 +16,7 @@
 #include "ops/loop.h"
 #include "ops/reduce.h"
 #include "ops/view.h"
+#include "tests/base/seeds.h"
 
 namespace talweg::passes {
 namespace {
@@ -49,7 +50,7 @@ Graph TimePasses(const std::string& name, const Tape& t, const std::vector<Value
   return *after;
 }
 
-constexpr int kLong = 100'000;
+const auto kLong = static_cast<size_t>(QuarterIfSlow(100'000));
 
 TEST(Passes, TakeLongChains) {
   struct Link {
@@ -73,7 +74,7 @@ TEST(Passes, TakeLongChains) {
   for (const Link& link : links) {
     Tape t;
     Value x = t.Input("x", kFloat32, {8});
-    for (int i = 0; i < kLong; i++) x = link.make(x, i);
+    for (size_t i = 0; i < kLong; i++) x = link.make(x, static_cast<int>(i));
     EXPECT_LE(TimePasses(link.name, t, {x}).nodes().size(), link.most) << link.name;
   }
 }
@@ -104,7 +105,7 @@ TEST(Passes, FoldLongChainsWithinLimits) {
   Value x = t.Constant(*Array::Zeros(kFloat32, {1000}));
   Value y = t.Constant(Array(0.5f));
   const Value table = t.Constant(*Array::From<float>({2}, {1, 2}));
-  for (int i = 0; i < kLong; i++) {
+  for (size_t i = 0; i < kLong; i++) {
     x = Exp(-x) + BroadcastTo(Sum(table), {1000});
     y = Sin(y) * 2;
   }

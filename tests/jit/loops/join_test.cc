@@ -329,6 +329,16 @@ TEST(JoinLoops, LeavesWhatOthersRead) {
   EXPECT_EQ(CountOf(s.Join(), "for "), 3);
 }
 
+TEST(JoinLoops, LeavesWhatIsReadBehindTheLoopAroundBoth) {
+  Sections s;
+  s.h.b.OpenFor({.value = 0}, {.value = 2}, 1);
+  s.Double(s.h.in[0], s.a);
+  s.Double(s.a, s.h.out[0]);
+  s.h.b.CloseFor();
+  s.Sum(s.a);
+  EXPECT_EQ(CountOf(s.Join(), "store a["), 1);
+}
+
 TEST(JoinLoops, LeavesWhatHasNoRegisters) {
   for (const int sums : {1, 3}) {
     Sections s;

@@ -10,9 +10,6 @@
 namespace talweg::loops {
 namespace {
 
-// Sums of so few terms, known ahead, have no loop over the rows.
-constexpr int64_t kFewRows = 4;
-
 struct Read {
   NodeId reader;
   size_t operand;
@@ -55,7 +52,7 @@ class Planner {
       return std::nullopt;
     }
     const Dim instances = shape[0], rows = shape[1], units = shape[2];
-    if (rows.is_static() && rows.value() <= kFewRows) return std::nullopt;
+    if (rows.is_static() && rows.value() <= kWrittenOut) return std::nullopt;
     if (!units.is_static() || units.value() < 2 || !AllSumOver(1, id)) return std::nullopt;
     JoinPlan plan{.lanes =
                       static_cast<int32_t>(level_.lowering().machine.Lanes(node.type().dtype))};

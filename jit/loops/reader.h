@@ -14,6 +14,9 @@ namespace talweg::loops {
 
 using Indices = absl::InlinedVector<Index, 4>;
 
+// Loops over so few terms of a sum, their number known, are written out.
+inline constexpr int64_t kWrittenOut = 4;
+
 // Which axis of a shape an axis of its domain (its axes without those of extent 1) is.
 int32_t AxisIn(const Shape& shape, int32_t domain_axis);
 // A tensor's stride along an axis of its domain.

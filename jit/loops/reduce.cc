@@ -18,9 +18,7 @@
 namespace talweg::loops {
 namespace {
 
-// Loops of so few trips are written out.
-constexpr int64_t kWrittenOut = 4;
-// But not if a term takes more instructions than this.
+// Loops of few trips are not written out if a term takes more instructions than this.
 constexpr int64_t kHeavy = 16;
 // Terms of a longer loop that one trip takes, and the most instructions of a kind for that.
 constexpr int64_t kUnrolled = 4;

@@ -13,20 +13,30 @@ namespace {
 
 constexpr Machine kSmall = {.vector_bytes = 16, .vector_registers = 8};
 
-// out[rows, 4] = what `body` makes of a row's index.
+// A section of what `emit` emits.
 template <typename F>
-std::string AfterHoisting(const F& body) {
+std::string SectionAfterHoisting(const F& emit) {
   Harness h({{kFloat32, {64}}, {kFloat32, {kRows}}}, {{kFloat32, {64}}});
   h.b.OpenSection("rows");
-  const Register row = h.b.OpenFor({.value = 0}, {.value = 8}, 1).variable;
-  body(h, row);
-  h.b.CloseFor();
+  emit(h);
   h.b.CloseSection();
   Program program = h.Take();
   HoistLoads(program, kSmall);
   EXPECT_TRUE(Verify(program).ok()) << Verify(program);
   const std::string text = ToString(program);
   return text.substr(text.find("section"));
+}
+
+// out[rows, 4] = what `body` makes of a row's index.
+template <typename F>
+void OverRows(Harness& h, const F& body) {
+  const Register row = h.b.OpenFor({.value = 0}, {.value = 8}, 1).variable;
+  body(h, row);
+  h.b.CloseFor();
+}
+template <typename F>
+std::string AfterHoisting(const F& body) {
+  return SectionAfterHoisting([&](Harness& h) { OverRows(h, body); });
 }
 
 // What stands in front of the loop.
@@ -57,20 +67,15 @@ TEST(HoistLoads, LeavesWhatTheLoopStores) {
 TEST(HoistLoads, KnowsHowFarSumsAndProductsReach) {
   for (const int64_t more : {0, 1}) {
     for (const bool is_sum : {false, true}) {
-      Harness h({{kFloat32, {64}}, {kFloat32, {kRows}}}, {{kFloat32, {64}}});
-      h.b.OpenSection("tiles");
-      const Register tile = h.b.OpenFor({.value = 0}, {.value = 20}, 5).variable;
-      const Register row = h.b.OpenFor({.value = 0}, {.value = 8}, 1).variable;
-      const Register index = is_sum ? h.b.Add(h.b.Times(tile, 3), tile) : h.b.Times(tile, 4);
-      const Register x = h.b.Load(h.in[0], h.b.Plus(index, more), 4);
-      h.b.Store(h.out[0], h.b.Times(row, 4), h.b.Add(x, x));
-      h.b.CloseFor();
-      h.b.CloseFor();
-      h.b.CloseSection();
-      Program program = h.Take();
-      HoistLoads(program, kSmall);
-      EXPECT_TRUE(Verify(program).ok()) << Verify(program);
-      const std::string text = ToString(program);
+      const std::string text = SectionAfterHoisting([&](Harness& h) {
+        const Register tile = h.b.OpenFor({.value = 0}, {.value = 20}, 5).variable;
+        OverRows(h, [&](Harness& h, Register row) {
+          const Register index = is_sum ? h.b.Add(h.b.Times(tile, 3), tile) : h.b.Times(tile, 4);
+          const Register x = h.b.Load(h.in[0], h.b.Plus(index, more), 4);
+          h.b.Store(h.out[0], h.b.Times(row, 4), h.b.Add(x, x));
+        });
+        h.b.CloseFor();
+      });
       EXPECT_EQ(text.find("load") < text.rfind("for "), more == 0) << text;
     }
   }

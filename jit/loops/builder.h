@@ -71,6 +71,9 @@ class Builder {
 
   // Declarations; the result is a number in the program's list.
   int32_t AddBuffer(Buffer buffer);  // inputs, outputs and the arena; slots are the caller's
+  const Buffer& buffer(int32_t number) const {
+    return program_.buffers[static_cast<size_t>(number)];
+  }
   int32_t AddConstant(std::string name, Array elements);
   int32_t AddDynamic(std::string name, DType dtype);
   int32_t AddSite(ErrorSite site);

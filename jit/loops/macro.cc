@@ -244,6 +244,8 @@ class Macro {
     return b_.Binary(Opcode::kLessEqual, b_.Plus(at, block), b_.InRegister(extent));
   }
 
+  Register FirstRow(Register i) { return rows_.FirstRow(b_.Add(row_, i)); }
+
   Register Sum(const Registers& acc, int64_t row, int64_t v) const {
     return acc[static_cast<size_t>(row * plan_.vectors + v)];
   }
@@ -368,26 +370,30 @@ class Macro {
             b_.Load(sums_, sums, lanes, {.offset = row * plan_.width() + v * lanes, .mask = mask}));
       }
     }
+    const Packed &x = columns_.packed(), &y = rows_.packed();
+    const Register direct = rows_.is_direct() ? rows_.Begin(at_, FirstRow(i), term) : kNone;
     // Tiles lie behind each other: i is a multiple of the height.
     const Register tile = b_.Quotient(i, plan_.height);
     const Register row_base = b_.Mul(tile, b_.Index(rows_.tile_step()));
+    const auto place_of_rows = [&](Register first, int64_t more) {
+      if (direct != kNone) return b_.Plus(b_.Add(direct, first), more);
+      const Register line = b_.Plus(first, more / y.lines * y.lines);
+      const Register in_line = b_.Remainder(line, y.lines);
+      const Register before = b_.Times(b_.Sub(line, in_line), plan_.height);
+      return b_.Add(b_.Add(row_base, before), b_.Plus(in_line, more % y.lines));
+    };
     // Term `first` + `more`.
     const auto step = [&](Register first, int64_t more, Registers& to) {
-      const Packed &x = columns_.packed(), &y = rows_.packed();
       const Register from =
           b_.Add(columns_from_, b_.Times(b_.Plus(first, more), columns_.term_step()));
       Registers column;
       for (int64_t v = 0; v < plan_.vectors; v++) {
         column.push_back(b_.Load(x.buffer, from, lanes, {.offset = columns_.offset() + v * lanes}));
       }
-      // Where the term begins, and how far it is from one row to the next.
-      const Register line = b_.Plus(first, more / y.lines * y.lines);
-      const Register in_line = b_.Remainder(line, y.lines);
-      const Register before = b_.Times(b_.Sub(line, in_line), plan_.height);
-      const Register line_base = b_.Add(row_base, before);
-      const Register rows_from = b_.Add(line_base, b_.Plus(in_line, more % y.lines));
+      const Register rows_from = place_of_rows(first, more);
       for (int64_t row = 0; row < plan_.height; row++) {
-        const Register one = b_.Load(y.buffer, rows_from, 1, {.offset = row * y.lines});
+        const Register one =
+            b_.Load(y.buffer, rows_from, 1, {.offset = rows_.offset() + row * y.row_step});
         const Register all = b_.Splat(one, lanes);
         for (int64_t v = 0; v < plan_.vectors; v++) {
           Register& sum = to[static_cast<size_t>(row * plan_.vectors + v)];
@@ -421,13 +427,15 @@ class Macro {
 
   // The other members at the tile's points, from its sums.
   void Finish(Register i, Register j) {
-    const Bound heights = AtMost(b_, RowExtent(), b_.Add(row_, i), plan_.height);
-    FinishRows(i, j, b_.Index(0), b_.InRegister(heights));
+    const Register row = FirstRow(i);
+    const Bound heights = AtMost(b_, RowExtent(), row, plan_.height);
+    // Rows that the tile before this one has, too, are done.
+    FinishRows(i, j, b_.Sub(b_.Add(row_, i), row), b_.InRegister(heights));
   }
 
   void FinishRows(Register i, Register j, Register begin, Register end) {
     const Register sums = SumsOf(i, j);
-    const Register row = b_.Add(row_, i), column = b_.Add(column_, j);
+    const Register row = FirstRow(i), column = b_.Add(column_, j);
     const Bound widths = AtMost(b_, ColumnExtent(), column, plan_.width());
     const Bound extent = ColumnExtent();
     const bool masked = extent.reg != kNone || extent.value % plan_.lanes != 0;

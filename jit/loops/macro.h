@@ -98,6 +98,7 @@ Bound AtMost(Builder& b, Bound extent, Register at, int64_t block);
 struct Packed {
   int32_t buffer = -1;
   int64_t lines = 1;
+  int64_t row_step = 1;  // from a term of one row to that of the next
 };
 
 // Cycles of work that are worth the threads' wakening.
@@ -125,11 +126,15 @@ class Packer {
   Register PiecesOf(Bound terms);
   void Fetch(const Block& block, const Indices& at, Register piece);
   const Packed& packed() const { return packed_; }
-  // Where a kernel reads columns from `first` on at the terms from `term` on, with `term_step`
-  // between two terms: in what was packed, or, cut into panels, in the operand itself.
-  Register Begin(const Indices& at, Register first, Register term) {
-    return is_direct_ ? reader_.Place(*tensor_, At(at, {first}, {term}, 1)) : b_.Index(0);
-  }
+  // Whether the operand is not packed but read where it lies: columns that are cut into panels,
+  // rows whose terms lie side by side.
+  bool is_direct() const { return is_direct_; }
+  // Where a kernel reads columns from `first` on, or row `first`, at the terms from `term` on, with
+  // `term_step` between two terms: in what was packed, or in the operand itself.
+  Register Begin(const Indices& at, Register first, Register term);
+  // The first row that the tile at `row` has: where rows are read as they lie, the last tile begins
+  // so much earlier that there are all of its rows.
+  Register FirstRow(Register row);
   int64_t term_step() const { return term_step_; }
   int64_t offset() const { return is_direct_ ? tensor_->offset : 0; }
   // How many terms each sum has.
@@ -142,6 +147,7 @@ class Packer {
   Register Value(const Indices& at, const Index& place, const Index& term, int32_t lanes,
                  Register active, Register count);
   Indices TermIndices(const Index& term);
+  bool RowsAreInside(const Stride& rows) const;
   // Whether vectors of terms never reach past the last one.
   bool TermsAreWhole();
   // Whether what is packed is not of one thread only.

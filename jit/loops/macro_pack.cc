@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "jit/loops/macro.h"
 #include "jit/loops/turn.h"
@@ -62,19 +63,20 @@ Packer::Packer(Level& level, Reader& reader, const MacroPlan& plan, const Shape&
     }
   }
   term_step_ = tile_;
-  if (is_columns_ && count == 1 && tensor_.has_value()) {
+  if (count == 1 && tensor_.has_value()) {
     const Stride& terms = tensor_->strides[static_cast<size_t>(along)];
-    const Stride& columns = StrideAt(node, *tensor_, operand, AxisIn(result_, axis_));
-    is_direct_ =
-        columns.panel > 0 && columns.panel % tile_ == 0 && terms.reg == kNone && terms.panel == 0;
+    const Stride& stride = StrideAt(node, *tensor_, operand, AxisIn(result_, axis_));
+    const bool is_regular = terms.reg == kNone && terms.panel == 0;
+    is_direct_ = is_columns_ ? is_regular && stride.panel > 0 && stride.panel % tile_ == 0
+                             : is_regular && terms.is_close() && RowsAreInside(stride);
     if (is_direct_) {
       term_step_ = terms.factor;
-      packed_.buffer = tensor_->buffer;
+      packed_ = {.buffer = tensor_->buffer, .row_step = stride.factor};
       return;
     }
   }
   // Elements of rows are read one by one: they need not be turned.
-  if (!is_columns_ && terms_are_close_) packed_.lines = plan.lanes;
+  if (!is_columns_ && terms_are_close_) packed_.lines = packed_.row_step = plan.lanes;
   // What a last vector has too much does not reach the next tile.
   tile_step_ = tile_ * padded_terms_;
   if (packed_.lines == 1 && tile_ % plan.lanes != 0) tile_step_ += plan.lanes;
@@ -87,6 +89,24 @@ Packer::Packer(Level& level, Reader& reader, const MacroPlan& plan, const Shape&
                            .slot = -1,
                            .offset = 0,
                            .elements = tiles * tile_step() + kSlackBytes / SizeOf(dtype)});
+}
+
+// Whether a tile's rows can be read where they lie, though there may be fewer.
+bool Packer::RowsAreInside(const Stride& rows) const {
+  if (rows.reg != kNone || rows.panel > 0) return false;
+  if (extent_.reg == kNone) return extent_.value >= tile_;
+  const Buffer& buffer = b_.buffer(tensor_->buffer);
+  const auto dims = absl::c_count_if(shape_, [](Dim dim) { return dim != Dim(1); });
+  const int64_t terms = summed_.size() == 1 ? level_.BoundOf(summed_[0]) : -1;
+  return buffer.home == Buffer::Home::kArena && tensor_->base == kNone && dims == 2 &&
+         rows.factor >= 0 && terms >= 0 &&
+         tensor_->offset + (tile_ - 1) * rows.factor + terms <= buffer.elements;
+}
+
+Register Packer::FirstRow(Register row) {
+  if (!is_direct_ || (extent_.reg == kNone && extent_.value % tile_ == 0)) return row;
+  const Register last = b_.Plus(b_.InRegister(extent_), -tile_);
+  return b_.Binary(Opcode::kMin, row, b_.Binary(Opcode::kMax, last, b_.Index(0)));
 }
 
 Register Packer::AllTerms() {
@@ -154,6 +174,11 @@ Register Packer::Value(const Indices& at, const Index& place, const Index& term,
   return b_.Splat(reader_.Value(level_.node(plan_.contract).operands[operand_], point), lanes);
 }
 
+Register Packer::Begin(const Indices& at, Register first, Register term) {
+  if (!is_direct_) return b_.Index(0);
+  return reader_.Place(*tensor_, At(at, {first}, {term}, 1));
+}
+
 // Past the last row or column, that one again: nobody reads what becomes of it.
 Register Packer::Clamped(Register place) {
   if (extent_.reg == kNone && extent_.value % tile_ == 0) return place;
@@ -168,6 +193,7 @@ void Packer::Pack(const Block& block, const Indices& at) {
 }
 
 void Packer::PackTogether(const Block& block, const Indices& at) {
+  if (is_direct_) return;
   const auto tiles_of_piece = std::max<int64_t>(1, plan_.rows / tile_ / kPackPieces);
   const int64_t step = tiles_of_piece * tile_;
   // Moving an element takes about a cycle.

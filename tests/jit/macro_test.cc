@@ -132,7 +132,8 @@ TEST(Macro, TakesExtentsThatAreKnownWhenItRuns) {
     const Value dw = Contract(x, Tanh(y), {.lhs_sum = {0}, .rhs_sum = {0}});
     const Value wide = Contract(w, y, {.lhs_sum = {1}, .rhs_sum = {1}});  // rows in the lanes
     const Value moved = dw + t.Input("bias", dtype, {21});
-    const Graph graph = *t.Finish({y, dw, wide, moved});
+    const Value next = MatMul(y, t.Input("v", dtype, {21, 18}));  // y in memory with rows to spare
+    const Graph graph = *t.Finish({y, dw, wide, moved, next});
     EXPECT_TRUE(IsInBlocks(graph, 4));
     for (int64_t rows : {0, 1, 2, 3, 4, 5, 8, 15, 16, 17, 33}) {
       SCOPED_TRACE(rows);
@@ -156,6 +157,44 @@ TEST(Macro, ReadsNothingThatIsNotThere) {
       const Value hidden = Tanh(Gather(x, body.tape.Iota(kRows)));
       const Value out = MatMul(hidden, w);
       return {.carried = {body.carried[0] + Sum(out, {0, 1}) + Sum(hidden, {0, 1})}};
+    });
+    ExpectSame(engines, *t.Finish({loop.carried[0]}));
+  }
+}
+
+// Rows whose terms lie side by side are read where they are: all of those that the last tile has,
+// though the tile before it has some of them, too.
+TEST(Macro, ReadsRowsWhereTheyLie) {
+  for (const char* cpu : {"avx512", "avx2"}) {
+    if (!native::DetectTarget(cpu).ok()) continue;
+    const std::vector<NamedEngine> engines = {
+        {"the interpreter", Interpret}, In(0, cpu, true), In(0, cpu, false)};
+    for (int64_t rows : {33, 64, 71, 83}) {
+      Tape t;
+      const Value x = t.Input("x", kFloat32, {2, rows, 400}),
+                  w = t.Input("w", kFloat32, {400, 900});
+      const Value old = t.Input("old", kFloat32, {rows, 900});
+      // Of a slice, of rows from the last one to the first, and of rows that are changed in place.
+      const Value first = At(x, 0, 0), second = At(x, 0, 1);
+      const LoopResult loop =
+          Loop(t, {.carried = {old}, .scanned = {x}}, [&](LoopBody& body) -> LoopStep {
+            return {.carried = {0.9 * body.carried[0] - MatMul(body.scanned[0], w)}};
+          });
+      ExpectSame(engines,
+                 *t.Finish({MatMul(second, w), MatMul(Reverse(first, {0}), w),
+                            Contract(x, w, {.lhs_sum = {2}, .rhs_sum = {0}}), loop.carried[0]}));
+    }
+    // As many rows as are known when it runs, fewer than a tile has among them.
+    Tape t;
+    const Value x = t.Input("x", kFloat32, {64, 300}), w = t.Input("w", kFloat32, {300, 900});
+    const Value counts = t.Constant(Array::Vector<int64_t>({64, 5, 1, 16, 63}));
+    LoopOptions options{.trips = 5, .carried = {t.Constant(Array(0.0f))}, .scanned = {counts}};
+    options.rows = counts;
+    options.rows_limit = 64;
+    const LoopResult loop = Loop(t, options, [&](LoopBody& body) -> LoopStep {
+      const Value hidden = Tanh(Gather(x, body.tape.Iota(kRows)));
+      const Value out = MatMul(hidden, w);
+      return {.carried = {body.carried[0] + Sum(Relu(out), {0, 1}) + Sum(hidden, {0, 1})}};
     });
     ExpectSame(engines, *t.Finish({loop.carried[0]}));
   }

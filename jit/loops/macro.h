@@ -19,7 +19,8 @@ namespace talweg::loops {
 //   for each block of columns             all of them, where one block takes all terms
 //     for each block of rows              what the third cache holds of the rows' operand
 //       for each block of terms
-//         pack the rows' operand            [row / height][term][height], or lines of terms
+//         pack the rows' operand            [row / height][term][height], or lines of terms; not
+//                                           where its terms lie side by side in memory
 //         for a tile's width of columns
 //           pack the columns' operand       [term][width], in the second cache
 //           for each tile of the block
@@ -37,8 +38,10 @@ namespace talweg::loops {
 // by all together; what is not lies in the threads' own memory.
 //
 // What is packed is asked for as values at points: an operand may lie in any order, or be a view
-// that is computed while it is read. The other members of the group are computed from the sums
-// point by point, the optimizer's update as well as an activation: no gradient is stored.
+// that is computed while it is read. Rows whose terms lie side by side are not packed: a tile's
+// rows are read where they lie, so far from each other as those of the operand are. The other
+// members of the group are computed from the sums point by point, the optimizer's update as well as
+// an activation: no gradient is stored.
 struct MacroPlan {
   NodeId contract = -1;
   // Of the domain: which axis is in the lanes, which one gives the rows, and the operand (0 or 1)

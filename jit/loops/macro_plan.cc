@@ -17,6 +17,8 @@ namespace {
 constexpr double kLeast = 32;
 // Than this, where the columns' operand lies in panels and is so large that it is read from memory.
 constexpr double kLeastOfLarge = 8;
+// Columns times terms that are worth turning for so few rows.
+constexpr double kManyTurned = 256 * 256;
 // More terms than this at once save nothing any more.
 constexpr int64_t kMostTerms = 2048;
 
@@ -47,24 +49,35 @@ Axes AxesOf(const Level& level, const Node& node) {
 }
 
 // Whether packing repays: what is read again and again does not fit into the second cache, or would
-// be copied anyway. `only_sums`: nothing follows them; else blocks pay earlier, for they do the
-// rest of the group beside other sums, and write it out once and not for each register.
+// be copied anyway. `is_light`: next to nothing follows the sums; else blocks pay earlier, for they
+// do the rest of the group beside other sums, and write it out once and not for each register.
 bool Pays(const Machine& machine, double rows, double columns, double terms, int64_t size,
-          bool turned, bool only_sums, bool in_panels) {
+          bool turned, bool is_light, bool in_panels) {
   const auto lanes = static_cast<double>(machine.vector_bytes / size);
-  const double l2 = static_cast<double>(machine.l2_bytes) / static_cast<double>(size);
+  const double l2 = static_cast<double>(machine.l2_bytes) / static_cast<double>(size),
+               l3 = static_cast<double>(machine.l3_bytes) / static_cast<double>(size);
+  if (terms < kLeast || 2 * columns < lanes) return false;
+  const double reused = terms * columns;
   // What does not fit there is read from memory once and no more; where it lies in panels, it is
   // read as it lies, or turned with its rows side by side.
-  const bool is_large = in_panels && terms * columns > l2;
-  if (terms < kLeast || rows < (is_large ? kLeastOfLarge : kLeast)) return false;
-  if (2 * columns < lanes) return false;
+  const bool is_large = in_panels && reused > l2;
   // Thin results have no better tile, and else would be stored element by element.
-  if (columns < 2 * lanes) return rows * terms >= kLeast * kLeast * kLeast;
-  if (turned) return is_large || std::min({rows, columns, terms}) >= 2 * kLeast;
-  const double all = rows * terms + terms * columns + rows * columns;
-  if (!only_sums) return all > l2 / 2;
+  if (columns < 2 * lanes) {
+    return rows >= (is_large ? kLeastOfLarge : kLeast) && rows * terms >= kLeast * kLeast * kLeast;
+  }
+  if (is_large) return rows >= kLeastOfLarge;
+  // Columns that lie apart are copied anyway, and for few rows by whole vectors only here.
+  if (turned) {
+    if (reused > l2) return rows >= kLeast / 2;
+    return rows >= (reused >= kManyTurned ? kLeast : 2 * kLeast) &&
+           std::min(columns, terms) >= 2 * kLeast;
+  }
+  // Few rows may read columns from the third cache as they lie, as fast as they can use them.
+  if (rows < (reused > l3 / 3 ? kLeast / 2 : 2 * kLeast)) return false;
+  const double all = rows * terms + reused + rows * columns;
+  if (!is_light) return all > l2 / 2;
   // All columns are read for each few rows; rows and results pass by.
-  return terms * columns > 3 * l2 / 4 || all > 5 * l2 / 2;
+  return reused > 3 * l2 / 4 || all > 5 * l2 / 2;
 }
 
 // The tile: among those that fill the registers, the one that wastes least at the edges. `panel`:
@@ -152,7 +165,7 @@ void AskForPanels(Level& level, const Node& node, const Shape& shape, int64_t ro
   }
   const auto number = [](int64_t n) { return static_cast<double>(n); };
   if (forced == 0 && !Pays(machine, number(most), number(columns), number(terms), SizeOf(dtype),
-                           /*turned=*/false, /*only_sums=*/false, /*in_panels=*/true)) {
+                           /*turned=*/false, /*is_light=*/false, /*in_panels=*/true)) {
     return;
   }
   MacroPlan plan;
@@ -226,6 +239,29 @@ Sizes SizesOf(const Level& level, const Shape& domain, const MacroPlan& plan) {
     sizes.terms_are_known = sizes.terms_are_known && level.BoundOf(dim) >= 0;
   }
   return sizes;
+}
+
+// Whether what follows the sums is stored as one value, and reads no other one of its size: at most
+// such as is the same along an axis.
+bool IsLight(Level& level, const Shape& domain, absl::Span<const NodeId> members,
+             absl::Span<const Target> writes, const MacroPlan& plan) {
+  if (writes.size() > 1) return false;
+  const auto is_of_its_size = [&](NodeId id) {
+    if (DomainOf(level.node(id).type().shape) != domain) return false;
+    const auto tensor = level.AsTensor(id);
+    if (!tensor.has_value()) return true;
+    for (size_t axis = 0; axis < tensor->shape.size(); axis++) {
+      if (tensor->shape[axis] != Dim(1) && tensor->strides[axis] == Stride{}) return false;
+    }
+    return true;
+  };
+  for (NodeId id : members) {
+    if (id == plan.contract) continue;
+    for (NodeId operand : level.node(id).operands) {
+      if (!absl::c_linear_search(members, operand) && is_of_its_size(operand)) return false;
+    }
+  }
+  return true;
 }
 
 // How many terms, rows and columns a block has. Its terms: a tile's columns take half of the second
@@ -325,8 +361,9 @@ std::optional<MacroPlan> PlanMacro(Level& level, const Shape& domain,
     in_panels = absl::c_any_of(tensor->strides, [](const Stride& s) { return s.panel > 0; });
   }
   const auto number = [](int64_t n) { return static_cast<double>(n); };
-  if (forced == 0 && !Pays(machine, number(sizes.rows), number(sizes.columns), number(sizes.terms),
-                           SizeOf(dtype), !stride.is_close(), plan.only_sums, in_panels)) {
+  if (forced == 0 &&
+      !Pays(machine, number(sizes.rows), number(sizes.columns), number(sizes.terms), SizeOf(dtype),
+            !stride.is_close(), IsLight(level, domain, members, writes, plan), in_panels)) {
     return std::nullopt;
   }
   int64_t panel = stride.panel;

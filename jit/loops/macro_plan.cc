@@ -48,6 +48,10 @@ Axes AxesOf(const Level& level, const Node& node) {
   return axes;
 }
 
+// Whether a tile without blocks is so high that a few rows of tiles use columns that lie side by
+// side no faster than the third cache gives them.
+bool HasHighTiles(const Machine& machine) { return machine.vector_registers >= 32; }
+
 // Whether packing repays: what is read again and again does not fit into the second cache, or would
 // be copied anyway. `is_light`: next to nothing follows the sums; else blocks pay earlier, for they
 // do the rest of the group beside other sums, and write it out once and not for each register.
@@ -66,14 +70,24 @@ bool Pays(const Machine& machine, double rows, double columns, double terms, int
     return rows >= (is_large ? kLeastOfLarge : kLeast) && rows * terms >= kLeast * kLeast * kLeast;
   }
   if (is_large) return rows >= kLeastOfLarge;
-  // Columns that lie apart are copied anyway, and for few rows by whole vectors only here.
+  double least = kLeast;
   if (turned) {
-    if (reused > l2) return rows >= kLeast / 2;
-    return rows >= (reused >= kManyTurned ? kLeast : 2 * kLeast) &&
-           std::min(columns, terms) >= 2 * kLeast;
+    // Sixteen columns that lie apart meet in few sets of the first cache, eight do not.
+    if (reused < kManyTurned) {
+      least = 2 * kLeast;
+    } else if (!HasHighTiles(machine)) {
+      least = 1.25 * kLeast;
+    } else if (reused > l2) {
+      least = kLeast / 2;
+    }
+    return rows >= least && std::min(columns, terms) >= 2 * kLeast;
   }
-  // Few rows may read columns from the third cache as they lie, as fast as they can use them.
-  if (rows < (reused > l3 / 3 ? kLeast / 2 : 2 * kLeast)) return false;
+  if (reused > l3 / 3) {
+    least = kLeast / 2;
+  } else if (HasHighTiles(machine)) {
+    least = 2 * kLeast;
+  }
+  if (rows < least) return false;
   const double all = rows * terms + reused + rows * columns;
   if (!is_light) return all > l2 / 2;
   // All columns are read for each few rows; rows and results pass by.
@@ -360,10 +374,11 @@ std::optional<MacroPlan> PlanMacro(Level& level, const Shape& domain,
     stride = StrideAt(node, *tensor, plan.column_operand, axis);
     in_panels = absl::c_any_of(tensor->strides, [](const Stride& s) { return s.panel > 0; });
   }
+  const bool is_light =
+      plan.only_sums || (HasHighTiles(machine) && IsLight(level, domain, members, writes, plan));
   const auto number = [](int64_t n) { return static_cast<double>(n); };
-  if (forced == 0 &&
-      !Pays(machine, number(sizes.rows), number(sizes.columns), number(sizes.terms), SizeOf(dtype),
-            !stride.is_close(), IsLight(level, domain, members, writes, plan), in_panels)) {
+  if (forced == 0 && !Pays(machine, number(sizes.rows), number(sizes.columns), number(sizes.terms),
+                           SizeOf(dtype), !stride.is_close(), is_light, in_panels)) {
     return std::nullopt;
   }
   int64_t panel = stride.panel;

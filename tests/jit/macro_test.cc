@@ -224,33 +224,40 @@ TEST(Macro, TakesWhatIsLarge) {
   }
 }
 
-// Few rows read columns that lie side by side as fast without blocks, which copy them; those that
-// lie apart are copied anyway. Blocks also do what follows the sums, if that is much.
+// Few rows read columns that lie side by side as fast without blocks, which copy them, where tiles
+// are high; those that lie apart are copied anyway. Blocks also do what follows the sums, if that
+// is much.
 TEST(Macro, TakesBlocksWhereTheyPay) {
-  const auto is_in_blocks = [](const Sizes& s, bool turned) {
-    return IsInBlocks(Product(s, kFloat32, false, turned), 0);
-  };
-  for (const int64_t rows : {24, 32, 48}) {
-    EXPECT_FALSE(is_in_blocks({rows, 512, 784}, false));
-    EXPECT_TRUE(is_in_blocks({rows, 2048, 2048}, false));
-    EXPECT_TRUE(is_in_blocks({rows, 512, 784}, true));
-  }
-  EXPECT_TRUE(is_in_blocks({64, 512, 784}, false));
-  EXPECT_FALSE(is_in_blocks({15, 2048, 2048}, false));
-  EXPECT_FALSE(is_in_blocks({15, 2048, 2048}, true));
-  EXPECT_FALSE(is_in_blocks({24, 300, 300}, true));
-  EXPECT_FALSE(is_in_blocks({48, 200, 200}, true));
+  for (const std::string cpu : {"avx512", "avx2"}) {
+    if (!native::DetectTarget(cpu).ok()) continue;
+    SCOPED_TRACE(cpu);
+    const bool is_high = cpu == "avx512";
+    const auto is_in_blocks = [&](const Sizes& s, bool turned) {
+      return IsInBlocks(Product(s, kFloat32, false, turned), 0, cpu);
+    };
+    EXPECT_FALSE(is_in_blocks({31, 512, 784}, false));
+    EXPECT_EQ(is_in_blocks({32, 512, 784}, false), !is_high);
+    EXPECT_TRUE(is_in_blocks({64, 512, 784}, false));
+    EXPECT_FALSE(is_in_blocks({15, 2048, 2048}, false));
+    EXPECT_TRUE(is_in_blocks({16, 2048, 2048}, false));
 
-  const auto followed =
-      [](const std::function<Value(const Value& sums, const Value& of_its_size)>& by) {
-        Tape t;
-        const Value product =
-            MatMul(t.Input("x", kFloat32, {400, 300}), t.Input("w", kFloat32, {300, 300}));
-        return IsInBlocks(*t.Finish({by(product, t.Input("h", kFloat32, {400, 300}))}), 0);
-      };
-  EXPECT_FALSE(
-      followed([](const Value& sums, const Value& h) { return Relu(sums + At(h, 0, 0)); }));
-  EXPECT_TRUE(followed([](const Value& sums, const Value& h) { return Relu(sums + h); }));
+    EXPECT_FALSE(is_in_blocks({15, 2048, 2048}, true));
+    EXPECT_EQ(is_in_blocks({16, 2048, 2048}, true), is_high);
+    EXPECT_TRUE(is_in_blocks({40, 512, 784}, true));
+    EXPECT_FALSE(is_in_blocks({63, 200, 200}, true));
+    EXPECT_TRUE(is_in_blocks({64, 200, 200}, true));
+
+    using Following = std::function<Value(const Value& sums, const Value& of_its_size)>;
+    const auto followed = [&](const Following& by) {
+      Tape t;
+      const Value product =
+          MatMul(t.Input("x", kFloat32, {400, 300}), t.Input("w", kFloat32, {300, 300}));
+      return IsInBlocks(*t.Finish({by(product, t.Input("h", kFloat32, {400, 300}))}), 0, cpu);
+    };
+    EXPECT_EQ(followed([](const Value& sums, const Value& h) { return Relu(sums + At(h, 0, 0)); }),
+              !is_high);
+    EXPECT_TRUE(followed([](const Value& sums, const Value& h) { return Relu(sums + h); }));
+  }
 }
 
 // Smaller products have lanes along their rows, however the left operand lies: no element is stored

@@ -299,12 +299,8 @@ class Macro {
       touched_.push_back(tensor);
     };
     for (const Target& target : writes_) add(target.to);
-    for (NodeId id : members) {
-      if (id == plan_.contract) continue;
-      for (NodeId operand : level_.node(id).operands) {
-        if (absl::c_linear_search(members, operand)) continue;
-        if (const auto tensor = level_.AsTensor(operand); tensor.has_value()) add(*tensor);
-      }
+    for (NodeId id : ReadBeside(level_, plan_, members)) {
+      if (const auto tensor = level_.AsTensor(id); tensor.has_value()) add(*tensor);
     }
   }
 
@@ -371,16 +367,16 @@ class Macro {
       }
     }
     const Packed &x = columns_.packed(), &y = rows_.packed();
-    const Register direct = rows_.is_direct() ? rows_.Begin(at_, FirstRow(i), term) : kNone;
-    // Tiles lie behind each other: i is a multiple of the height.
-    const Register tile = b_.Quotient(i, plan_.height);
-    const Register row_base = b_.Mul(tile, b_.Index(rows_.tile_step()));
+    // Packed tiles lie behind each other: i is a multiple of the height.
+    const Register rows_begin =
+        rows_.is_direct() ? rows_.Begin(at_, FirstRow(i), term)
+                          : b_.Mul(b_.Quotient(i, plan_.height), b_.Index(rows_.tile_step()));
     const auto place_of_rows = [&](Register first, int64_t more) {
-      if (direct != kNone) return b_.Plus(b_.Add(direct, first), more);
+      if (rows_.is_direct()) return b_.Plus(b_.Add(rows_begin, first), more);
       const Register line = b_.Plus(first, more / y.lines * y.lines);
       const Register in_line = b_.Remainder(line, y.lines);
       const Register before = b_.Times(b_.Sub(line, in_line), plan_.height);
-      return b_.Add(b_.Add(row_base, before), b_.Plus(in_line, more % y.lines));
+      return b_.Add(b_.Add(rows_begin, before), b_.Plus(in_line, more % y.lines));
     };
     // Term `first` + `more`.
     const auto step = [&](Register first, int64_t more, Registers& to) {

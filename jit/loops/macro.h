@@ -89,6 +89,10 @@ std::vector<Panels> PanelsOf(Level& level, const Graph& body, int64_t rows);
 void EmitMacro(Level& level, const MacroPlan& plan, const Shape& domain,
                absl::Span<const NodeId> members, absl::Span<const Target> writes, Reader& reader);
 
+// What the other members of the group read besides the sums and each other; some perhaps twice.
+std::vector<NodeId> ReadBeside(const Level& level, const MacroPlan& plan,
+                               absl::Span<const NodeId> members);
+
 // The stride that an operand's memory has along this axis of the contraction's result.
 Stride StrideAt(const Node& node, const Tensor& tensor, size_t operand, int32_t axis);
 
@@ -151,6 +155,7 @@ class Packer {
                  Register active, Register count);
   Indices TermIndices(const Index& term);
   bool RowsAreInside(const Stride& rows) const;
+  bool TilesAreWhole() const { return extent_.reg == kNone && extent_.value % tile_ == 0; }
   // Whether vectors of terms never reach past the last one.
   bool TermsAreWhole();
   // Whether what is packed is not of one thread only.

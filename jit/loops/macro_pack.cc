@@ -104,7 +104,7 @@ bool Packer::RowsAreInside(const Stride& rows) const {
 }
 
 Register Packer::FirstRow(Register row) {
-  if (!is_direct_ || (extent_.reg == kNone && extent_.value % tile_ == 0)) return row;
+  if (!is_direct_ || TilesAreWhole()) return row;
   const Register last = b_.Plus(b_.InRegister(extent_), -tile_);
   return b_.Binary(Opcode::kMin, row, b_.Binary(Opcode::kMax, last, b_.Index(0)));
 }
@@ -181,7 +181,7 @@ Register Packer::Begin(const Indices& at, Register first, Register term) {
 
 // Past the last row or column, that one again: nobody reads what becomes of it.
 Register Packer::Clamped(Register place) {
-  if (extent_.reg == kNone && extent_.value % tile_ == 0) return place;
+  if (TilesAreWhole()) return place;
   return b_.Binary(Opcode::kMin, place, b_.Plus(b_.InRegister(extent_), -1));
 }
 

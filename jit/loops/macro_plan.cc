@@ -72,10 +72,11 @@ bool Pays(const Machine& machine, double rows, double columns, double terms, int
   if (is_large) return rows >= kLeastOfLarge;
   double least = kLeast;
   if (turned) {
-    // Sixteen columns that lie apart meet in few sets of the first cache, eight do not.
+    // Without blocks, a vector's columns that lie apart are read side by side: eight of them do not
+    // push each other out of the first cache, sixteen may.
     if (reused < kManyTurned) {
       least = 2 * kLeast;
-    } else if (!HasHighTiles(machine)) {
+    } else if (lanes <= 8) {
       least = 1.25 * kLeast;
     } else if (reused > l2) {
       least = kLeast / 2;
@@ -259,23 +260,15 @@ Sizes SizesOf(const Level& level, const Shape& domain, const MacroPlan& plan) {
 // such as is the same along an axis.
 bool IsLight(Level& level, const Shape& domain, absl::Span<const NodeId> members,
              absl::Span<const Target> writes, const MacroPlan& plan) {
-  if (writes.size() > 1) return false;
-  const auto is_of_its_size = [&](NodeId id) {
-    if (DomainOf(level.node(id).type().shape) != domain) return false;
-    const auto tensor = level.AsTensor(id);
-    if (!tensor.has_value()) return true;
-    for (size_t axis = 0; axis < tensor->shape.size(); axis++) {
-      if (tensor->shape[axis] != Dim(1) && tensor->strides[axis] == Stride{}) return false;
-    }
-    return true;
-  };
-  for (NodeId id : members) {
-    if (id == plan.contract) continue;
-    for (NodeId operand : level.node(id).operands) {
-      if (!absl::c_linear_search(members, operand) && is_of_its_size(operand)) return false;
-    }
-  }
-  return true;
+  return writes.size() == 1 && absl::c_none_of(ReadBeside(level, plan, members), [&](NodeId id) {
+           if (DomainOf(level.node(id).type().shape) != domain) return false;
+           const auto tensor = level.AsTensor(id);
+           if (!tensor.has_value()) return true;
+           for (size_t axis = 0; axis < tensor->shape.size(); axis++) {
+             if (tensor->shape[axis] != Dim(1) && tensor->strides[axis] == Stride{}) return false;
+           }
+           return true;
+         });
 }
 
 // How many terms, rows and columns a block has. Its terms: a tile's columns take half of the second
@@ -298,6 +291,18 @@ void ChooseBlocks(const Machine& machine, int64_t forced, const Sizes& sizes, in
 }
 
 }  // namespace
+
+std::vector<NodeId> ReadBeside(const Level& level, const MacroPlan& plan,
+                               absl::Span<const NodeId> members) {
+  std::vector<NodeId> read;
+  for (NodeId id : members) {
+    if (id == plan.contract) continue;
+    for (NodeId operand : level.node(id).operands) {
+      if (!absl::c_linear_search(members, operand)) read.push_back(operand);
+    }
+  }
+  return read;
+}
 
 Stride StrideAt(const Node& node, const Tensor& tensor, size_t operand, int32_t axis) {
   const auto& contract = node.As<ContractAttributes>();

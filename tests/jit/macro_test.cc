@@ -244,6 +244,7 @@ TEST(Macro, TakesBlocksWhereTheyPay) {
     EXPECT_FALSE(is_in_blocks({15, 2048, 2048}, true));
     EXPECT_EQ(is_in_blocks({16, 2048, 2048}, true), is_high);
     EXPECT_TRUE(is_in_blocks({40, 512, 784}, true));
+    EXPECT_FALSE(IsInBlocks(Product({32, 2048, 2048}, kFloat64, false, true), 0, cpu));
     EXPECT_FALSE(is_in_blocks({63, 200, 200}, true));
     EXPECT_TRUE(is_in_blocks({64, 200, 200}, true));
 

@@ -372,7 +372,9 @@ class Macro {
         rows_.is_direct() ? rows_.Begin(at_, FirstRow(i), term)
                           : b_.Mul(b_.Quotient(i, plan_.height), b_.Index(rows_.tile_step()));
     const auto place_of_rows = [&](Register first, int64_t more) {
-      if (rows_.is_direct()) return b_.Plus(b_.Add(rows_begin, first), more);
+      if (rows_.is_direct()) {
+        return b_.Add(rows_begin, b_.Times(b_.Plus(first, more), rows_.term_step()));
+      }
       const Register line = b_.Plus(first, more / y.lines * y.lines);
       const Register in_line = b_.Remainder(line, y.lines);
       const Register before = b_.Times(b_.Sub(line, in_line), plan_.height);

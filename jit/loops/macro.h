@@ -154,7 +154,8 @@ class Packer {
   Register Value(const Indices& at, const Index& place, const Index& term, int32_t lanes,
                  Register active, Register count);
   Indices TermIndices(const Index& term);
-  bool RowsAreInside(const Stride& rows) const;
+  bool RowsAreInside(const Stride& rows, const Stride& terms) const;
+  bool RowsStayInCaches(const Stride& terms) const;
   bool TilesAreWhole() const { return extent_.reg == kNone && extent_.value % tile_ == 0; }
   // Whether vectors of terms never reach past the last one.
   bool TermsAreWhole();

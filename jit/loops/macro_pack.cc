@@ -1,6 +1,7 @@
 // Operands of a contraction in the order in which its kernel reads them.
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -67,8 +68,10 @@ Packer::Packer(Level& level, Reader& reader, const MacroPlan& plan, const Shape&
     const Stride& terms = tensor_->strides[static_cast<size_t>(along)];
     const Stride& stride = StrideAt(node, *tensor_, operand, AxisIn(result_, axis_));
     const bool is_regular = terms.reg == kNone && terms.panel == 0;
-    is_direct_ = is_columns_ ? is_regular && stride.panel > 0 && stride.panel % tile_ == 0
-                             : is_regular && terms.is_close() && RowsAreInside(stride);
+    is_direct_ = is_columns_
+                     ? is_regular && stride.panel > 0 && stride.panel % tile_ == 0
+                     : is_regular && RowsAreInside(stride, terms) &&
+                           (terms.is_close() || (stride.is_close() && RowsStayInCaches(terms)));
     if (is_direct_) {
       term_step_ = terms.factor;
       packed_ = {.buffer = tensor_->buffer, .row_step = stride.factor};
@@ -92,15 +95,34 @@ Packer::Packer(Level& level, Reader& reader, const MacroPlan& plan, const Shape&
 }
 
 // Whether a tile's rows can be read where they lie, though there may be fewer.
-bool Packer::RowsAreInside(const Stride& rows) const {
+bool Packer::RowsAreInside(const Stride& rows, const Stride& terms) const {
   if (rows.reg != kNone || rows.panel > 0) return false;
   if (extent_.reg == kNone) return extent_.value >= tile_;
   const Buffer& buffer = b_.buffer(tensor_->buffer);
   const auto dims = absl::c_count_if(shape_, [](Dim dim) { return dim != Dim(1); });
-  const int64_t terms = summed_.size() == 1 ? level_.BoundOf(summed_[0]) : -1;
+  const int64_t count = summed_.size() == 1 ? level_.BoundOf(summed_[0]) : -1;
   return buffer.home == Buffer::Home::kArena && tensor_->base == kNone && dims == 2 &&
-         rows.factor >= 0 && terms >= 0 &&
-         tensor_->offset + (tile_ - 1) * rows.factor + terms <= buffer.elements;
+         rows.factor >= 0 && terms.factor >= 0 && count >= 0 &&
+         tensor_->offset + (tile_ - 1) * rows.factor + (count - 1) * terms.factor < buffer.elements;
+}
+
+// Terms that lie apart have a line of the caches each, of which a tile's rows are a part: the next
+// tiles should find it in the second cache, or at least in the third.
+bool Packer::RowsStayInCaches(const Stride& terms) const {
+  // While one is multiplied, the next ones come.
+  constexpr double kCyclesOfLine = 10;
+  if (plan_.VectorWork(static_cast<double>(plan_.height), static_cast<double>(plan_.width()), 1) <
+      kCyclesOfLine) {
+    return false;
+  }
+  // Lines whose distance is a large power of two push each other out long before a cache is full.
+  constexpr int64_t kFewLines = 256;
+  const Machine& machine = level_.lowering().machine;
+  const int64_t element = SizeOf(tensor_->dtype);
+  int64_t bytes = element;
+  for (Dim dim : shape_) bytes = Product(bytes, level_.LikelyExtent(dim));
+  return bytes <= machine.l3_bytes &&
+         machine.l2_bytes / std::gcd(terms.factor * element, machine.l2_bytes) >= kFewLines;
 }
 
 Register Packer::FirstRow(Register row) {

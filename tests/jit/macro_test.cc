@@ -51,13 +51,18 @@ void ExpectSame(absl::Span<const NamedEngine> engines, const Graph& graph, int64
   EXPECT_TRUE(ran.ok()) << ran.status();
 }
 
-bool IsInBlocks(const Graph& graph, int64_t block, const std::string& cpu = "avx2") {
+// The loops that it becomes; nothing where this machine has no such processor.
+std::string LoopsOf(const Graph& graph, int64_t block, const std::string& cpu) {
   const absl::StatusOr<native::Target> target = TargetOfKnownCaches(cpu);
-  if (!target.ok()) return true;
+  if (!target.ok()) return "";
   const absl::StatusOr<loops::Program> program =
       loops::Lower(graph, target->machine, {.block = block});
   EXPECT_TRUE(program.ok()) << program.status();
-  return program.ok() && absl::StrContains(loops::ToString(*program), "packed");
+  return program.ok() ? loops::ToString(*program) : "";
+}
+
+bool IsInBlocks(const Graph& graph, int64_t block, const std::string& cpu = "avx2") {
+  return !TargetOfKnownCaches(cpu).ok() || absl::StrContains(LoopsOf(graph, block, cpu), "packed");
 }
 
 struct Sizes {
@@ -163,8 +168,8 @@ TEST(Macro, ReadsNothingThatIsNotThere) {
   }
 }
 
-// Rows whose terms lie side by side are read where they are: all of those that the last tile has,
-// though the tile before it has some of them, too.
+// Rows are read where they are, with their terms side by side or apart: all of those that the last
+// tile has, though the tile before it has some of them, too.
 TEST(Macro, ReadsRowsWhereTheyLie) {
   for (const char* cpu : {"avx512", "avx2"}) {
     if (!native::DetectTarget(cpu).ok()) continue;
@@ -184,6 +189,16 @@ TEST(Macro, ReadsRowsWhereTheyLie) {
       ExpectSame(engines,
                  *t.Finish({MatMul(second, w), MatMul(Reverse(first, {0}), w),
                             Contract(x, w, {.lhs_sum = {2}, .rhs_sum = {0}}), loop.carried[0]}));
+
+      Tape apart;
+      const Value y = apart.Input("y", kFloat32, {2, 401, rows}),
+                  v = apart.Input("v", kFloat32, {401, 900});
+      const Value slice = At(y, 0, 1);
+      const ContractAxes axes = {.lhs_sum = {0}, .rhs_sum = {0}};
+      ExpectSame(engines, *apart.Finish({Contract(slice, v, axes),
+                                         Contract(Reverse(slice, {0}), Relu(v), axes),
+                                         Contract(Reverse(slice, {1}), v, axes),
+                                         Contract(y, v, {.lhs_sum = {1}, .rhs_sum = {0}})}));
     }
     // As many rows as are known when it runs, fewer than a tile has among them.
     Tape t;
@@ -195,9 +210,30 @@ TEST(Macro, ReadsRowsWhereTheyLie) {
     const LoopResult loop = Loop(t, options, [&](LoopBody& body) -> LoopStep {
       const Value hidden = Tanh(Gather(x, body.tape.Iota(kRows)));
       const Value out = MatMul(hidden, w);
-      return {.carried = {body.carried[0] + Sum(Relu(out), {0, 1}) + Sum(hidden, {0, 1})}};
+      // Terms that are counted at run time, as in the gradient of weights.
+      const Value of_weights = Contract(hidden, out, {.lhs_sum = {0}, .rhs_sum = {0}});
+      return {.carried = {body.carried[0] + Sum(Relu(out), {0, 1}) + Sum(hidden, {0, 1}) +
+                          Sum(of_weights, {0, 1})}};
     });
     ExpectSame(engines, *t.Finish({loop.carried[0]}));
+  }
+}
+
+// Those whose terms lie apart where their lines of the caches stay there, and where there is much
+// to multiply with each: then nothing is packed but columns.
+TEST(Macro, PacksRowsThatLieApartWhereTheyWouldLeaveTheCaches) {
+  const auto packs_rows = [](int64_t rows, const char* cpu) {
+    Tape t;
+    const Value x = t.Input("x", kFloat32, {512, rows}), w = t.Input("w", kFloat32, {512, 700});
+    const Graph graph = *t.Finish({Contract(x, w, {.lhs_sum = {0}, .rhs_sum = {0}})});
+    return absl::StrContains(LoopsOf(graph, 0, cpu), absl::StrCat("packed ", graph.inputs()[0]));
+  };
+  if (native::DetectTarget("avx512").ok()) {
+    EXPECT_FALSE(packs_rows(700, "avx512"));
+    EXPECT_TRUE(packs_rows(16384, "avx512"));
+  }
+  if (native::DetectTarget("avx2").ok()) {
+    EXPECT_TRUE(packs_rows(700, "avx2"));
   }
 }
 

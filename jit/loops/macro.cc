@@ -50,6 +50,7 @@ class Macro {
     fetches_next_ =
         columns_.CanFetch() &&
         is_large(Bytes(level.node(node_.operands[plan.column_operand]).type().shape, dtype_));
+    packs_beside_ = plan.split != MacroPlan::Split::kRows && columns_.AreInLines();
     const Dim rows = domain[static_cast<size_t>(plan.row_axis)];
     // Where threads share a panel's tiles, there is none before.
     delays_ = !plan.only_sums && plan.split != MacroPlan::Split::kRows &&
@@ -168,7 +169,14 @@ class Macro {
     const auto panel = [&](Register j) {
       const Register first = b_.Add(column_, j);
       const Bound count = AtMost(b_, ColumnExtent(), first, plan_.width());
-      columns_.Pack({.first = first, .term = term, .count = count, .terms = term_count_}, at_);
+      const auto pack = [&] {
+        columns_.Pack({.first = first, .term = term, .count = count, .terms = term_count_}, at_);
+      };
+      if (!packs_beside_) {
+        pack();
+      } else if (const Register whole = IsWholePanel(first); whole != kNone) {
+        If(b_.Unary(Opcode::kNot, whole), pack);
+      }
       columns_from_ = columns_.Begin(at_, first, term);
       const auto tile = [&](Register i) { Tile(i, j, term); };
       if (plan_.split == MacroPlan::Split::kRows) {
@@ -219,7 +227,15 @@ class Macro {
                     tile = plan_.width() * plan_.height;
       for (int64_t at = 0; at < tile; at += line) b_.Prefetch(sums_, sums, tile + at);
     }
-    const Registers acc = Kernel(i, j, sums, term);
+    if (!packs_beside_) return SumTile(i, j, sums, term, false);
+    const Register first =
+        b_.Both(b_.Binary(Opcode::kEqual, i, b_.Index(0)), IsWholePanel(b_.Add(column_, j)));
+    If(first, [&] { SumTile(i, j, sums, term, true); });
+    If(b_.Unary(Opcode::kNot, first), [&] { SumTile(i, j, sums, term, false); });
+  }
+
+  void SumTile(Register i, Register j, Register sums, Register term, bool packs) {
+    const Registers acc = Kernel(i, j, sums, term, packs);
     if (!plan_.only_sums) {
       Keep(sums, acc);
       if (!delays_) If(is_last_, [&] { Finish(i, j); });
@@ -228,7 +244,7 @@ class Macro {
     // Nothing is computed from the sums: the result gets them from the registers, but at its edges.
     const Register row = b_.Add(row_, i), column = b_.Add(column_, j);
     const Register rows_are_whole = IsWhole(RowExtent(), row, plan_.height);
-    const Register columns_are_whole = IsWhole(ColumnExtent(), column, plan_.width());
+    const Register columns_are_whole = IsWholePanel(column);
     const Register whole = b_.Both(b_.Both(rows_are_whole, columns_are_whole), is_last_);
     If(whole, [&] { StoreSums(row, column, acc); });
     if (whole == kNone) return;
@@ -243,6 +259,8 @@ class Macro {
     if (extent.reg == kNone && extent.value % block == 0) return kNone;
     return b_.Binary(Opcode::kLessEqual, b_.Plus(at, block), b_.InRegister(extent));
   }
+
+  Register IsWholePanel(Register column) { return IsWhole(ColumnExtent(), column, plan_.width()); }
 
   Register FirstRow(Register i) { return rows_.FirstRow(b_.Add(row_, i)); }
 
@@ -315,7 +333,8 @@ class Macro {
   // the rows of the tile before this one; fetching what it will need at this tile's, and the next
   // columns.
   template <typename F>
-  void SumInParts(Register i, Register j, Register term, Bound whole, Registers& acc, F&& sum) {
+  void SumInParts(Register i, Register j, Register term, Bound whole, bool packs, Registers& acc,
+                  F&& sum) {
     const Register end = b_.InRegister(whole);
     const int64_t multiple = parts_ * kUnrolled;
     const Register length = b_.Times(b_.Quotient(b_.Plus(end, multiple - 1), multiple), kUnrolled);
@@ -327,7 +346,7 @@ class Macro {
     const Register height = b_.Index(plan_.height);
     const Register row = at_most(b_.Times(part.variable, rows), height);
     const Register row_end = at_most(b_.Plus(row, rows), height);
-    if (delays_) {
+    if (delays_ && !packs) {
       // There is none before the first one; each that has one behind it is whole.
       If(b_.Both(is_last_, b_.Binary(Opcode::kLess, b_.Index(0), i)), [&] {
         const Register before = b_.Plus(i, -plan_.height);
@@ -352,7 +371,8 @@ class Macro {
     acc = b_.CloseFor(acc);
   }
 
-  Registers Kernel(Register i, Register j, Register sums, Register term) {
+  // `packs`: the panel's columns are read where they lie, and packed for the tiles behind this one.
+  Registers Kernel(Register i, Register j, Register sums, Register term, bool packs) {
     const auto lanes = plan_.lanes;
     Registers acc;
     for (int64_t row = 0; row < plan_.height; row++) {
@@ -386,7 +406,15 @@ class Macro {
           b_.Add(columns_from_, b_.Times(b_.Plus(first, more), columns_.term_step()));
       Registers column;
       for (int64_t v = 0; v < plan_.vectors; v++) {
-        column.push_back(b_.Load(x.buffer, from, lanes, {.offset = columns_.offset() + v * lanes}));
+        if (!packs) {
+          const int64_t offset = columns_.offset() + v * lanes;
+          column.push_back(b_.Load(x.buffer, from, lanes, {.offset = offset}));
+          continue;
+        }
+        const Register place = b_.Plus(b_.Add(column_, j), v * lanes);
+        const Register number = b_.Add(term, b_.Plus(first, more));
+        column.push_back(columns_.Columns(at_, place, number));
+        b_.Store(x.buffer, from, column.back(), {.offset = v * lanes});
       }
       const Register rows_from = place_of_rows(first, more);
       for (int64_t row = 0; row < plan_.height; row++) {
@@ -413,7 +441,7 @@ class Macro {
       acc = b_.CloseFor(inside);
     };
     if (parts_ > 1 || delays_) {
-      SumInParts(i, j, term, whole, acc, loop);
+      SumInParts(i, j, term, whole, packs, acc, loop);
     } else if (whole.reg != kNone || whole.value > 0) {
       loop({.value = 0}, whole, kUnrolled);
     }
@@ -474,6 +502,8 @@ class Macro {
   Bound terms_;
   int32_t sums_ = -1;
   std::vector<Tensor> touched_;
+  // Whether a panel's first tile packs its columns.
+  bool packs_beside_ = false;
   // Whether a tile's rest of the group is computed while the next one is summed; whether what that
   // needs is fetched, and the next columns.
   bool delays_ = false, fetches_ = false, fetches_next_ = false;

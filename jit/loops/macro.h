@@ -20,9 +20,10 @@ namespace talweg::loops {
 //     for each block of rows              what the third cache holds of the rows' operand
 //       for each block of terms
 //         pack the rows' operand            [row / height][term][height], or lines of terms; not
-//                                           where its terms lie side by side in memory
+//                                           where the kernel can read it as it lies
 //         for a tile's width of columns
-//           pack the columns' operand       [term][width], in the second cache
+//           pack the columns' operand       [term][width], in the second cache; where it lies in
+//                                           lines, the first tile does that while it is summed
 //           for each tile of the block
 //             the sums of the tile, term after term
 //             in the last block of terms: what follows of the fusion group, and what it stores
@@ -39,9 +40,10 @@ namespace talweg::loops {
 //
 // What is packed is asked for as values at points: an operand may lie in any order, or be a view
 // that is computed while it is read. Rows whose terms lie side by side are not packed: a tile's
-// rows are read where they lie, so far from each other as those of the operand are. The other
-// members of the group are computed from the sums point by point, the optimizer's update as well as
-// an activation: no gradient is stored.
+// rows are read where they lie, so far from each other as those of the operand are. So are rows
+// that lie side by side themselves, if their lines stay in the caches. The other members of the
+// group are computed from the sums point by point, the optimizer's update as well as an activation:
+// no gradient is stored.
 struct MacroPlan {
   NodeId contract = -1;
   // Of the domain: which axis is in the lanes, which one gives the rows, and the operand (0 or 1)
@@ -136,6 +138,10 @@ class Packer {
   // Whether the operand is not packed but read where it lies: columns that are cut into panels,
   // rows whose terms lie side by side.
   bool is_direct() const { return is_direct_; }
+  // Columns that are packed, but that a kernel can read where they lie as well, by vectors: those
+  // of a panel that has all of its columns.
+  bool AreInLines() const;
+  Register Columns(const Indices& at, Register first, Register term);
   // Where a kernel reads columns from `first` on, or row `first`, at the terms from `term` on, with
   // `term_step` between two terms: in what was packed, or in the operand itself.
   Register Begin(const Indices& at, Register first, Register term);

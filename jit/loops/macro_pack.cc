@@ -196,6 +196,18 @@ Register Packer::Value(const Indices& at, const Index& place, const Index& term,
   return b_.Splat(reader_.Value(level_.node(plan_.contract).operands[operand_], point), lanes);
 }
 
+bool Packer::AreInLines() const {
+  if (!is_columns_ || is_direct_ || terms_are_close_ || !tensor_.has_value()) return false;
+  // The numbers of several axes' terms would be divided in the kernel.
+  if (absl::c_count_if(summed_, [](Dim dim) { return dim != Dim(1); }) > 1) return false;
+  return StrideAt(level_.node(plan_.contract), *tensor_, operand_, AxisIn(result_, axis_))
+      .is_close();
+}
+
+Register Packer::Columns(const Indices& at, Register first, Register term) {
+  return Value(at, {first, 1, kNone}, {term}, plan_.lanes, kNone, kNone);
+}
+
 Register Packer::Begin(const Indices& at, Register first, Register term) {
   if (!is_direct_) return b_.Index(0);
   return reader_.Place(*tensor_, At(at, {first}, {term}, 1));

@@ -255,7 +255,7 @@ absl::StatusOr<std::vector<Lanes>> LoopBatcher::Make() {
 // `trips` has one value in a graph. Where instances have numbers of their own, it is the greatest,
 // and nothing but outputs may have that extent.
 absl::Status CheckTrips(const Graph& graph, const Node& loop, absl::Span<const Lanes> operands) {
-  if (loop.As<LoopAttributes>().length != kTrips || !operands[0].batched) return absl::OkStatus();
+  if (!HasLengthOfTrips(loop) || !operands[0].batched) return absl::OkStatus();
   for (const Node& node : graph.nodes()) {
     // The loop itself, and what it stacks, may have it.
     const bool is_part = node.kind() == Kind::kPart;

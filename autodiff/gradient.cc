@@ -1,9 +1,12 @@
 #include "autodiff/gradient.h"
 
 #include <algorithm>
+#include <string>
 #include <utility>
 
+#include "absl/algorithm/container.h"
 #include "absl/container/flat_hash_map.h"
+#include "absl/strings/str_cat.h"
 #include "autodiff/transpose.h"
 #include "graph/tape.h"
 #include "ops/elementwise.h"
@@ -12,24 +15,58 @@
 namespace talweg {
 namespace {
 
-// Which nodes, of those up to `last`, depend on one of xs by a path of floats. Paths through
+// Whether a node depends on those operands that are marked, by a path of floats. Paths through
 // integers and bools carry no derivative.
+bool CarriesOn(const Node& node, const std::vector<bool>& marked) {
+  if (node.kind() != Kind::kLoop && !IsFloat(node.type().dtype)) return false;
+  for (size_t k = 0; k < node.operands.size(); k++) {
+    // A map without a derivative by this operand ends the path: a comparison, a detached value.
+    if (node.kind() == Kind::kMap && node.op->map->partials[k] == nullptr) continue;
+    if (marked[static_cast<size_t>(node.operands[k])]) return true;
+  }
+  return false;
+}
+
+// Which nodes, of those up to `last`, are among xs or depend on one of them.
 std::vector<bool> DependOn(const TapeState& tape, const std::vector<Value>& xs, NodeId last) {
   std::vector<bool> depends(static_cast<size_t>(last) + 1, false);
   for (const Value& x : xs) {
     if (x.id() <= last) depends[static_cast<size_t>(x.id())] = true;
   }
   for (size_t i = 0; i < depends.size(); i++) {
-    const Node& node = tape.nodes()[i];
-    const bool carries = node.kind() == Kind::kLoop || IsFloat(node.type().dtype);
-    if (!carries || depends[i]) continue;
-    for (size_t k = 0; k < node.operands.size(); k++) {
-      // A map without a derivative by this operand ends the path: a comparison, a detached value.
-      if (node.kind() == Kind::kMap && node.op->map->partials[k] == nullptr) continue;
-      if (depends[static_cast<size_t>(node.operands[k])]) depends[i] = true;
-    }
+    depends[i] = depends[i] || CarriesOn(tape.nodes()[i], depends);
   }
   return depends;
+}
+
+// The captures of a tape that depend on others of them, which are among xs, by what is computed
+// around it: as places in its list.
+std::vector<size_t> DependentCaptures(const TapeState& tape, const std::vector<Value>& xs) {
+  const auto& [outer, inputs] = tape.captures();
+  const auto is_x = [&](NodeId id) {
+    return absl::c_any_of(xs, [&](const Value& x) { return x.id() == id; });
+  };
+  std::vector<Value> outer_xs;
+  for (size_t k = 0; k < inputs.size(); k++) {
+    if (is_x(inputs[k])) outer_xs.push_back(outer[k]);
+  }
+  if (outer_xs.empty()) return {};
+  const TapeState& around = *tape.parent();
+  std::vector<bool> given(around.nodes().size(), false);  // by what is further out
+  for (size_t k : DependentCaptures(around, outer_xs)) {
+    const auto& [further, captured] = around.captures();
+    given[static_cast<size_t>(captured[k])] = true;
+    outer_xs.push_back(Value(further[k].tape(), captured[k]));
+  }
+  const std::vector<bool> depends =
+      DependOn(around, outer_xs, static_cast<NodeId>(around.nodes().size()) - 1);
+  std::vector<size_t> dependent;
+  for (size_t k = 0; k < inputs.size(); k++) {
+    const auto id = static_cast<size_t>(outer[k].id());
+    const bool by_operands = CarriesOn(around.nodes()[id], depends);
+    if (given[id] || (is_x(inputs[k]) ? by_operands : depends[id])) dependent.push_back(k);
+  }
+  return dependent;
 }
 
 void AddTo(Value& sum, const Value& term) { sum = sum.tape() == nullptr ? term : sum + term; }
@@ -89,6 +126,27 @@ std::vector<Value> PullBack(const std::vector<Value>& ys, const std::vector<Valu
   return results;
 }
 
+std::string MissedPath(const std::vector<Value>& ys, const std::vector<Value>& xs) {
+  const std::shared_ptr<TapeState> tape = ys[0].tape();
+  NodeId last = -1;
+  for (const Value& y : ys) last = std::max(last, y.id());
+  for (size_t k : DependentCaptures(*tape, xs)) {
+    const TapeState::Captures& captures = tape->captures();
+    const std::vector<bool> depends = DependOn(*tape, {Value(tape, captures.inputs[k])}, last);
+    const auto is_reached = [&](const Value& y) { return depends[static_cast<size_t>(y.id())]; };
+    if (absl::c_none_of(ys, is_reached)) continue;
+    Value computed = captures.outer[k];
+    while (const auto outer = computed.tape()->OuterOf(computed.id())) computed = *outer;
+    const Node& node = computed.node();
+    const std::string line = ToString(node.line);
+    return absl::StrCat("y depends on x by way of ", node.op->name, line.empty() ? "" : " at ",
+                        line,
+                        ", too, which is computed outside of the loop's body and a constant in it; "
+                        "compute it in the body, or Detach it");
+  }
+  return "";
+}
+
 std::vector<Value> VectorJacobianProduct(const std::vector<Value>& ys,
                                          const std::vector<Value>& dys,
                                          const std::vector<Value>& xs, std::source_location where) {
@@ -123,6 +181,9 @@ std::vector<Value> VectorJacobianProduct(const std::vector<Value>& ys,
     const NodeId id = tape->Capture(x, line);
     if (id < 0) return std::vector<Value>(xs.size(), Value(tape, -1));
     inner.push_back(Value(tape, id));
+  }
+  if (const std::string missed = MissedPath(ys, inner); !missed.empty()) {
+    return fail(ys[0], missed);
   }
   std::vector<Value> gradients = PullBack(ys, dys, inner);
   for (size_t i = 0; i < gradients.size(); i++) {

@@ -328,6 +328,9 @@ std::vector<Value> JacobianVectorProduct(const std::vector<Value>& ys, const std
       return fail({inner_xs.back(), inner_dxs.back()}, "dx has not the type of x");
     }
   }
+  if (const std::string missed = MissedPath(ys, inner_xs); !missed.empty()) {
+    return fail({ys[0]}, missed);
+  }
   std::vector<Value> tangents = PushForward(inner_xs, inner_dxs, ys);
   for (size_t i = 0; i < tangents.size(); i++) {
     if (!Has(tangents[i])) tangents[i] = ZerosLike(ys[i]);

@@ -35,7 +35,8 @@ namespace talweg {
 // The derivative of y along dx at x. dx has the type of x; the result has that of y, and is zero
 // where y does not depend on x. y may be of any shape.
 // Errors: y or x is not a float, dx has not the type of x, or they are of two tapes. In the body of
-// a loop x and dx may be values from outside.
+// a loop x and dx may be values from outside; y may not depend on x by way of another value from
+// there, too, which in the body is a constant.
 Value Tangent(const Value& y, const Value& x, const Value& dx,
               std::source_location where = std::source_location::current());
 // With several inputs that move at once.

@@ -1,7 +1,7 @@
 #ifndef TALWEG_AUTODIFF_TRANSPOSE_H_
 #define TALWEG_AUTODIFF_TRANSPOSE_H_
 
-#include <functional>
+#include <string>
 #include <vector>
 
 #include "graph/value.h"
@@ -49,6 +49,11 @@ Value ZerosLike(const Value& x);
 // tape where there is no path. A dy of no tape counts as zero. All are values of one tape.
 std::vector<Value> PullBack(const std::vector<Value>& ys, const std::vector<Value>& dys,
                             const std::vector<Value>& xs);
+
+// In the body of a loop, xs from outside are reached through their captures (given here, values of
+// the tape of ys), and everything else from outside is a constant. What is wrong where a y depends
+// on another capture that is computed from xs out there: that path would be missed. Else empty.
+std::string MissedPath(const std::vector<Value>& ys, const std::vector<Value>& xs);
 
 }  // namespace talweg
 

@@ -2,6 +2,7 @@
 #include <memory>
 #include <utility>
 
+#include "absl/container/flat_hash_set.h"
 #include "autodiff/transpose.h"
 #include "graph/loop_places.h"
 #include "graph/tape.h"
@@ -77,6 +78,16 @@ ActiveInLoop FindActive(const LoopAttributes& a, const std::vector<bool>& wanted
 
 namespace {
 
+// The same without captures of what is captured before: within a trip they are one value, whose
+// adjoint has all uses of it.
+ActiveInLoop Once(ActiveInLoop active, const std::vector<Value>& operands, size_t first) {
+  absl::flat_hash_set<NodeId> seen;
+  for (size_t k = 0; k < active.captures.size(); k++) {
+    if (active.captures[k]) active.captures[k] = seen.insert(operands[first + k].id()).second;
+  }
+  return active;
+}
+
 // With s the carried values, c the captures, x the scanned slices, the loop computes in trip t
 //     s[t+1], y[t] = body(t, c, s[t], x[t]).
 // Its transpose runs from the last trip to the first and carries ds and the sum of dc:
@@ -105,7 +116,7 @@ LoopTransposer::LoopTransposer(const NodeView& view, const std::vector<Value>& d
       a_(view.node.As<LoopAttributes>()),
       dparts_(dparts),
       at_(a_),
-      active_(FindActive(a_, view.wanted, at_.first)),
+      active_(Once(FindActive(a_, view.wanted, at_.first), view.operands, at_.first)),
       outer_captures_(Part(view.operands, at_.first, at_.captures)),
       outer_carried_(Part(view.operands, at_.first + at_.captures, at_.carried)),
       outer_scanned_(Part(view.operands, at_.first + at_.captures + at_.carried, at_.scanned)) {}

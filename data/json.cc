@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -29,8 +30,9 @@ constexpr Word kWords[] = {
     {"-Infinity", R"("\u0000-Infinity")", std::string_view("\0-Infinity", 10), -kInfinity},
 };
 
-// The text with Python's words outside of strings put into quotes.
-std::string QuoteWords(std::string_view text) {
+// The text with Python's words outside of strings put into quotes; nothing where a string has a
+// NUL.
+std::optional<std::string> QuoteWords(std::string_view text) {
   std::string out;
   out.reserve(text.size());
   bool in_string = false;
@@ -44,7 +46,10 @@ std::string QuoteWords(std::string_view text) {
       continue;
     }
     if (text[at] == '"') in_string = !in_string;
-    if (in_string && text[at] == '\\' && at + 1 < text.size()) out += text[at++];
+    if (in_string && text[at] == '\\' && at + 1 < text.size()) {
+      if (text.substr(at).starts_with("\\u0000")) return std::nullopt;
+      out += text[at++];
+    }
     out += text[at++];
   }
   return out;
@@ -174,12 +179,11 @@ absl::StatusOr<Json> ParseJson(std::string_view text) {
     return absl::InvalidArgumentError(absl::StrFormat("not UTF-8 at byte %d", bad));
   }
   // The parser would take a NUL for the end and never look at what follows.
-  if (text.find('\0') != text.npos || text.find("\\u0000") != text.npos) {
-    return absl::InvalidArgumentError("a NUL character");
-  }
-  const std::string quoted = QuoteWords(text);
+  const std::optional<std::string> quoted =
+      text.find('\0') == text.npos ? QuoteWords(text) : std::nullopt;
+  if (!quoted.has_value()) return absl::InvalidArgumentError("a NUL character");
   TreeBuilder builder;
-  const bool read = nlohmann::json::sax_parse(quoted.begin(), quoted.end(), &builder);
+  const bool read = nlohmann::json::sax_parse(quoted->begin(), quoted->end(), &builder);
   if (!builder.status.ok()) return builder.status;
   if (!read) return absl::InvalidArgumentError("not JSON");
   return std::move(builder.root);

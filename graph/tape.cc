@@ -1,7 +1,9 @@
 #include "graph/tape.h"
 
+#include <optional>
 #include <utility>
 
+#include "absl/algorithm/container.h"
 #include "absl/hash/hash.h"
 #include "absl/strings/str_cat.h"
 #include "base/text.h"
@@ -83,6 +85,12 @@ NodeId TapeState::Capture(const Value& outer, const SourceLine& line) {
   captures_.outer.push_back(Value(parent_, parent_id));
   captures_.inputs.push_back(id);
   return id;
+}
+
+std::optional<Value> TapeState::OuterOf(NodeId id) const {
+  const auto it = absl::c_lower_bound(captures_.inputs, id);
+  if (it == captures_.inputs.end() || *it != id) return std::nullopt;
+  return captures_.outer[static_cast<size_t>(it - captures_.inputs.begin())];
 }
 
 const SourceLine& TapeState::LineOr(const SourceLine& line) const {

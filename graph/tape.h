@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <source_location>
 #include <string>
 #include <vector>
@@ -83,6 +84,8 @@ class TapeState {
     std::vector<NodeId> inputs;
   };
   const Captures& captures() const { return captures_; }
+  // The outer value for which a node stands, if it is the input of a capture.
+  std::optional<Value> OuterOf(NodeId id) const;
 
   // The line to note for a node: that of the outermost UserLine, if there is one. A tape and the
   // bodies inside of it have one scope together, as composites work on values of several of them.

@@ -151,7 +151,9 @@ Value Scalar(const Value& like, DType dtype, const Arg& number) {
   if (!fits) {
     const std::string text =
         integer.has_value() ? absl::StrCat(*integer) : absl::StrCat(number.number());
-    return Fail(Name(dtype), {like}, absl::StrCat("the number ", text, " does not fit"),
+    const std::string_view hint = integer.has_value() ? "" : "; Cast the tensor to a float type";
+    return Fail("number", {like},
+                absl::StrCat(text, " is no ", AbslView(Name(dtype)), AbslView(hint)),
                 number.line());
   }
   return Tape(like.tape()).Constant(value);

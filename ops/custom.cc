@@ -1,6 +1,5 @@
 #include "ops/custom.h"
 
-#include <algorithm>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -130,20 +129,12 @@ std::vector<bool> ReachesOfLoop(const Node& loop, std::vector<bool> outputs) {
   return operands;
 }
 
-// The value of the tape around for which an input of a body stands, if it does.
-std::optional<Value> Captured(const Value& v) {
-  const TapeState::Captures& captures = v.tape()->captures();
-  const auto it = std::lower_bound(captures.inputs.begin(), captures.inputs.end(), v.id());
-  if (it == captures.inputs.end() || *it != v.id()) return std::nullopt;
-  return captures.outer[static_cast<size_t>(it - captures.inputs.begin())];
-}
-
 // The name of a float input that `output` depends on other than by way of `inputs`: what would get
 // no gradient. Looks at each node between them once.
 std::optional<std::string> Forgotten(const Value& output, const std::vector<Value>& inputs) {
   absl::flat_hash_set<std::pair<const TapeState*, NodeId>> seen;
   for (const Value& input : inputs) {
-    for (std::optional<Value> v = input; v.has_value(); v = Captured(*v)) {
+    for (std::optional<Value> v = input; v.has_value(); v = v->tape()->OuterOf(v->id())) {
       seen.insert({v->tape().get(), v->id()});
     }
   }
@@ -158,7 +149,7 @@ std::optional<std::string> Forgotten(const Value& output, const std::vector<Valu
     open.pop_back();
     const Node& node = v.node();
     if (node.kind() == Kind::kInput) {
-      const std::optional<Value> outer = Captured(v);
+      const std::optional<Value> outer = v.tape()->OuterOf(v.id());
       if (!outer.has_value()) return node.As<InputAttributes>().name;
       visit(*outer);
       continue;

@@ -85,6 +85,7 @@ Value Not(Arg x);
 // a where the mask is true, else b. Both are computed, but an infinity or a NaN in the branch that
 // is not taken does not reach the result. (It does reach the gradient of what computed that branch,
 // as 0 times infinity: make the branch's argument harmless instead.)
+// Two numbers are float32 both; make one of them a Value for another type.
 Value Select(Arg mask, Arg a, Arg b);
 // To another element type as base/convert.h says: floats to integers saturate towards zero, NaN
 // becomes 0; numbers to bool by != 0. Casting to the type it has is the Value itself.

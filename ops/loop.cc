@@ -187,7 +187,13 @@ Dim LengthOf(const LoopOptions& options) {
 
 Value TripsOf(const Tape& tape, const LoopOptions& options, Dim length,
               const std::source_location& where) {
-  if (!options.trips.is_number()) return options.trips.value();
+  if (!options.trips.is_number()) {
+    // On this tape, so that a loop of values from outside is inside all the same: its body may ask
+    // how many rows there are here.
+    const Value& trips = options.trips.value();
+    const bool is_outside = tape.state()->IsWithin(trips.tape().get());
+    return is_outside ? Value(tape.state(), tape.state()->Capture(trips, LineOf(where))) : trips;
+  }
   const int64_t number = *options.trips.integer();
   if (number != kAllTrips) {
     return Tape(tape).Constant(Array(std::max<int64_t>(number, 0)), where);

@@ -3,6 +3,7 @@
 #include <numbers>
 #include <utility>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/text.h"
@@ -334,6 +335,22 @@ absl::StatusOr<Loss> LossByName(std::string_view name, std::source_location wher
   }
   return absl::InvalidArgumentError(absl::StrCat("unknown loss '", AbslView(name), "'; known are ",
                                                  absl::StrJoin(LossNames(), ", ")));
+}
+
+Loss LossOf(Value (*function)(Arg, Arg), std::source_location where) {
+  constexpr std::pair<Value (*)(Arg, Arg), const char*> kNamed[] = {
+      {CategoricalCrossEntropyFromLogits, "categorical_crossentropy_from_logits"},
+      {SparseCategoricalCrossEntropyFromLogits, "sparse_categorical_crossentropy_from_logits"},
+      {SparseCategoricalCrossEntropy, "sparse_categorical_crossentropy"},
+      {BinaryCrossEntropyFromLogits, "binary_crossentropy_from_logits"},
+      {BinaryCrossEntropy, "binary_crossentropy"}};
+  const auto named =
+      absl::c_find_if(kNamed, [&](const auto& candidate) { return candidate.first == function; });
+  return Loss{named == std::end(kNamed) ? "loss" : named->second,
+              [function, line = LineOf(where)](Value targets, Value outputs) {
+                const UserLine user(outputs, line);
+                return function(std::move(targets), std::move(outputs));
+              }};
 }
 
 }  // namespace talweg

@@ -106,6 +106,10 @@ struct Loss {
 absl::StatusOr<Loss> LossByName(std::string_view name,
                                 std::source_location where = std::source_location::current());
 std::vector<std::string> LossNames();
+// A function of one's own, under the name "loss"; one of those above that are cross-entropies under
+// its name here, by which "accuracy" knows what labels and outputs are.
+Loss LossOf(Value (*function)(Arg targets, Arg outputs),
+            std::source_location where = std::source_location::current());
 
 // ---- For those who write losses and metrics. ----
 

@@ -164,7 +164,9 @@ Value RandomNormal(Arg key, DType dtype, Shape shape) {
 
 Value RandomBernoulli(Arg key, Arg probability, Shape shape) {
   const UserLine line(key), other(probability);  // of which one may have no tape
-  return Less(RandomUniform(key, kFloat32, std::move(shape)), probability);
+  const Value uniform = RandomUniform(key, kFloat32, std::move(shape));
+  if (probability.is_number()) return Less(uniform, probability);
+  return Less(uniform, Cast(probability, kFloat32));
 }
 
 Value Permutation(Arg key, Dim n) { return Draw(kPermutationOp, key, kInt32, {n}); }

@@ -14,9 +14,11 @@
 namespace talweg {
 
 // Reductions combine elements along axes, in the order that graph/order.h fixes. An axis of extent
-// 0 gives the identity: 0 for a sum, -infinity (or the least integer) for a maximum.
+// 0 gives the identity: 0 for a sum, 1 for a product, -infinity (or the least integer) for a
+// maximum, infinity (or the greatest) for a minimum, true for All and false for Any.
 
-// Which axes to reduce: all where nothing is said. Negative axes count from the end.
+// Which axes to reduce: all where nothing is said, or {}; none for an empty vector. Negative axes
+// count from the end.
 //   Sum(x)   Sum(x, 0)   Sum(x, {0, -1})
 class Axes {
  public:
@@ -54,7 +56,7 @@ Value Variance(Arg x, const Axes& axes = {}, Keep keep = Keep::kNo);
 Value ReduceMax(Arg x, const Axes& axes = {}, Keep keep = Keep::kNo);
 Value ReduceMin(Arg x, const Axes& axes = {}, Keep keep = Keep::kNo);
 // The int64 index along `axis` of the greatest (least) element: the first of equal ones, the first
-// NaN if there is one, as NumPy does it.
+// NaN if there is one, as NumPy does it. Of no elements it is 0, where NumPy fails.
 Value ArgMax(Arg x, int64_t axis = -1, Keep keep = Keep::kNo);
 Value ArgMin(Arg x, int64_t axis = -1, Keep keep = Keep::kNo);
 // Of bools.

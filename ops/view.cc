@@ -334,8 +334,8 @@ Value Squeeze(Arg x, int64_t axis) {
 
 Value Concat(const std::vector<Value>& operands, int64_t axis, std::source_location where) {
   if (operands.empty()) return Value();
-  if (operands.size() == 1) return operands[0];
   const int64_t normal = NormalAxis(axis, operands[0].rank());
+  if (operands.size() == 1 && (normal >= 0 || !operands[0].ok())) return operands[0];
   return MakeNode(kConcatOp, operands, ConcatAttributes{normal < 0 ? axis : normal}, LineOf(where));
 }
 

@@ -12,7 +12,9 @@ namespace talweg {
 // Ops that move elements and compute nothing. All but Reshape and Concat are one op, `view`: an
 // affine map from the indices of the result to those of the operand (AxisMap in
 // graph/attributes.h), for which engines, derivatives and passes have one rule. Axes may be
-// negative: -1 is the last. Errors go to the tape.
+// negative: -1 is the last. Errors go to the tape; one of them is an axis with an extent that is
+// known at run time only (`rows`, `trips`) where part of it is taken or more is added: Gather and
+// loops can do that.
 
 extern const Op kViewOp;
 extern const Op kReshapeOp;
@@ -57,7 +59,8 @@ Value ExpandDims(Arg x, int64_t axis);
 // x without an axis of extent 1.
 Value Squeeze(Arg x, int64_t axis);
 
-// The operands one after another along an axis; other extents and the types are equal.
+// The operands one after another along an axis; other extents and the types are equal. Of no
+// operands, a value of no tape.
 Value Concat(const std::vector<Value>& operands, int64_t axis,
              std::source_location where = std::source_location::current());
 // The operands as slices along a new axis.

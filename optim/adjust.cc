@@ -3,6 +3,7 @@
 #include <map>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/text.h"
@@ -24,8 +25,12 @@ Value AdjustScope::Metric(std::string_view name) const {
   const std::string known =
       absl::StrJoin(moment_.metrics, ", ",
                     [](std::string* out, const NamedValue& m) { absl::StrAppend(out, m.name); });
+  const bool validates = absl::StrContains(known, "val_");
   Fail(absl::StrCat("there is no metric ", Quoted(name),
-                    known.empty() ? " at this moment" : "; there are ", known));
+                    known.empty() ? " at this moment" : "; there are ", known,
+                    absl::StartsWith(AbslView(name), "val_") && !known.empty() && !validates
+                        ? "; those of validation need its data"
+                        : ""));
   return Value(state_.tape().state(), -1);
 }
 

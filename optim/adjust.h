@@ -85,8 +85,9 @@ class AdjustScope {
 // does by callbacks that act. Each part may be empty.
 //
 //   Adjustment halve_every_ten{.name = "halve", .begin = [](AdjustScope& s) {
-//     Value left = Cast(s.epoch(), kFloat64) / 10;
-//     s.SetRate(Select(Equal(left, Floor(left)), s.rate() / 2, s.rate()));
+//     Value tens = Cast(s.epoch(), kFloat64) / 10;
+//     Value now = And(Greater(tens, 0), Equal(tens, Floor(tens)));
+//     s.SetRate(Select(now, s.rate() / 2, s.rate()));
 //   }};
 //
 // Ready-made ones are in optim/adjustments.h.

@@ -36,8 +36,9 @@ Adjustment LearningRateScheduler(Schedule schedule);
 //       rate = max(rate factor, min_lr), cooldown_counter = cooldown, wait = 0
 //
 // PyTorch's reduces one epoch later and compares with a relative threshold. The mode is "min",
-// "max" or "auto": max where the monitor's name contains "acc". Errors: an unknown mode or monitor;
-// when numbers are bound, a factor that is not in [0, 1), a negative patience, cooldown or min_lr.
+// "max" or "auto": max where the monitor's name contains "acc" (as in Keras; min for a cosine
+// similarity, too). Errors: an unknown mode or monitor; when numbers are bound, a factor that is
+// not in [0, 1), a negative patience, cooldown or min_lr.
 struct PlateauOptions {
   std::string monitor = "val_loss";
   Hyper factor = 0.1;

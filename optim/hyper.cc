@@ -74,6 +74,9 @@ Value HyperScope::Get(std::string_view name, const Hyper& hyper, const Range& ra
   if (!hyper.is_number()) {
     const Value& value = hyper.value();
     if (value.tape() == nullptr) return fail(" is a value of no tape");
+    if (!shared_->tape.state()->IsWithin(value.tape().get())) {
+      return fail(" is a Value of another tape; a Training takes numbers");
+    }
     if (!value.ok()) return value;
     if (!IsFloat(value.dtype()) || value.rank() != 0) {
       return fail(absl::StrCat(" is ", ToString(value.type()), "; it must be a float scalar"));

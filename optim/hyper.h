@@ -21,6 +21,9 @@ namespace talweg {
 //
 //   Sgd({.momentum = 0.9})          Sgd({.momentum = learned_momentum})
 //
+// A Value is for rules that are applied on its own tape (optim/rule.h); a Training makes its graph
+// elsewhere, and takes numbers.
+//
 // A number does not become a constant: it becomes a named float64 input of the graph, so a compiled
 // fit runs with other numbers without being compiled again, and a sweep batches over it. What
 // decides which nodes a graph has (nesterov, amsgrad, whether gradients are clipped, the length of

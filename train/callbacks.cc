@@ -10,6 +10,7 @@
 #include <optional>
 #include <string_view>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -175,8 +176,8 @@ std::string BeforeEpoch(std::string_view log, int64_t epoch) {
 
 void CsvLogger::OnTrainBegin(const Run& run) {
   file_.reset();
-  if (options_.separator == '\n' || options_.separator == '\r' || options_.separator == '.' ||
-      options_.separator == '-' || (options_.separator >= '0' && options_.separator <= '9')) {
+  if (absl::ascii_isalnum(static_cast<unsigned char>(options_.separator)) ||
+      absl::StrContains("+-.\"\r\n", options_.separator) || options_.separator == '\0') {
     return run.Fail(absl::InvalidArgumentError(
         absl::StrCat("CsvLogger: the separator ", Quoted(std::string(1, options_.separator)),
                      " would be taken for a part of a number or line")));

@@ -102,6 +102,7 @@ class CsvLogger final : public Callback {
 //
 //   ModelCheckpoint save("run.safetensors", {.save_weights_only = false});
 //   absl::StatusOr<SavedArrays> saved = LoadArrays("run.safetensors");
+//   if (!saved.ok() && !absl::IsNotFound(saved.status())) return saved.status();
 //   CsvLogger log("run.csv", {.append = saved.ok()});
 //   FitOptions options{.callbacks = {&log, &save}};
 //   if (saved.ok()) options.state = saved->arrays;
@@ -116,7 +117,8 @@ struct ModelCheckpointOptions {
   bool save_best_only = false;
   // The parameters; else all of Run::State. (Keras's default is false.)
   bool save_weights_only = true;
-  // "min", "max", or "auto": max where the monitor's name contains "acc".
+  // "min", "max", or "auto": max where the monitor's name contains "acc", as in Keras, and min for
+  // all others, also those of which more is better (a cosine similarity).
   std::string mode = "auto";
   // Epochs from one save, or look at the monitor, to the next.
   int64_t period = 1;

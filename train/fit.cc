@@ -90,14 +90,10 @@ absl::StatusOr<Scores> Evaluate(const Engine& engine, const Training& training,
   return scores;
 }
 
-absl::StatusOr<Array> Predict(const Engine& engine, const Training& training,
-                              const NamedArrays& parameters, const Array& inputs, int threads) {
+absl::StatusOr<Predictor> Predictor::Make(const Engine& engine, const Training& training,
+                                          const NamedArrays& parameters, const Type& sample) {
   if (absl::Status s = CheckEngine(engine, "predict"); !s.ok()) return s;
-  if (inputs.rank() == 0) return absl::InvalidArgumentError("inputs: a scalar has no rows");
-  const absl::StatusOr<Array> cast =
-      IsFloat(inputs.dtype()) ? inputs.Cast(training.dtype) : absl::StatusOr<Array>(inputs);
-  if (!cast.ok()) return cast.status();
-  const Type input{cast->dtype(), Shape(cast->dims().begin() + 1, cast->dims().end())};
+  const Type input{IsFloat(sample.dtype) ? training.dtype : sample.dtype, sample.shape};
   const absl::StatusOr<std::vector<ParameterSpec>> specs = ParametersOf(training, input);
   if (!specs.ok()) return specs.status();
   const absl::StatusOr<NamedArrays> matched = ForInputs(input, parameters, *specs);
@@ -106,13 +102,36 @@ absl::StatusOr<Array> Predict(const Engine& engine, const Training& training,
   plan.parameters = *specs;
   const absl::StatusOr<Graph> graph = PredictGraph(training, plan, input);
   if (!graph.ok()) return graph.status();
-  const absl::StatusOr<Executable> executable = engine(*graph);
+  absl::StatusOr<Executable> executable = engine(*graph);
   if (!executable.ok()) return executable.status();
-  NamedArrays arguments = {{"inputs", *cast}};
-  for (const auto& [name, array] : *matched) arguments[absl::StrCat("parameter/", name)] = array;
-  absl::StatusOr<std::vector<Array>> outputs = executable->Run(arguments, {.threads = threads});
+
+  NamedArrays named = {{"inputs", Array()}};
+  for (const auto& [name, array] : *matched) named[absl::StrCat("parameter/", name)] = array;
+  Predictor predictor(*std::move(executable), training.dtype);
+  for (size_t i = 0; i < graph->inputs().size(); i++) {
+    if (graph->input_name(i) == "inputs") predictor.place_ = i;
+    predictor.arguments_.push_back(named.at(graph->input_name(i)));
+  }
+  return predictor;
+}
+
+absl::StatusOr<Array> Predictor::Run(const Array& inputs, const RunOptions& options) const {
+  absl::StatusOr<Array> cast = IsFloat(inputs.dtype()) ? inputs.Cast(dtype_) : inputs;
+  if (!cast.ok()) return cast.status();
+  std::vector<Array> arguments = arguments_;
+  arguments[place_] = *std::move(cast);
+  absl::StatusOr<std::vector<Array>> outputs = executable_.Call(arguments, options);
   if (!outputs.ok()) return outputs.status();
   return std::move(outputs->front());
+}
+
+absl::StatusOr<Array> Predict(const Engine& engine, const Training& training,
+                              const NamedArrays& parameters, const Array& inputs, int threads) {
+  if (inputs.rank() == 0) return absl::InvalidArgumentError("inputs: a scalar has no rows");
+  const Type sample{inputs.dtype(), Shape(inputs.dims().begin() + 1, inputs.dims().end())};
+  const absl::StatusOr<Predictor> predictor = Predictor::Make(engine, training, parameters, sample);
+  if (!predictor.ok()) return predictor.status();
+  return predictor->Run(inputs, {.threads = threads});
 }
 
 absl::StatusOr<NamedArrays> InitialParameters(const Engine& engine, const Training& training,

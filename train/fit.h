@@ -83,6 +83,35 @@ absl::StatusOr<Scores> Evaluate(const Engine& engine, const Training& training,
 absl::StatusOr<Array> Predict(const Engine& engine, const Training& training,
                               const NamedArrays& parameters, const Array& inputs, int threads = 0);
 
+// A model with its parameters, compiled once, for a program that asks again and again (Predict
+// makes one at each call):
+//
+//   absl::StatusOr<Predictor> predictor =
+//       Predictor::Make(engine, training, fitted->parameters, {kFloat32, {784}});
+//   absl::StatusOr<Array> outputs = predictor->Run(inputs);  // [n, 784] -> [n, 10]
+//
+// Copies share what was compiled. Run may be called from many threads at once.
+class Predictor {
+ public:
+  // For samples of this type; floats of any type are cast to the training's. Errors: an empty
+  // engine, parameters that are missing, unknown to the model or of another shape, and whatever
+  // model and engine report.
+  static absl::StatusOr<Predictor> Make(const Engine& engine, const Training& training,
+                                        const NamedArrays& parameters, const Type& sample);
+  // The outputs [n, ...] for inputs [n, ...], n from 0 up. Errors: inputs that are no such samples,
+  // or memory that can not be had.
+  absl::StatusOr<Array> Run(const Array& inputs, const RunOptions& options = {}) const;
+
+ private:
+  Predictor(Executable executable, DType dtype)
+      : executable_(std::move(executable)), dtype_(dtype) {}
+
+  Executable executable_;
+  DType dtype_;                   // of inputs that are floats
+  std::vector<Array> arguments_;  // the parameters, and a place for the inputs
+  size_t place_ = 0;
+};
+
 // The parameters that Fit would start from. Errors as those of Fit, adjustments' aside.
 absl::StatusOr<NamedArrays> InitialParameters(const Engine& engine, const Training& training,
                                               const Dataset& data);

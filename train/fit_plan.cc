@@ -50,8 +50,10 @@ absl::Status LookUp(const Training& training, Dim width, TrainingPlan& plan) {
     if (!named.ok()) return named.status();
     plan.metrics.push_back(*std::move(named));
   }
-  // Each is a column of the history, and so is what is added to them; files add "epoch".
-  std::set<std::string> names = {"loss", "val_loss", "lr", "epoch", "samples"};
+  // Each is a column of the history, and so is what is added to them; files add "epoch", and those
+  // of sweeps the last ones here.
+  std::set<std::string> names = {"loss", "val_loss", "lr",     "epoch",      "samples",
+                                 "run",  "training", "epochs", "epochs_run", "end"};
   for (const Metric& metric : plan.metrics) {
     if (!names.insert(metric.name).second || !names.insert("val_" + metric.name).second) {
       return Invalid(absl::StrCat("a metric can not be named ", Quoted(metric.name),
@@ -101,10 +103,16 @@ absl::Status CheckNames(const TrainingPlan& plan) {
 absl::StatusOr<TrainingPlan> PlanTraining(const Training& training, const DataTypes& data,
                                           bool validates) {
   if (!training.model) return Invalid("there is no model");
-  if (training.batch < 1) return Invalid(absl::StrCat("a batch of ", training.batch, " samples"));
-  if (training.epochs < 1) return Invalid(absl::StrCat(training.epochs, " epochs"));
-  if (training.evaluate_batch < 1) return Invalid("an evaluate_batch below 1");
-  if (!IsFloat(training.dtype)) return Invalid("the element type is not a float");
+  const auto below_one = [](std::string_view name, int64_t number) {
+    return Invalid(absl::StrCat(AbslView(name), " is ", number, "; it must be at least 1"));
+  };
+  if (training.batch < 1) return below_one("batch", training.batch);
+  if (training.epochs < 1) return below_one("epochs", training.epochs);
+  if (training.evaluate_batch < 1) return below_one("evaluate_batch", training.evaluate_batch);
+  if (!IsFloat(training.dtype)) {
+    return Invalid(absl::StrCat("dtype is ", AbslView(Name(training.dtype)),
+                                "; it must be float32 or float64"));
+  }
 
   TrainingPlan plan;
   plan.validates = validates;

@@ -4,6 +4,7 @@
 #include <limits>
 #include <string>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/text.h"
@@ -77,8 +78,12 @@ absl::StatusOr<NamedArrays> Matching(const NamedArrays& given,
   for (const ParameterSpec& spec : specs) {
     const auto it = given.find(spec.name);
     if (it == given.end()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("parameter '", spec.name, "' ", ToString(spec.type), " is missing"));
+      return absl::InvalidArgumentError(absl::StrCat(
+          "parameter '", spec.name, "' ", ToString(spec.type), " is missing",
+          given.contains(absl::StrCat("parameter/", spec.name))
+              ? "; what is given is the state of a training: FitOptions::state takes it"
+          : given.empty() ? ""
+                          : absl::StrCat("; given are '", given.begin()->first, "' and others")));
     }
     absl::StatusOr<Array> array = it->second.Cast(spec.type.dtype);
     if (!array.ok()) return array.status();
@@ -211,6 +216,12 @@ absl::Status Session::StartFrom(const NamedArrays& state) {
     }
     if (std::none_of(plan_.state.specs.begin(), plan_.state.specs.end(),
                      [&](const StateSpec& spec) { return spec.name == name; })) {
+      if (absl::c_any_of(plan_.parameters,
+                         [&](const ParameterSpec& spec) { return spec.name == name; })) {
+        return absl::InvalidArgumentError(absl::StrCat(
+            "the state to go on from has '", name,
+            "', which is the name of a parameter: FitOptions::parameters takes parameters alone"));
+      }
       return refuse(absl::StrCat("has '", name, "', which this training has not"));
     }
     state_[name] = array;

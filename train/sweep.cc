@@ -83,7 +83,9 @@ std::string SweepResult::ToCsv() const {
     AppendCsvField(text, field);
   };
   for (const std::string& input : inputs) append(input);
-  text += ",epochs,end";
+  // How many epochs ran, which is not how many an axis asked for.
+  const bool is_input = std::find(inputs.begin(), inputs.end(), "epochs") != inputs.end();
+  text += is_input ? ",epochs_run,end" : ",epochs,end";
   for (const std::string& column : columns) append(column);
   text += '\n';
   for (const SweepRun& run : runs) {

@@ -78,8 +78,9 @@ struct SweepResult {
 
   // The row of the run with the best value of a column of the history: the one that it ended with,
   // or the best of its epochs, which is that of its parameters where EarlyStopping restored them.
-  // The mode is "min", "max" or "auto": max where the column's name contains "acc". NaN is never
-  // best; of equal runs it is the first. Errors: no such column, an unknown mode, nothing but NaN.
+  // The mode is "min", "max" or "auto": max where the column's name contains "acc" (as in Keras;
+  // min for a cosine similarity, too). NaN is never best; of equal runs it is the first. Errors: no
+  // such column, an unknown mode, nothing but NaN.
   absl::StatusOr<size_t> best(std::string_view column, std::string_view mode = "auto",
                               SweepValue value = SweepValue::kLast) const;
 
@@ -88,6 +89,9 @@ struct SweepResult {
   // the same number.
   //
   //   run,rate,seed,epochs,end,loss,accuracy,val_loss,val_accuracy,lr
+  //
+  // An axis `rate` is the first rate, `lr` the last epoch's. Where `epochs` is an axis, the number
+  // of those that ran is `epochs_run`.
   std::string ToCsv() const;
 };
 

@@ -30,8 +30,9 @@ enum class Shuffle : uint8_t {
 };
 
 // A thing, or the name by which Keras knows it. Names are looked up when the training is planned. A
-// loss may also be a plain function of targets and outputs, one number a sample; what "accuracy"
-// means then follows from the width of the outputs alone.
+// loss may also be a function of targets and outputs, one number a sample; what "accuracy" means
+// then follows from the width of the outputs alone, but for the library's own cross-entropies,
+// which count as if they were named.
 //
 //   .rule = "adam"      .rule = Adam({.amsgrad = true})      .loss = "mse"
 //   .loss = [](Value t, Value y) { return Mean(Abs(t - y), -1); }
@@ -52,6 +53,10 @@ class Choice {
   template <typename F>
     requires(std::same_as<T, Loss> && std::is_invocable_r_v<Value, F&, Value, Value>)
   Choice(F&& loss) : thing_(Loss{"loss", std::forward<F>(loss)}) {}  // NOLINT
+  Choice(Value (*loss)(Arg, Arg),                                    // NOLINT
+         std::source_location where = std::source_location::current())
+    requires std::same_as<T, Loss>
+      : thing_(LossOf(loss, where)) {}
 
   // Null where there is but a name.
   const T* thing() const { return thing_ ? &*thing_ : nullptr; }

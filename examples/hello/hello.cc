@@ -30,7 +30,7 @@ absl::Status TellBlobsApart() {
   absl::StatusOr<Fitted> fitted = Fit(training, data->train, data->test);
   if (!fitted.ok()) return fitted.status();
   std::cout << "accuracy on the test set: " << fitted->history.last("val_accuracy") << "\n";
-  return SaveArrays("blobs.safetensors", fitted->parameters);
+  return SaveArrays(UserPath("blobs.safetensors"), fitted->parameters);
 }
 
 int main() {

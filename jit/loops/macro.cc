@@ -9,7 +9,8 @@
 namespace talweg::loops {
 namespace {
 
-// Terms that one trip of the kernel's loop takes.
+// Terms that one trip of the kernel's loop takes, but for the tile that packs: there the columns'
+// loads and stores side by side would need registers that the sums have.
 constexpr int64_t kUnrolled = 4;
 // A tile's sum is cut into parts of about so many terms, of fewer where that is needed to have one
 // for each of its rows; a row's work between two parts is done beside some hundred multiplications.
@@ -366,7 +367,7 @@ class Macro {
     }
     const Register begin = at_most(b_.Mul(part.variable, length), end);
     const Register stop = at_most(b_.Add(begin, length), end);
-    sum({.reg = begin}, {.reg = stop}, kUnrolled);
+    sum({.reg = begin}, {.reg = stop}, packs ? 1 : kUnrolled);
     reader_.Close();
     acc = b_.CloseFor(acc);
   }
@@ -443,7 +444,7 @@ class Macro {
     if (parts_ > 1 || delays_) {
       SumInParts(i, j, term, whole, packs, acc, loop);
     } else if (whole.reg != kNone || whole.value > 0) {
-      loop({.value = 0}, whole, kUnrolled);
+      loop({.value = 0}, whole, packs ? 1 : kUnrolled);
     }
     const bool has_rest = terms_.reg != kNone || terms_.value % kUnrolled != 0 ||
                           (plan_.resumes && plan_.terms % kUnrolled != 0);

@@ -318,6 +318,24 @@ TEST(Batch, RefusesWhatItCanNot) {
   EXPECT_THAT(error({"rows"}, 2),
               HasSubstr("the instances have different numbers of rows (tests/"));
   EXPECT_THAT(error({"trips"}, 2), HasSubstr("different numbers of trips, and sum takes"));
+  // A loop that stacks nothing does not give that number to anything.
+  Tape v;
+  const Value m = v.Input("m", kInt64, {}), k = v.Input("k", kInt64, {});
+  const LoopResult sum =
+      Loop(v, {.trips = m, .carried = {v.Constant(Array(0.0f))}}, [](LoopBody& body) -> LoopStep {
+        return {.carried = {body.carried[0] + Cast(body.trip, kFloat32)}};
+      });
+  const LoopResult other = Loop(v, {.trips = k}, [](LoopBody& body) -> LoopStep {
+    return {.carried = {}, .stacked = {Cast(body.trip, kFloat32)}};
+  });
+  const absl::StatusOr<Graph> apart = v.Finish({sum.carried[0] + Sum(other.stacked[0])});
+  ASSERT_TRUE(apart.ok()) << apart.status();
+  const absl::StatusOr<Batched> batched = Batch(*apart, std::vector<std::string>{"m"}, 3);
+  ASSERT_TRUE(batched.ok()) << batched.status();
+  const auto out = EveryEngine(batched->graph)
+                       ->Run({{"m", Array::Vector<int64_t>({0, 2, 4})}, {"k", Array(int64_t{3})}});
+  ASSERT_TRUE(out.ok()) << out.status();
+  EXPECT_TRUE(SameBits((*out)[0], Array::Vector<float>({3, 4, 9}))) << (*out)[0].ToString();
   EXPECT_EQ(error({"nothing"}, 2), "batch: the graph has no input 'nothing'");
   EXPECT_EQ(error({"rows", "rows"}, 2), "batch: input 'rows' is chosen twice");
   EXPECT_EQ(error({"rows"}, -2), "batch: -2 instances");

@@ -220,6 +220,57 @@ TEST(Gradient, InALoopBodyReachesValuesFromOutside) {
   EXPECT_EQ((*EveryEngine(*graph)->Run({{"w", Array(3.0)}}))[0].At(0), 9);
 }
 
+// In a body, what was computed outside is a constant: a path that leads through it would be missed.
+TEST(Gradient, InALoopBodyRefusesPathsThroughTheOutside) {
+  const auto outcome = [](const std::function<Value(const Value& w)>& computed,
+                          const std::function<Value(const Value& z, const Value& w)>& derivative) {
+    Tape tape;
+    const Value w = tape.Input("w", kFloat64, {}), z = computed(w);
+    const LoopResult r = Loop(tape, {.trips = 1, .carried = {w}}, [&](LoopBody& body) {
+      const LoopResult inner =
+          Loop(body.tape, {.trips = 1, .carried = {body.carried[0]}}, [&](LoopBody& in) {
+            return LoopStep{.carried = {derivative(in.carried[0] * w * z, w)}};
+          });
+      return LoopStep{.carried = {inner.carried[0]}};
+    });
+    const absl::StatusOr<Graph> graph = tape.Finish({r.carried[0]});
+    if (!graph.ok()) return std::string(graph.status().message());
+    return absl::StrCat((*EveryEngine(*graph)->Run({{"w", Array(3.0)}}))[0].At(0));
+  };
+  const auto gradient = [](const Value& y, const Value& w) { return Gradient(y, w); };
+  const auto tangent = [](const Value& y, const Value& w) { return Tangent(y, w, w); };
+  const auto square = [](const Value& w) { return w * w; };
+  const auto refused = AllOf(HasSubstr("y depends on x by way of mul at tests/autodiff/"),
+                             HasSubstr("compute it in the body, or Detach it (tests/autodiff/"));
+  EXPECT_THAT(outcome(square, gradient), AllOf(HasSubstr("gradient: "), refused));
+  EXPECT_THAT(outcome(square, tangent), AllOf(HasSubstr("tangent: "), refused));
+  EXPECT_THAT(outcome(square, [&](const Value& y, const Value& w) { return Gradient(y * w, w); }),
+              refused);
+  // With y = s w z at s = 3, where z is a constant.
+  const auto detached = [](const Value& w) { return Detach(w * w); };
+  EXPECT_EQ(outcome(detached, gradient), "27");
+  EXPECT_EQ(outcome(detached, tangent), "81");
+  EXPECT_EQ(outcome([](const Value& w) { return Scalar(w, kFloat64, 9); }, gradient), "27");
+}
+
+// A loop may have one value as two captures: the direction of a tangent may be what it is along.
+TEST(Gradient, CountsAValueThatIsCapturedTwiceOnce) {
+  const auto power = [](Tape& tape, const Value& w) {
+    return Loop(tape, {.trips = 2, .carried = {Scalar(w, kFloat64, 1)}},
+                [&](LoopBody& body) { return LoopStep{.carried = {body.carried[0] * w}}; })
+        .carried[0];
+  };
+  ExpectGradients(
+      [&](Tape& tape, const Inputs& x) { return Tangent(power(tape, x[0]), x[0], x[0]); },
+      {Array(3.0)});
+  // Of w^2, so 2 v^2.
+  ExpectGradients(
+      [&](Tape& tape, const Inputs& x) {
+        return Tangent(Tangent(power(tape, x[0]), x[0], x[1]), x[0], x[1]);
+      },
+      {Array(3.0), Array(0.7)});
+}
+
 TEST(Gradient, IsZeroWhereNothingDepends) {
   Tape tape;
   const Value x = tape.Input("x", kFloat64, {3}), y = tape.Input("y", kFloat64, {});

@@ -8,6 +8,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_replace.h"
 #include "base/file.h"
+#include "data/json.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/base/mutation.h"
@@ -270,6 +271,8 @@ TEST(KerasTrace, RefusesWhatIsNotOneSoundJsonObject) {
   EXPECT_THAT(Refusal(Small() + "1"), HasSubstr("not JSON"));
   EXPECT_THAT(Refusal(Small() + std::string(1, '\0')), HasSubstr("NUL"));
   EXPECT_THAT(Refusal(With("\"small\"", "\"a\\u0000b\"")), HasSubstr("NUL"));
+  // An escaped backslash and a word, no NUL.
+  EXPECT_EQ(ParseJson(R"({"k": "a\\u0000"})")->Find("k")->text, R"(a\u0000)");
   EXPECT_THAT(Refusal(With("\"small\"", "\"\xff\"")), HasSubstr("not UTF-8"));
   EXPECT_THAT(Refusal(With("\"hidden\": 3", "\"hidden\": 3, \"hidden\": 3")),
               HasSubstr("'hidden' stands twice"));

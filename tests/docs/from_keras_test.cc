@@ -142,6 +142,11 @@ TEST(FromKeras, FitAndWhatItLeaves) {
   ASSERT_TRUE(probabilities.ok()) << probabilities.status();
   EXPECT_EQ(probabilities->dims(), (Dims{100, 3}));
 
+  absl::StatusOr<Predictor> predictor =
+      Predictor::Make(DefaultEngine(), training, fitted->parameters, {kFloat32, {2}});
+  absl::StatusOr<Array> once_more = predictor->Run(test.inputs);
+  EXPECT_TRUE(once_more.ok() && SameBits(*once_more, *probabilities)) << once_more.status();
+
   const std::string path = folder + "/model.safetensors";
   absl::Status saved = SaveArrays(path, fitted->parameters);
   absl::StatusOr<SavedArrays> loaded = LoadArrays(path);
@@ -153,12 +158,18 @@ TEST(FromKeras, FitAndWhatItLeaves) {
   const std::string state_path = folder + "/state.safetensors";
   for (const int64_t epochs : {2, 4}) {
     training.epochs = epochs;
-    ModelCheckpoint save(state_path, {.save_weights_only = false});
-    FitOptions options{.callbacks = {&save}};
-    if (auto saved_state = LoadArrays(state_path); saved_state.ok()) {
-      options.state = saved_state->arrays;
-    }
-    absl::StatusOr<Fitted> whole = Fit(training, train, test, options);
+    const auto attempt = [&]() -> absl::StatusOr<Fitted> {
+      ModelCheckpoint save(state_path, {.save_weights_only = false});
+      FitOptions options{.callbacks = {&save}};
+      if (auto saved_state = LoadArrays(state_path); saved_state.ok()) {
+        options.state = saved_state->arrays;
+      } else if (!absl::IsNotFound(saved_state.status())) {
+        return saved_state.status();  // to begin anew would overwrite it
+      }
+      absl::StatusOr<Fitted> whole = Fit(training, train, test, options);
+      return whole;
+    };
+    const absl::StatusOr<Fitted> whole = attempt();
     ASSERT_TRUE(whole.ok()) << whole.status();
     EXPECT_EQ(whole->history.epochs(), static_cast<size_t>(epochs));
   }

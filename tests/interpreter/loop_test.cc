@@ -241,6 +241,27 @@ TEST(Loop, BindsMoreNumbersOfRowsThanAreKept) {
   }
 }
 
+// A loop belongs to the body in which it is made, even if all that it is made of is from outside.
+TEST(Loop, CountsTheRowsOfTheBodyThatItIsIn) {
+  Tape t;
+  const Value x = t.Input("x", kFloat64, {kRows}), n = t.Input("n", kInt64, {});
+  const Value zero = t.Constant(Array(0.0));
+  LoopOptions options{.trips = 1};
+  options.rows = t.Constant(Array::Vector<int64_t>({2}));
+  options.rows_limit = 2;
+  const LoopResult outer = Loop(t, options, [&](LoopBody& body) {
+    const LoopResult inner = Loop(body.tape, {.trips = n, .carried = {zero}}, [&](LoopBody& in) {
+      return LoopStep{.carried = {in.carried[0] + Cast(in.tape.Size(kRows), kFloat64)}};
+    });
+    return LoopStep{.carried = {}, .stacked = {inner.carried[0]}};
+  });
+  const std::vector<Array> out =
+      MustRun(t, {outer.stacked[0], Sum(x)},
+              {{"x", *Array::Zeros(kFloat64, {100})}, {"n", Array(int64_t{3})}});
+  ASSERT_EQ(out.size(), 2u);
+  EXPECT_EQ(out[0].At(0), 6);
+}
+
 TEST(Loop, WithRowsEvaluatesOnOtherData) {
   Tape t;
   const Value x = t.Input("x", kFloat32, {kRows, 2}), test = t.Input("test", kFloat32, {5, 2});

@@ -472,7 +472,8 @@ TEST(Elementwise, RefusesWhatDoesNotFit) {
   expect(ErrorOf([](auto x, auto, auto, auto) { return And(x, x); }), "and: ");
   expect(ErrorOf([](auto x, auto, auto, auto) { return -Less(x, 0); }), "not for bool; use Cast");
   expect(ErrorOf([](auto x, auto, auto, auto) { return Select(x, x, x); }), "the mask is not bool");
-  expect(ErrorOf([](auto, auto, auto, auto i) { return i * 0.5; }), "0.5 does not fit");
+  expect(ErrorOf([](auto, auto, auto, auto i) { return i * 0.5; }),
+         "0.5 is no int32; Cast the tensor");
   expect(ErrorOf([](auto x, auto y, auto, auto) { return Select(Less(x, 0), x, y); }), "select: ");
   expect(ErrorOf([](auto x, auto, auto, auto) { return x + Value(); }), "no tape");
 }

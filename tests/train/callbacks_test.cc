@@ -154,7 +154,9 @@ TEST(CsvLogger, SaysWhatIsWrong) {
               AllOf(HasSubstr("none/log.csv"), HasSubstr("No such file")));
   EXPECT_THAT(failure(folder, {}), HasSubstr("directory"));
   EXPECT_THAT(failure("/dev/full", {}), HasSubstr("No space left"));
-  EXPECT_THAT(failure(folder + "/log.csv", {.separator = '.'}), HasSubstr("separator"));
+  for (char separator : {'.', '+', '"', '7', 'e', 'n', '\n'}) {
+    EXPECT_THAT(failure(folder + "/log.csv", {.separator = separator}), HasSubstr("separator"));
+  }
   ASSERT_TRUE(WriteFile(folder + "/other.csv", std::string_view("epoch,val_loss\n0,1\n")).ok());
   EXPECT_THAT(failure(folder + "/other.csv", {.append = true}),
               AllOf(HasSubstr("'epoch,val_loss'"), HasSubstr("'epoch,loss'")));

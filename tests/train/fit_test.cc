@@ -415,6 +415,23 @@ TEST_P(FitOn, AModelMayAddToTheLoss) {
   EXPECT_EQ(with->at("accuracy"), without->at("accuracy"));
 }
 
+// Given as a function, a cross-entropy of the library's is still known: a logit above 0 is a 1.
+TEST(Fit, KnowsTheLossThatAFunctionIs) {
+  Training training = Small();
+  training.model = [](Scope& s, Value x) { return Dense(s, "output", x, 1); };
+  training.metrics = {"accuracy"};
+  TrainTest data = Data();
+  data.train.targets = *Array::Zeros(kFloat32, {data.train.size(), 1});
+  training.loss = "binary_crossentropy_from_logits";
+  const absl::StatusOr<Fitted> named = Fit(Interpret, training, data.train);
+  ASSERT_TRUE(named.ok()) << named.status();
+  training.loss = BinaryCrossEntropyFromLogits;
+  const absl::StatusOr<Fitted> given = Fit(Interpret, training, data.train);
+  ASSERT_TRUE(given.ok()) << given.status();
+  ExpectSame(*named, *given);
+  EXPECT_EQ(LossOf(MeanSquaredError).name, "loss");
+}
+
 // A head that only training needs has parameters in predictions, too.
 TEST_P(FitOn, AModelMayHaveAPartForTrainingOnly) {
   const TrainTest data = Data();
@@ -440,10 +457,10 @@ TEST(Fit, RefusesWrongUse) {
   };
   Training training = Small();
   training.batch = 0;
-  EXPECT_THAT(message(training), HasSubstr("a batch of 0 samples"));
+  EXPECT_THAT(message(training), HasSubstr("batch is 0; it must be at least 1"));
   training = Small();
   training.epochs = -1;
-  EXPECT_THAT(message(training), HasSubstr("-1 epochs"));
+  EXPECT_THAT(message(training), HasSubstr("epochs is -1; it must be at least 1"));
   training = Small();
   training.adjust = {ReduceLROnPlateau({.factor = 1.0})};
   EXPECT_THAT(message(training), HasSubstr("factor is 1"));

@@ -238,9 +238,9 @@ TEST(Resume, RefusesTheStateOfAnotherTraining) {
   NamedArrays state = fitted->state;
   EXPECT_THAT(message({.parameters = fitted->parameters, .state = state}, training),
               HasSubstr("parameters and state are given"));
-  state["output/kernel"] = Array(1.0f);
+  state["other/kernel"] = Array(1.0f);
   EXPECT_THAT(message({.state = state}, training),
-              AllOf(HasSubstr("'output/kernel', which this training has not"),
+              AllOf(HasSubstr("'other/kernel', which this training has not"),
                     HasSubstr("another training")));
   state = fitted->state;
   state.erase("history/val_loss");

@@ -431,6 +431,9 @@ TEST(Sweep, FindsTheBestRun) {
             "run,rate,epochs,end,loss,accuracy\n0,0,1,epochs,0.5,0.5\n1,0.1,1,epochs,nan,1\n"
             "2,0.2,1,epochs,0.25,0.75\n3,0.30000000000000004,1,epochs,0.25,0.25\n"
             "4,0.4,1,epochs,4,0.5\n");
+  // Each column has a name of its own.
+  result.inputs = {"epochs"};
+  EXPECT_THAT(result.ToCsv(), ::testing::StartsWith("run,epochs,epochs_run,end,loss,accuracy\n"));
 }
 
 TEST(Sweep, WithoutAxesIsOneFit) {
@@ -549,7 +552,7 @@ TEST(Sweep, RefusesWrongUse) {
   EXPECT_THAT(error({{"rate", {-1}}}), HasSubstr("rate is -1; it must be a finite number"));
   EXPECT_THAT(error({{"seed", {-1}}}, {}, Made({.shuffle = Shuffle::kNumPy})),
               HasSubstr("one that NumPy takes"));
-  EXPECT_THAT(error({}, {}, Made({.epochs = 0})), HasSubstr("0 epochs"));
+  EXPECT_THAT(error({}, {}, Made({.epochs = 0})), HasSubstr("epochs is 0; it must be at least 1"));
   Training training = Made({});
   training.adjust = {EarlyStopping({.monitor = "val_nothing"})};
   EXPECT_THAT(error({Seeds(2)}, {}, training), HasSubstr("val_nothing"));

@@ -406,6 +406,11 @@ class Macro {
       const Register from =
           b_.Add(columns_from_, b_.Times(b_.Plus(first, more), columns_.term_step()));
       Registers column;
+      if (packs) {
+        columns_.Fetch(
+            {.first = b_.Add(column_, j), .term = term, .count = {}, .terms = term_count_}, at_,
+            b_.Plus(first, more + kTermsAhead));
+      }
       for (int64_t v = 0; v < plan_.vectors; v++) {
         if (!packs) {
           const int64_t offset = columns_.offset() + v * lanes;

@@ -112,6 +112,9 @@ struct Packed {
 
 // Cycles of work that are worth the threads' wakening.
 inline constexpr double kWorthSplitting = 100e3;
+// Columns that are packed are fetched so many terms before they are read, which is about as long as
+// memory takes to answer.
+inline constexpr int64_t kTermsAhead = 8;
 // A loop that only moves memory is cut into so many pieces at most.
 inline constexpr int64_t kPackPieces = 16;
 

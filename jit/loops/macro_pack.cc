@@ -15,8 +15,6 @@ namespace {
 
 // Tiles that are packed side by side.
 constexpr int64_t kTiles = 4;
-// So many terms take about as long as memory does to answer.
-constexpr int64_t kTermsAhead = 8;
 constexpr int64_t kLinesOfPiece = 4;
 
 }  // namespace

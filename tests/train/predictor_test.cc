@@ -33,8 +33,7 @@ class PredictorTest : public testing::Test {
                                   },
                               .loss = SoftmaxCrossEntropy,
                               .seed = 4};
-  const Dataset data_ =
-      *OneHotTargets(*Blobs({.samples = 100, .cluster_std = 1.5, .seed = 3}), 3);
+  const Dataset data_ = *OneHotTargets(*Blobs({.samples = 100, .cluster_std = 1.5, .seed = 3}), 3);
   Fitted fitted_;
 };
 

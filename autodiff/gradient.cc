@@ -73,8 +73,6 @@ void AddTo(Value& sum, const Value& term) { sum = sum.tape() == nullptr ? term :
 
 }  // namespace
 
-Value ZerosLike(const Value& x) { return BroadcastTo(Scalar(x, x.dtype(), 0), x.shape()); }
-
 std::vector<Value> PullBack(const std::vector<Value>& ys, const std::vector<Value>& dys,
                             const std::vector<Value>& xs) {
   std::vector<Value> results(xs.size());

@@ -42,9 +42,6 @@ ActiveInLoop FindActive(const LoopAttributes& loop, const std::vector<bool>& wan
 // gradients of its operands.
 Gradients TransposeLoop(const NodeView& view, const std::vector<Value>& dparts);
 
-// Zeros of a value's type.
-Value ZerosLike(const Value& x);
-
 // The reverse sweep itself: for each x the sum over ys of dy times its derivative, a value of no
 // tape where there is no path. A dy of no tape counts as zero. All are values of one tape.
 std::vector<Value> PullBack(const std::vector<Value>& ys, const std::vector<Value>& dys,

@@ -5,6 +5,8 @@
 #include <set>
 #include <utility>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/text.h"
 
@@ -14,9 +16,6 @@ namespace {
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
 bool IsText(const Table::Column& column) { return column.cells.index() == 1; }
-
-// The bytes that end a field or are wrong inside one.
-bool EndsField(char c) { return c == ',' || c == '\n' || c == '\r' || c == '"'; }
 
 // One pass over the text, from field to field.
 class CsvParser {
@@ -28,6 +27,10 @@ class CsvParser {
 
  private:
   enum class After { kField, kLine, kEnd };  // what follows the field just read
+  // Whether a byte ends a field or is wrong inside one.
+  bool EndsField(char c) const {
+    return c == options_.separator || c == '\n' || c == '\r' || c == '"';
+  }
 
   absl::Status Error(const std::string& what) const;  // with the place of the field being read
   absl::Status CheckText();
@@ -115,7 +118,7 @@ absl::StatusOr<CsvParser::After> CsvParser::NextField() {
   }
   if (position_ == text_.size()) return After::kEnd;
   const char end = text_[position_++];
-  if (end == ',') return After::kField;
+  if (end == options_.separator) return After::kField;
   if (end == '"') return Error("a quote inside a field that does not begin with one");
   if (end == '\r') {
     if (position_ == text_.size() || text_[position_] != '\n') {
@@ -302,7 +305,17 @@ absl::StatusOr<Table> ReadCsv(const std::string& path, const CsvOptions& options
 
 absl::StatusOr<Table> ParseCsv(std::string_view text, const CsvOptions& options,
                                const std::string& name) {
+  if (!IsCsvSeparator(options.separator)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(name, ": the separator ", Quoted(std::string(1, options.separator)),
+                     " would be taken for a part of a number or line"));
+  }
   return CsvParser(text, options, name).Parse();
+}
+
+bool IsCsvSeparator(char c) {
+  return c > 0 && c < 0x7f && !absl::ascii_isalnum(static_cast<unsigned char>(c)) &&
+         std::string_view("+-.\"\r\n").find(c) == std::string_view::npos;
 }
 
 void AppendCsvField(std::string& out, std::string_view text, char separator, bool alone) {

@@ -46,6 +46,8 @@ absl::StatusOr<std::vector<double>> Numbers(const Table& table, std::string_view
 struct CsvOptions {
   // Whether the first line holds the columns' names. Without it they are "0", "1", ...
   bool header = true;
+  // Between two fields: ';', a tab, anything that is neither a letter, a digit nor one of +-."
+  char separator = ',';
   // The names of the columns of text. All others are numbers.
   std::vector<std::string> text = {};
   // More than this is refused before anything is allocated for it.
@@ -67,6 +69,9 @@ absl::StatusOr<Table> ParseCsv(std::string_view text, const CsvOptions& options 
 // written reads back equal, with the columns of text named in the options. Errors: no columns,
 // columns of unequal length, two of one name, text that is not UTF-8 or holds a NUL.
 absl::StatusOr<std::string> FormatCsv(const Table& table);
+
+// Whether a character can stand between numbers and quoted texts.
+bool IsCsvSeparator(char c);
 
 // Appends text as one field of a line: in quotes where it holds a separator, a quote or a line's
 // end. `alone`: the only field of its line, which must not look empty.

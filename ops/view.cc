@@ -332,6 +332,22 @@ Value Squeeze(Arg x, int64_t axis) {
   return Reshape(x, std::move(shape));
 }
 
+Value Full(const Tape& tape, DType dtype, const Shape& shape, Arg number) {
+  const Value anchor(tape.state(), -1);
+  if (!number.is_number()) {
+    return Fail("full", {anchor}, "that takes a number; BroadcastTo takes a Value", number.line());
+  }
+  const UserLine line(anchor, number.line());
+  return BroadcastTo(Scalar(anchor, dtype, number), shape);
+}
+
+Value ZerosLike(Arg x) {
+  const Value& v = x.value();
+  const UserLine line(x);
+  if (!v.ok()) return v;
+  return BroadcastTo(Scalar(v, v.dtype(), 0), v.shape());
+}
+
 Value Concat(const std::vector<Value>& operands, int64_t axis, std::source_location where) {
   if (operands.empty()) return Value();
   const int64_t normal = NormalAxis(axis, operands[0].rank());

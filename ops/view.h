@@ -9,6 +9,8 @@
 
 namespace talweg {
 
+class Tape;
+
 // Ops that move elements and compute nothing. All but Reshape and Concat are one op, `view`: an
 // affine map from the indices of the result to those of the operand (AxisMap in
 // graph/attributes.h), for which engines, derivatives and passes have one rule. Axes may be
@@ -30,6 +32,13 @@ Value Transpose(Arg x, std::vector<int64_t> permutation = {});
 
 // NumPy's broadcasting: axes of extent 1 and missing leading axes are repeated.
 Value BroadcastTo(Arg x, const Shape& shape);
+
+// One number everywhere, such as what a loop carries first; extents may be known at run time only:
+//   Value start = Full(tape, kFloat32, {kRows, 64}, 0);
+// Error: a number that the type can not hold.
+Value Full(const Tape& tape, DType dtype, const Shape& shape, Arg number);
+// Zeros of a value's type.
+Value ZerosLike(Arg x);
 
 // x[start:stop:step] along an axis, as NumPy slices: negative bounds count from the end, bounds
 // outside are cut, a negative step runs backwards from start down to before stop.

@@ -10,7 +10,6 @@
 #include <optional>
 #include <string_view>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -176,8 +175,7 @@ std::string BeforeEpoch(std::string_view log, int64_t epoch) {
 
 void CsvLogger::OnTrainBegin(const Run& run) {
   file_.reset();
-  if (absl::ascii_isalnum(static_cast<unsigned char>(options_.separator)) ||
-      absl::StrContains("+-.\"\r\n", options_.separator) || options_.separator == '\0') {
+  if (!IsCsvSeparator(options_.separator)) {
     return run.Fail(absl::InvalidArgumentError(
         absl::StrCat("CsvLogger: the separator ", Quoted(std::string(1, options_.separator)),
                      " would be taken for a part of a number or line")));

@@ -16,7 +16,8 @@ bool KnownWidth(const Value& x) { return x.rank() > 0 && x.dim(-1).is_static(); 
 }  // namespace
 
 Value Dense(Scope& scope, std::string_view name, const Value& x, int64_t units,
-            const Initializer& kernel, const Initializer& bias, std::source_location where) {
+            const Initializer& kernel, const std::optional<Initializer>& bias,
+            std::source_location where) {
   const SourceLine line = LineOf(where);
   const UserLine scope_line(x, line);
   if (!x.ok()) return x;
@@ -25,8 +26,8 @@ Value Dense(Scope& scope, std::string_view name, const Value& x, int64_t units,
   const size_t before = scope.parameter_count();
   Scope own = scope.Sub(name);
   const Value w = own.Parameter("kernel", {x.dim(-1), units}, kernel, true, where);
-  const Value b = own.Parameter("bias", {units}, bias, true, where);
-  const Value y = MatMul(x, w) + b;
+  const Value b = bias ? own.Parameter("bias", {units}, *bias, true, where) : Value();
+  const Value y = bias ? MatMul(x, w) + b : MatMul(x, w);
   scope.NoteLayer(name, "Dense", y, before);
   return y;
 }

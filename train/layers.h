@@ -2,6 +2,7 @@
 #define TALWEG_TRAIN_LAYERS_H_
 
 #include <cstdint>
+#include <optional>
 #include <source_location>
 #include <string_view>
 
@@ -16,9 +17,10 @@ namespace talweg {
 // layer of your own is a function like these.
 
 // x W + b: [.., n] -> [.., units]. Parameters NAME/kernel [n, units], GlorotUniform unless another
-// initializer is given, and NAME/bias [units], zeros.
+// initializer is given, and NAME/bias [units], zeros; none of these with std::nullopt.
 Value Dense(Scope& scope, std::string_view name, const Value& x, int64_t units,
-            const Initializer& kernel = GlorotUniform(), const Initializer& bias = Zeros(),
+            const Initializer& kernel = GlorotUniform(),
+            const std::optional<Initializer>& bias = Zeros(),
             std::source_location where = std::source_location::current());
 
 // Rows of a table: integers [..] in [0, vocabulary) -> [.., width]. Parameter NAME/table

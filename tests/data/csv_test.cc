@@ -116,6 +116,21 @@ TEST(Csv, RefusesWhatIsNoText) {
   EXPECT_THAT(Message("a\rb\r"), HasSubstr("a carriage return without a line feed"));
 }
 
+TEST(Csv, TakesOtherSeparators) {
+  for (const char separator : {';', '\t', '|', ' '}) {
+    std::string text = "a,b\n1,\"x,y\"\n-2.5e3,z\n";
+    for (char& c : text) c = c == ',' ? separator : c;
+    const absl::StatusOr<Table> table = ParseCsv(text, {.separator = separator, .text = {"b"}});
+    ASSERT_TRUE(table.ok()) << table.status();
+    EXPECT_EQ(*Numbers(*table, "a"), (std::vector<double>{1, -2500}));
+    EXPECT_EQ(std::get<1>(table->Find("b")->cells)[0], std::string("x") + separator + "y");
+  }
+  for (const char separator : {'.', '-', '+', '"', '\n', '\0', 'e', '0', '\xe4'}) {
+    EXPECT_THAT(ParseCsv("a\n1\n", {.separator = separator}).status().message(),
+                ::testing::HasSubstr("csv: the separator '"));
+  }
+}
+
 TEST(Csv, RefusesNamesThatStandTwice) {
   EXPECT_EQ(Message("a,b,a\n1,2,3\n"),
             "f.csv: line 1, column 3 ('a'): a second column of this name");

@@ -5,6 +5,7 @@
 #include <thread>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "ops/contract.h"
@@ -260,6 +261,27 @@ TEST(Loop, CountsTheRowsOfTheBodyThatItIsIn) {
               {{"x", *Array::Zeros(kFloat64, {100})}, {"n", Array(int64_t{3})}});
   ASSERT_EQ(out.size(), 2u);
   EXPECT_EQ(out[0].At(0), 6);
+}
+
+// A recurrence over the middle axis, whose first state is zeros for however many rows there are.
+TEST(Loop, CarriesZerosOfRows) {
+  Tape t;
+  const Value x = t.Input("x", kFloat64, {3, kRows, 2});
+  const LoopResult r = Loop(
+      t, {.carried = {Full(t, kFloat64, {kRows, 2}, 0)}, .scanned = {x}},
+      [](LoopBody& body) { return LoopStep{.carried = {2 * body.carried[0] + body.scanned[0]}}; });
+  const std::vector<Array> out =
+      MustRun(t, {r.carried[0]},
+              {{"x", *Array::From<double>({3, 1, 2}, std::vector<double>{1, 2, 3, 4, 5, 6})}});
+  ASSERT_EQ(out.size(), 1u);
+  EXPECT_EQ(out[0].ToString(), "float64[1,2] {15, 22}");
+
+  Tape u;
+  const int line = __LINE__ + 1;
+  EXPECT_FALSE(Full(u, kInt32, {2}, 0.5).ok());
+  EXPECT_THAT(u.status().message(),
+              testing::AllOf(testing::HasSubstr("0.5 is no int32"),
+                             testing::HasSubstr(absl::StrCat("loop_test.cc:", line))));
 }
 
 TEST(Loop, WithRowsEvaluatesOnOtherData) {

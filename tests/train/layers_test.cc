@@ -49,6 +49,16 @@ TEST(Dense, IsAMatrixProductAndABias) {
   }
 }
 
+TEST(Dense, HasNoBiasWhereThatIsSaid) {
+  Bench t;
+  const Value y =
+      Dense(t.s, "d", t.tape.Input("x", kFloat64, {kRows, 2}), 3, GlorotUniform(), std::nullopt);
+  ASSERT_EQ(t.root.parameters().size(), 1u);
+  EXPECT_THAT(Evaluate(y, {{"x", Array::Matrix<double>({{1, 2}, {0, -1}})},
+                           {"parameter/d/kernel", Array::Matrix<double>({{1, 2, 3}, {4, 5, 6}})}}),
+              ElementsAre(9, 12, 15, -4, -5, -6));
+}
+
 TEST(Dense, ActsOnTheLastAxisOfAny) {
   Bench t;
   const Value x = t.tape.Input("x", kFloat64, {kRows, 7, 2});

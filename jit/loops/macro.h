@@ -164,7 +164,7 @@ class Packer {
                  Register active, Register count);
   Indices TermIndices(const Index& term);
   bool RowsAreInside(const Stride& rows, const Stride& terms) const;
-  bool RowsStayInCaches(const Stride& terms) const;
+  bool MayLieApart(const Stride& terms, const Shape& domain) const;
   bool TilesAreWhole() const { return extent_.reg == kNone && extent_.value % tile_ == 0; }
   // Whether vectors of terms never reach past the last one.
   bool TermsAreWhole();

@@ -69,7 +69,7 @@ Packer::Packer(Level& level, Reader& reader, const MacroPlan& plan, const Shape&
     is_direct_ = is_columns_
                      ? is_regular && stride.panel > 0 && stride.panel % tile_ == 0
                      : is_regular && RowsAreInside(stride, terms) &&
-                           (terms.is_close() || (stride.is_close() && RowsStayInCaches(terms)));
+                           (terms.is_close() || (stride.is_close() && MayLieApart(terms, domain)));
     if (is_direct_) {
       term_step_ = terms.factor;
       packed_ = {.buffer = tensor_->buffer, .row_step = stride.factor};
@@ -104,9 +104,12 @@ bool Packer::RowsAreInside(const Stride& rows, const Stride& terms) const {
          tensor_->offset + (tile_ - 1) * rows.factor + (count - 1) * terms.factor < buffer.elements;
 }
 
-// Terms that lie apart have a line of the caches each, of which a tile's rows are a part: the next
-// tiles should find it in the second cache, or at least in the third.
-bool Packer::RowsStayInCaches(const Stride& terms) const {
+// Terms that lie apart have a line of the caches each, of which a tile's rows are a part. One panel
+// of columns reads them once, as packing would; of several, the next tiles should find the line in
+// the second cache, or at least in the third.
+bool Packer::MayLieApart(const Stride& terms, const Shape& domain) const {
+  const Bound columns = level_.ExtentOf(domain[static_cast<size_t>(plan_.column_axis)]);
+  if (columns.reg == kNone && columns.value <= plan_.width()) return true;
   // While one is multiplied, the next ones come.
   constexpr double kCyclesOfLine = 10;
   if (plan_.VectorWork(static_cast<double>(plan_.height), static_cast<double>(plan_.width()), 1) <

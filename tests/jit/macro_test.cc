@@ -220,20 +220,24 @@ TEST(Macro, ReadsRowsWhereTheyLie) {
 }
 
 // Those whose terms lie apart where their lines of the caches stay there, and where there is much
-// to multiply with each: then nothing is packed but columns.
+// to multiply with each; or where there is one panel of columns only. Then nothing is packed but
+// those.
 TEST(Macro, PacksRowsThatLieApartWhereTheyWouldLeaveTheCaches) {
-  const auto packs_rows = [](int64_t rows, const char* cpu) {
+  const auto packs_rows = [](int64_t rows, int64_t columns, const char* cpu) {
     Tape t;
-    const Value x = t.Input("x", kFloat32, {512, rows}), w = t.Input("w", kFloat32, {512, 700});
+    const Value x = t.Input("x", kFloat32, {512, rows}), w = t.Input("w", kFloat32, {512, columns});
     const Graph graph = *t.Finish({Contract(x, w, {.lhs_sum = {0}, .rhs_sum = {0}})});
+    EXPECT_TRUE(IsInBlocks(graph, 0, cpu));
     return absl::StrContains(LoopsOf(graph, 0, cpu), absl::StrCat("packed ", graph.inputs()[0]));
   };
   if (native::DetectTarget("avx512").ok()) {
-    EXPECT_FALSE(packs_rows(700, "avx512"));
-    EXPECT_TRUE(packs_rows(16384, "avx512"));
+    EXPECT_FALSE(packs_rows(700, 700, "avx512"));
+    EXPECT_TRUE(packs_rows(16384, 700, "avx512"));
+    EXPECT_FALSE(packs_rows(16384, 10, "avx512"));
   }
   if (native::DetectTarget("avx2").ok()) {
-    EXPECT_TRUE(packs_rows(700, "avx2"));
+    EXPECT_TRUE(packs_rows(700, 700, "avx2"));
+    EXPECT_FALSE(packs_rows(700, 10, "avx2"));
   }
 }
 

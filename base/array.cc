@@ -159,6 +159,21 @@ double Array::At(int64_t i) const {
   return WithType(dtype_, [&]<typename T>(T) { return static_cast<double>(data<T>()[i]); });
 }
 
+template <typename T>
+std::vector<T> Array::ToVector() const {
+  std::vector<T> elements;
+  elements.reserve(static_cast<size_t>(size_));
+  WithType(dtype_, [&]<typename From>(From) {
+    for (const From element : data<From>()) elements.push_back(ConvertElement<T>(element));
+  });
+  return elements;
+}
+template std::vector<float> Array::ToVector() const;
+template std::vector<double> Array::ToVector() const;
+template std::vector<int32_t> Array::ToVector() const;
+template std::vector<int64_t> Array::ToVector() const;
+template std::vector<bool> Array::ToVector() const;
+
 absl::StatusOr<Array> Array::Reshaped(absl::Span<const int64_t> dims) const {
   const absl::StatusOr<int64_t> size = CheckedSize(dims);
   if (!size.ok()) return size.status();

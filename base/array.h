@@ -74,7 +74,11 @@ class Array {
   int64_t size() const { return size_; }
   int64_t bytes() const { return size_ * SizeOf(dtype_); }
 
-  // The elements; an empty span where T is not the array's element type.
+  // The elements, row-major, converted as Cast converts them: whatever type they have.
+  //   std::vector<double> losses = outputs[0].ToVector<double>();
+  template <typename T>
+  std::vector<T> ToVector() const;
+  // The elements where they are; an empty span where T is not the array's element type.
   template <typename T>
   absl::Span<const T> data() const {
     if (DTypeOf<T> != dtype_) return absl::Span<const T>();

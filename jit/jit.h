@@ -49,7 +49,7 @@ struct JitOptions {
 absl::StatusOr<Executable> Jit(const Graph& graph, const JitOptions& options);
 absl::StatusOr<Executable> Jit(const Graph& graph);
 
-// The compiler as an engine. It keeps what it has compiled last: an equal graph is not compiled
+// The compiler as an engine. It keeps the 64 functions used last: an equal graph is not compiled
 // again, so that a training with another rate or seed costs nothing. (Lines of the program do not
 // count: errors of a run then name those of the first.) Copies are the same engine.
 // May be called from many threads at once.

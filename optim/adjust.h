@@ -68,7 +68,8 @@ class AdjustScope {
   Value Snapshot(size_t i) const;
   void SetSnapshot(size_t i, const Value& next) const;
 
-  // Reports a wrong option: "ReduceLROnPlateau: <what>".
+  // Reports a wrong option: "ReduceLROnPlateau: <what>", in a training
+  // "adjust/ReduceLROnPlateau: <what>".
   void Fail(std::string_view what) const;
 
  private:

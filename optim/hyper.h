@@ -59,7 +59,7 @@ class Range {
   static constexpr Range HalfOpen(double low, double high) { return Range(low, false, high, true); }
 
   bool Contains(double x) const;
-  // "at least 0 and less than 1", "a finite number".
+  // "at least 0 and less than 1", "finite".
   std::string ToString() const;
   friend bool operator==(const Range&, const Range&) = default;
 

@@ -64,6 +64,9 @@ using Scores = std::map<std::string, double>;
 // Trains on `train` and evaluates `validation` (which may be empty) after each epoch. Inputs and
 // targets that are floats are cast to the training's element type.
 //
+// Several fits, evaluations and predictions may run in threads of their own at once, also on one
+// engine; the training's functions (model, loss, ...) are then called from all of these.
+//
 // Errors: an empty engine, data that does not fit (no samples, unequal numbers of samples and
 // targets, other shapes in the validation data), and whatever model, loss, rule, adjustments and
 // the engine report.

@@ -143,6 +143,15 @@ TEST(Array, CastOfIntegersWrapsAndOfFloatsRounds) {
   EXPECT_EQ(x.Cast(kFloat32).value().raw(), x.raw()) << "the same type costs nothing";
 }
 
+TEST(Array, GivesItsElementsAsAVectorOfAnyType) {
+  const Array floats = Array::Matrix<float>({{1.5f, -2.5f}, {0, 3e9f}});
+  EXPECT_EQ(floats.ToVector<double>(), (std::vector<double>{1.5, -2.5, 0, 3e9}));
+  EXPECT_EQ(floats.ToVector<int32_t>(), (std::vector<int32_t>{1, -2, 0, 2147483647}));
+  EXPECT_EQ(floats.ToVector<bool>(), (std::vector<bool>{true, true, false, true}));
+  EXPECT_EQ(Array::Vector<bool>({true, false}).ToVector<float>(), (std::vector<float>{1, 0}));
+  EXPECT_TRUE(Array::Zeros(kInt64, {0, 3})->ToVector<int64_t>().empty());
+}
+
 TEST(ConvertElement, IsExactAtTheEndsOfTheIntegers) {
   static_assert(ConvertElement<int32_t>(2147483647.0) == 2147483647);
   static_assert(ConvertElement<int32_t>(-2147483648.0) == -2147483647 - 1);

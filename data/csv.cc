@@ -305,17 +305,18 @@ absl::StatusOr<Table> ReadCsv(const std::string& path, const CsvOptions& options
 
 absl::StatusOr<Table> ParseCsv(std::string_view text, const CsvOptions& options,
                                const std::string& name) {
-  if (!IsCsvSeparator(options.separator)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(name, ": the separator ", Quoted(std::string(1, options.separator)),
-                     " would be taken for a part of a number or line"));
-  }
+  if (absl::Status s = CheckCsvSeparator(name, options.separator); !s.ok()) return s;
   return CsvParser(text, options, name).Parse();
 }
 
-bool IsCsvSeparator(char c) {
-  return c > 0 && c < 0x7f && !absl::ascii_isalnum(static_cast<unsigned char>(c)) &&
-         std::string_view("+-.\"\r\n").find(c) == std::string_view::npos;
+absl::Status CheckCsvSeparator(std::string_view name, char separator) {
+  const bool in_numbers = absl::ascii_isalnum(static_cast<unsigned char>(separator)) ||
+                          std::string_view("+-.").find(separator) != std::string_view::npos;
+  const bool in_lines = std::string_view("\"\r\n").find(separator) != std::string_view::npos;
+  if (separator > 0 && separator < 0x7f && !in_numbers && !in_lines) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(AbslView(name), ": the separator ",
+                                                 Quoted(std::string(1, separator)),
+                                                 " would be taken for a part of a number or line"));
 }
 
 void AppendCsvField(std::string& out, std::string_view text, char separator, bool alone) {

@@ -70,8 +70,8 @@ absl::StatusOr<Table> ParseCsv(std::string_view text, const CsvOptions& options 
 // columns of unequal length, two of one name, text that is not UTF-8 or holds a NUL.
 absl::StatusOr<std::string> FormatCsv(const Table& table);
 
-// Whether a character can stand between numbers and quoted texts.
-bool IsCsvSeparator(char c);
+// Error: a character that can not stand between numbers and quoted texts; `name` says who wants it.
+absl::Status CheckCsvSeparator(std::string_view name, char separator);
 
 // Appends text as one field of a line: in quotes where it holds a separator, a quote or a line's
 // end. `alone`: the only field of its line, which must not look empty.

@@ -66,9 +66,8 @@ std::optional<Value> Refuse(const std::string& name, const Value& key, DType dty
 Initializer Filled(std::string name, double value, const std::source_location& where) {
   const SourceLine line = LineOf(where);
   return {std::move(name), [value, line](Tape& tape, Value, DType dtype, Shape shape) {
-            const Value anchor(tape.state(), -1);
-            const UserLine user(anchor, line);
-            return BroadcastTo(Scalar(anchor, dtype, value), shape);
+            const UserLine user(Value(tape.state(), -1), line);
+            return Full(tape, dtype, shape, value);
           }};
 }
 

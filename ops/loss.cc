@@ -316,6 +316,15 @@ constexpr NamedLoss kLosses[] = {
     {"cosine", kPlain<CosineProximity>},
 };
 
+// Whose errors name this line, unless a caller has opened another.
+template <typename Function>
+Loss AtLine(const char* name, Function function, const std::source_location& where) {
+  return {name, [function, line = LineOf(where)](Value targets, Value outputs) {
+            const UserLine user(outputs, line);
+            return function(std::move(targets), std::move(outputs));
+          }};
+}
+
 }  // namespace
 
 std::vector<std::string> LossNames() {
@@ -326,12 +335,7 @@ std::vector<std::string> LossNames() {
 
 absl::StatusOr<Loss> LossByName(std::string_view name, std::source_location where) {
   for (const NamedLoss& loss : kLosses) {
-    if (name != loss.name) continue;
-    const SourceLine line = LineOf(where);
-    return Loss{loss.name, [function = loss.function, line](Value targets, Value outputs) {
-                  const UserLine user(outputs, line);
-                  return function(targets, outputs);
-                }};
+    if (name == loss.name) return AtLine(loss.name, loss.function, where);
   }
   return absl::InvalidArgumentError(absl::StrCat("unknown loss '", AbslView(name), "'; known are ",
                                                  absl::StrJoin(LossNames(), ", ")));
@@ -346,11 +350,7 @@ Loss LossOf(Value (*function)(Arg, Arg), std::source_location where) {
       {BinaryCrossEntropy, "binary_crossentropy"}};
   const auto named =
       absl::c_find_if(kNamed, [&](const auto& candidate) { return candidate.first == function; });
-  return Loss{named == std::end(kNamed) ? "loss" : named->second,
-              [function, line = LineOf(where)](Value targets, Value outputs) {
-                const UserLine user(outputs, line);
-                return function(std::move(targets), std::move(outputs));
-              }};
+  return AtLine(named == std::end(kNamed) ? "loss" : named->second, function, where);
 }
 
 }  // namespace talweg

@@ -3,7 +3,7 @@
 #include <map>
 #include <utility>
 
-#include "absl/strings/match.h"
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/text.h"
@@ -25,12 +25,13 @@ Value AdjustScope::Metric(std::string_view name) const {
   const std::string known =
       absl::StrJoin(moment_.metrics, ", ",
                     [](std::string* out, const NamedValue& m) { absl::StrAppend(out, m.name); });
-  const bool validates = absl::StrContains(known, "val_");
+  const auto of_validation = [](std::string_view metric) { return metric.starts_with("val_"); };
+  const bool lacks_data =
+      !known.empty() && of_validation(name) &&
+      absl::c_none_of(moment_.metrics, [&](const NamedValue& m) { return of_validation(m.name); });
   Fail(absl::StrCat("there is no metric ", Quoted(name),
                     known.empty() ? " at this moment" : "; there are ", known,
-                    absl::StartsWith(AbslView(name), "val_") && !known.empty() && !validates
-                        ? "; those of validation need its data"
-                        : ""));
+                    lacks_data ? "; those of validation need its data" : ""));
   return Value(state_.tape().state(), -1);
 }
 

@@ -175,10 +175,8 @@ std::string BeforeEpoch(std::string_view log, int64_t epoch) {
 
 void CsvLogger::OnTrainBegin(const Run& run) {
   file_.reset();
-  if (!IsCsvSeparator(options_.separator)) {
-    return run.Fail(absl::InvalidArgumentError(
-        absl::StrCat("CsvLogger: the separator ", Quoted(std::string(1, options_.separator)),
-                     " would be taken for a part of a number or line")));
+  if (absl::Status s = CheckCsvSeparator("CsvLogger", options_.separator); !s.ok()) {
+    return run.Fail(s);
   }
   const std::string header = Header(run.history().columns(), options_.separator);
   bool writes_header = true;

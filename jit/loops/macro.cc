@@ -51,7 +51,7 @@ class Macro {
     fetches_next_ =
         columns_.CanFetch() &&
         is_large(Bytes(level.node(node_.operands[plan.column_operand]).type().shape, dtype_));
-    packs_beside_ = plan.split != MacroPlan::Split::kRows && columns_.AreInLines();
+    packs_beside_ = plan.split != MacroPlan::Split::kRows && columns_.is_in_lines();
     const Dim rows = domain[static_cast<size_t>(plan.row_axis)];
     // Where threads share a panel's tiles, there is none before.
     delays_ = !plan.only_sums && plan.split != MacroPlan::Split::kRows &&
@@ -367,7 +367,7 @@ class Macro {
     }
     const Register begin = at_most(b_.Mul(part.variable, length), end);
     const Register stop = at_most(b_.Add(begin, length), end);
-    sum({.reg = begin}, {.reg = stop}, packs ? 1 : kUnrolled);
+    sum({.reg = begin}, {.reg = stop});
     reader_.Close();
     acc = b_.CloseFor(acc);
   }
@@ -446,10 +446,11 @@ class Macro {
       for (int64_t u = 0; u < steps; u++) step(k.variable, u, inside);
       acc = b_.CloseFor(inside);
     };
+    const auto sum = [&](Bound begin, Bound end) { loop(begin, end, packs ? 1 : kUnrolled); };
     if (parts_ > 1 || delays_) {
-      SumInParts(i, j, term, whole, packs, acc, loop);
+      SumInParts(i, j, term, whole, packs, acc, sum);
     } else if (whole.reg != kNone || whole.value > 0) {
-      loop({.value = 0}, whole, packs ? 1 : kUnrolled);
+      sum({.value = 0}, whole);
     }
     const bool has_rest = terms_.reg != kNone || terms_.value % kUnrolled != 0 ||
                           (plan_.resumes && plan_.terms % kUnrolled != 0);

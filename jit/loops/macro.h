@@ -41,9 +41,9 @@ namespace talweg::loops {
 // What is packed is asked for as values at points: an operand may lie in any order, or be a view
 // that is computed while it is read. Rows whose terms lie side by side are not packed: a tile's
 // rows are read where they lie, so far from each other as those of the operand are. So are rows
-// that lie side by side themselves, if their lines stay in the caches. The other members of the
-// group are computed from the sums point by point, the optimizer's update as well as an activation:
-// no gradient is stored.
+// that lie side by side themselves, if their lines stay in the caches or are read but once. The
+// other members of the group are computed from the sums point by point, the optimizer's update as
+// well as an activation: no gradient is stored.
 struct MacroPlan {
   NodeId contract = -1;
   // Of the domain: which axis is in the lanes, which one gives the rows, and the operand (0 or 1)
@@ -139,11 +139,12 @@ class Packer {
   void Fetch(const Block& block, const Indices& at, Register piece);
   const Packed& packed() const { return packed_; }
   // Whether the operand is not packed but read where it lies: columns that are cut into panels,
-  // rows whose terms lie side by side.
+  // rows whose terms lie side by side, or that do so themselves.
   bool is_direct() const { return is_direct_; }
   // Columns that are packed, but that a kernel can read where they lie as well, by vectors: those
-  // of a panel that has all of its columns.
-  bool AreInLines() const;
+  // of a panel that has all of its columns. (Of terms along one axis: numbers of several would be
+  // divided in the kernel.)
+  bool is_in_lines() const { return is_in_lines_; }
   Register Columns(const Indices& at, Register first, Register term);
   // Where a kernel reads columns from `first` on, or row `first`, at the terms from `term` on, with
   // `term_step` between two terms: in what was packed, or in the operand itself.
@@ -195,7 +196,7 @@ class Packer {
   int64_t line_piece_ = 0;        // terms of a row that are fetched at once
   bool terms_are_close_ = false;  // in memory
   bool terms_in_panels_ = false;
-  bool is_direct_ = false;
+  bool is_direct_ = false, is_in_lines_ = false;
   int64_t term_step_ = 0;         // from one term to the next, where the kernel reads them
   Shape result_, shape_;          // of the contraction and the operand
   std::optional<Tensor> tensor_;  // the operand, where it lies in memory

@@ -70,6 +70,7 @@ Packer::Packer(Level& level, Reader& reader, const MacroPlan& plan, const Shape&
                      ? is_regular && stride.panel > 0 && stride.panel % tile_ == 0
                      : is_regular && RowsAreInside(stride, terms) &&
                            (terms.is_close() || (stride.is_close() && MayLieApart(terms, domain)));
+    is_in_lines_ = is_columns_ && !is_direct_ && !terms_are_close_ && stride.is_close();
     if (is_direct_) {
       term_step_ = terms.factor;
       packed_ = {.buffer = tensor_->buffer, .row_step = stride.factor};
@@ -195,14 +196,6 @@ Register Packer::Value(const Indices& at, const Index& place, const Index& term,
   // other than inactive lanes, guarded ones are never read.
   if (!is_columns_ && packed_.lines == 1) point.guard_each = active;
   return b_.Splat(reader_.Value(level_.node(plan_.contract).operands[operand_], point), lanes);
-}
-
-bool Packer::AreInLines() const {
-  if (!is_columns_ || is_direct_ || terms_are_close_ || !tensor_.has_value()) return false;
-  // The numbers of several axes' terms would be divided in the kernel.
-  if (absl::c_count_if(summed_, [](Dim dim) { return dim != Dim(1); }) > 1) return false;
-  return StrideAt(level_.node(plan_.contract), *tensor_, operand_, AxisIn(result_, axis_))
-      .is_close();
 }
 
 Register Packer::Columns(const Indices& at, Register first, Register term) {

@@ -83,6 +83,7 @@ class Nest {
     bool contract_in_order = false, contract_in_chains = false;  // contractions of either order
     bool reduce_in_order = false;                                // reductions by one chain
     bool take_turns = false;                                     // some sums' chains may
+    DType dtype = kFloat32;                                      // of contractions
     int64_t terms = 0;                                           // of the longest contraction
   };
   std::vector<Schedule> Candidates() const;

@@ -108,6 +108,7 @@ Nest::Sums Nest::SumsOf() const {
     }
     if (node.kind() != Kind::kContract) continue;
     const auto& contract = node.As<ContractAttributes>();
+    sums.dtype = node.type().dtype;
     sums.contract_in_order = sums.contract_in_order || contract.order.chains == 1;
     sums.contract_in_chains = sums.contract_in_chains || contract.order.chains > 1;
     int64_t terms = 1;
@@ -151,7 +152,14 @@ Schedule Nest::Along(int32_t axis, int32_t full, const Sums& sums) const {
   if (!sums.contract_in_order) {
     const int64_t most = sums.reduce_in_order ? kMostVectors : 2;
     if (dim.is_static() && vectors <= most) schedule.vectors = vectors;
-    if (sums.reduce_in_order && schedule.vectors == 1) ChooseTiles(kFewSums, true, schedule);
+    if (sums.reduce_in_order && schedule.vectors == 1) {
+      ChooseTiles(kFewSums, true, schedule);
+    } else if (sums.contract_in_chains) {
+      const int64_t widest = std::bit_ceil(static_cast<uint64_t>(LikelyExtent(dim)));
+      const auto at_once = static_cast<int32_t>(std::min<int64_t>(widest, lanes));
+      ChooseTiles(PointsAtOnce(machine, {.chains = kManyChains}, sums.dtype, at_once, sums.terms),
+                  false, schedule);
+    }
     return schedule;
   }
   // Accumulators for half of the registers or more, so that the sums do not wait for each other.

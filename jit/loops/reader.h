@@ -31,6 +31,11 @@ Point PointIn(Builder& b, const Shape& shape, const Point& domain_point);
 Indices OperandIndices(const ContractAttributes& contract, size_t operand, size_t rank,
                        absl::Span<const Index> result, absl::Span<const Index> sum);
 
+// How many points of so many lanes a contraction of many chains, which lie in the lanes, had best
+// take at once: their chains fill up to three quarters of the registers.
+int64_t PointsAtOnce(const Machine& machine, const Order& order, DType dtype, int32_t lanes,
+                     int64_t terms);
+
 // Computes elements of nodes inside of a section (private to jit/loops): asks for what it needs,
 // from the result back to what lies in memory, and keeps what it has found.
 class Reader {
@@ -98,7 +103,7 @@ class Reader {
   // Where a condition on such an index goes: the scalar one or that of the lanes.
   void AddGuard(Point& point, Register condition);
 
-  // ---- reduce.cc
+  // ---- reduce.cc, reduce_by_lanes.cc
   struct Terms;
   using Sum = absl::InlinedVector<Index, 4>;
 
@@ -121,7 +126,10 @@ class Reader {
   Registers Chain(const Terms& terms, absl::Span<const Point> points, Register number,
                   int64_t like);
   // The terms in the lanes, many chains at once.
-  Register ByLanes(const Terms& terms, const Point& point);
+  Registers ByLanes(const Terms& terms, absl::Span<const Point> points);
+  Registers TogetherByLanes(const Terms& terms, absl::Span<const Point> points);
+  Point InLane(const Point& point, int32_t lane);
+  Register Concatenate(Registers parts);
   Registers ChainsOf(const Terms& terms, absl::Span<const Point> points, Bound begin, Bound end);
   Register Join(const Terms& terms, Registers chains);
   // A sum in blocks: that of each block, by `sum_block`, joined in order.

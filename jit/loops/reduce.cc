@@ -5,7 +5,7 @@
 //   in turn    sixteen chains a result; results lie in the lanes, and one chain is summed after the
 //              other: no shuffles, and no lanes that stay empty at the last terms;
 //   by lanes   sixteen chains a result, one in each lane; neighbouring results are joined by the
-//              same shuffles, which leave one result in each lane.
+//              same shuffles, which leave one result in each lane (reduce_by_lanes.cc).
 
 #include <algorithm>
 #include <cstring>
@@ -13,13 +13,11 @@
 #include <utility>
 
 #include "absl/algorithm/container.h"
-#include "jit/loops/reader.h"
+#include "jit/loops/reduce.h"
 
 namespace talweg::loops {
 namespace {
 
-// Loops of few trips are not written out if a term takes more instructions than this.
-constexpr int64_t kHeavy = 16;
 // Terms of a longer loop that one trip takes, and the most instructions of a kind for that.
 constexpr int64_t kUnrolled = 4;
 constexpr size_t kMostUnrolled = 64;
@@ -27,21 +25,6 @@ constexpr size_t kMostUnrolled = 64;
 constexpr int64_t kWidePlaces = int64_t{1} << 31;
 
 }  // namespace
-
-struct Reader::Terms {
-  NodeId id = -1;
-  const Node* node = nullptr;
-  DType dtype = kFloat32;  // of the terms
-  Order order;
-  // Of the summed axes. One axis where the terms were laid side by side.
-  std::vector<Bound> extents;
-  const std::vector<Tensor>* flat = nullptr;
-  int64_t work = 0;  // instructions for a term
-
-  // Loops of so few trips are written out.
-  int64_t written_out() const { return work > kHeavy ? 1 : kWrittenOut; }
-  bool is_contract() const { return node->kind() == Kind::kContract; }
-};
 
 Reader::Terms Reader::TermsOf(NodeId id) {
   Terms terms;
@@ -168,7 +151,7 @@ void Reader::Reduce(NodeId id, absl::Span<const Point> points) {
   } else if (turns_ && level_.MayTakeTurns(*terms.node)) {
     results = InTurn(terms, points);
   } else {
-    for (const Point& point : points) results.push_back(ByLanes(terms, point));
+    results = ByLanes(terms, points);
   }
   if (terms.node->kind() == Kind::kReduce && terms.node->op->reduce->place) {
     FindPlaces(terms, points, results);
@@ -250,23 +233,6 @@ void Reader::StepRange(const Terms& terms, absl::Span<const Point> points, Bound
   Close();
   acc = b_.CloseFor(inside);
   for (int64_t i = whole.value; known && i < end.value; i++) step(b_.Index(i), acc);
-}
-
-template <typename F>
-Registers Reader::InBlocks(const Terms& terms, const Registers& identity, F&& sum_block) {
-  const Bound end = terms.extents[0];
-  const Register last = b_.InRegister(end);
-  const Builder::Loop loop = b_.OpenFor({.value = 0}, end, terms.order.block, identity);
-  Open();
-  const Register stop = b_.Binary(Opcode::kMin, b_.Plus(loop.variable, terms.order.block), last);
-  const Registers block = sum_block({.reg = loop.variable}, {.reg = stop});
-  const Register first = b_.Binary(Opcode::kEqual, loop.variable, b_.Index(0));
-  Registers next;
-  for (size_t i = 0; i < block.size(); i++) {
-    next.push_back(b_.Select(first, block[i], Combine(terms, loop.carried[i], block[i])));
-  }
-  Close();
-  return b_.CloseFor(next);
 }
 
 // ---- Sixteen chains, in turn
@@ -358,133 +324,6 @@ Registers Reader::Chain(const Terms& terms, absl::Span<const Point> points, Regi
     for (size_t i = 0; i < points.size(); i++) sums[i] = Step(terms, points[i], sum, sums[i]);
   }
   return sums;
-}
-
-// ---- Sixteen chains, by lanes
-
-// One register with a result in each of the point's lanes.
-Register Reader::ByLanes(const Terms& terms, const Point& point) {
-  // Each result by itself.
-  std::vector<Point> results;
-  for (int32_t lane = 0; lane < point.lanes; lane++) {
-    Point at = point;
-    at.lanes = 1;
-    at.active = at.count = at.guard_each = kNone;
-    for (Index& index : at.at) {
-      Register number = b_.Index(lane);
-      if (point.count != kNone) {
-        number = b_.Binary(Opcode::kMin, number, b_.Plus(point.count, -1));
-      }
-      Register here = b_.Add(index.at, b_.Times(number, index.lane));
-      if (index.each != kNone) here = b_.Add(here, b_.Shuffle(index.each, kNone, {lane}));
-      index = {here};
-    }
-    results.push_back(std::move(at));
-  }
-  // As many at once as half of the registers hold.
-  const Machine& machine = level_.lowering().machine;
-  const int64_t registers = std::max<int64_t>(1, terms.order.chains / machine.Lanes(terms.dtype));
-  int32_t at_once = 1;
-  while (at_once < point.lanes && 2 * at_once <= terms.order.chains &&
-         4 * at_once * registers <= machine.vector_registers) {
-    at_once *= 2;
-  }
-  Registers parts;
-  for (int32_t first = 0; first < point.lanes; first += at_once) {
-    const auto some = absl::MakeConstSpan(results).subspan(static_cast<size_t>(first),
-                                                           static_cast<size_t>(at_once));
-    if (level_.IsInBlocks(*terms.node)) {
-      parts.push_back(InBlocks(terms, {Identity(terms, at_once)}, [&](Bound begin, Bound end) {
-        return Registers{Join(terms, ChainsOf(terms, some, begin, end))};
-      })[0]);
-    } else {
-      parts.push_back(Join(terms, ChainsOf(terms, some, {.value = 0}, terms.extents[0])));
-    }
-  }
-  while (parts.size() > 1) {
-    Registers joined;
-    for (size_t i = 0; i < parts.size(); i += 2) {
-      std::vector<int32_t> lanes(static_cast<size_t>(2 * b_.lanes(parts[i])));
-      for (size_t l = 0; l < lanes.size(); l++) lanes[l] = static_cast<int32_t>(l);
-      joined.push_back(b_.Shuffle(parts[i], parts[i + 1], std::move(lanes)));
-    }
-    parts = std::move(joined);
-  }
-  return parts[0];
-}
-
-Registers Reader::ChainsOf(const Terms& terms, absl::Span<const Point> points, Bound begin,
-                           Bound end) {
-  const int32_t chains = terms.order.chains;
-  Registers acc(points.size(), Identity(terms, chains));
-  const auto step = [&](Register at, Register active, Registers& sums) {
-    const Sum sum = {{at, 1, kNone}};
-    for (size_t i = 0; i < points.size(); i++) {
-      Point wide = points[i];
-      wide.lanes = chains;
-      wide.active = active;
-      const Register next = b_.Splat(Step(terms, wide, sum, sums[i]), chains);
-      sums[i] = active == kNone ? next : b_.Select(active, next, sums[i]);
-    }
-  };
-  const auto loop_over = [&](Bound from, Bound to, bool masked) {
-    const Builder::Loop loop = b_.OpenFor(from, to, chains, acc);
-    Open();
-    Registers inside = loop.carried;
-    Register active = kNone;
-    if (masked) {
-      const Register last = b_.InRegister(to);
-      active = b_.Below(b_.Sub(last, loop.variable), chains);
-    }
-    step(loop.variable, active, inside);
-    Close();
-    acc = b_.CloseFor(inside);
-  };
-  if (begin.reg != kNone || end.reg != kNone) {
-    loop_over(begin, end, true);
-    return acc;
-  }
-  const int64_t whole = begin.value + (end.value - begin.value) / chains * chains;
-  const int64_t trips = (whole - begin.value) / chains;
-  if (trips * static_cast<int64_t>(points.size()) <= kWrittenOut) {
-    for (int64_t at = begin.value; at < whole; at += chains) step(b_.Index(at), kNone, acc);
-  } else {
-    loop_over(begin, {.value = whole}, false);
-  }
-  if (whole < end.value) {
-    const Register rest = b_.Below(b_.Index(end.value - whole), chains);
-    step(b_.Index(whole), rest, acc);
-  }
-  return acc;
-}
-
-// The halving tree over each register's lanes. Two registers' halves come together in one: after
-// the last level there is a result in each lane, in the order of the registers. (There are 1, 2, 4
-// ... of them, not more than chains.)
-Register Reader::Join(const Terms& terms, Registers chains) {
-  // `parts` results in each register, `size` chains of each.
-  int32_t parts = 1;
-  for (int32_t size = terms.order.chains; size > 1; size /= 2) {
-    const int32_t half = size / 2;
-    Registers next;
-    const bool pairs = chains.size() > 1;
-    for (size_t i = 0; i < chains.size(); i += pairs ? 2 : 1) {
-      std::vector<int32_t> low, high;
-      for (int32_t part = 0; part < (pairs ? 2 : 1) * parts; part++) {
-        for (int32_t c = 0; c < half; c++) {
-          low.push_back(part * size + c);
-          high.push_back(part * size + half + c);
-        }
-      }
-      const Register a = chains[i], b = pairs ? chains[i + 1] : kNone;
-      const Register lower = b_.Shuffle(a, b, std::move(low));
-      const Register upper = b_.Shuffle(a, b, std::move(high));
-      next.push_back(Combine(terms, lower, upper));
-    }
-    if (pairs) parts *= 2;
-    chains = std::move(next);
-  }
-  return chains[0];
 }
 
 // ---- Places

@@ -9,11 +9,10 @@
 
 namespace talweg {
 
-// A quarter of so many where TALWEG_FUZZ_QUARTER is set, as under sanitizers, where all takes
-// longer.
-inline int64_t QuarterIfSlow(int64_t count) {
-  return std::getenv("TALWEG_FUZZ_QUARTER") == nullptr ? count : count / 4;
-}
+// Whether all takes longer, as under sanitizers, where TALWEG_FUZZ_QUARTER is set.
+inline bool IsSlow() { return std::getenv("TALWEG_FUZZ_QUARTER") != nullptr; }
+// A quarter of so many then.
+inline int64_t QuarterIfSlow(int64_t count) { return IsSlow() ? count / 4 : count; }
 
 // Seeds of a fuzz test. Ten in eleven are the same in every run, the others from a seed that is
 // printed and that TALWEG_FUZZ_SEED sets. TALWEG_FUZZ_COUNT says how many; without it they are

@@ -16,6 +16,7 @@
 #include "jit/loops/lower.h"
 #include "jit/passes/fuse.h"
 #include "talweg.h"
+#include "tests/base/seeds.h"
 #include "tests/graphs/engines.h"
 #include "tests/graphs/random_graph.h"
 
@@ -86,7 +87,7 @@ TEST(Hostile, SizesOfRowsAreCountedUpToTheMostThereIs) {
 // ---- Chains of what is read through -------------------------------------------------------------
 
 TEST(Hostile, ChainsThatAreReadThrough) {
-  constexpr int kLong = 20'000;
+  const auto kLong = static_cast<int>(QuarterIfSlow(20'000));
   for (const bool passes : {true, false}) {
     for (const int kind : {0, 1, 2}) {
       SCOPED_TRACE(kind);

@@ -82,7 +82,7 @@ TEST(Passes, TakeLongChains) {
 // Each slice lies within the first operand, all the way down.
 TEST(Passes, TakeSlicesOfLongChainsOfConcatenations) {
   for (const bool reversed : {false, true}) {
-    constexpr int kParts = 10'000;
+    const auto kParts = static_cast<int>(QuarterIfSlow(10'000));
     Tape t;
     const Value start = t.Input("x", kFloat32, {8}), c = t.Input("c", kFloat32, {1});
     Value x = start;
@@ -116,10 +116,11 @@ TEST(Passes, FoldLongChainsWithinLimits) {
 TEST(Passes, TakeManyInputsAndOperands) {
   Tape t;
   std::vector<Value> inputs;
-  for (int i = 0; i < 10'000; i++) inputs.push_back(t.Input(absl::StrCat("x", i), kFloat32, {2}));
+  const auto kInputs = static_cast<int>(QuarterIfSlow(10'000));
+  for (int i = 0; i < kInputs; i++) inputs.push_back(t.Input(absl::StrCat("x", i), kFloat32, {2}));
   const Value all = Concat(inputs, 0);
   std::vector<Value> slices = {Sum(all)};
-  for (int i = 0; i < 10'000; i++) slices.push_back(Slice(all, 0, 2 * i, 2 * i + 2));
+  for (int i = 0; i < kInputs; i++) slices.push_back(Slice(all, 0, 2 * i, 2 * i + 2));
   TimePasses("inputs", t, slices);
 }
 

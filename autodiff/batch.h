@@ -38,7 +38,10 @@ struct Batched {
 // that an instance did not run are zero, as they are in the single graph. The number of trips has a
 // value for each instance. Where the extent of an output is that number (`trips`), it is the
 // greatest of all instances. An index that an instance would use in a trip that it does not run is
-// not looked at; any other index out of range fails the run for all instances.
+// not looked at; any other index out of range fails the run for all instances. Derivatives are
+// taken best before: Batch(gradient) has what the single gradient has. The gradient of a batched
+// loop also goes through trips that an instance does not run, by 0 times their derivatives, which
+// is NaN where these are not finite (a division by what the instance has counted down to 0).
 //
 // Errors: an input that does not exist or is chosen twice; a negative size; numbers of `rows` that
 // differ between the instances of a loop, or numbers of trips where a value inside of the graph has

@@ -70,16 +70,6 @@ Value Zeros(const Value& x, const SourceLine& line) {
   return MakeNode(kViewOp, {Scalar(x, x.dtype(), 0)}, std::move(view), line);
 }
 
-// A name for an input besides those of the body; a body may have been batched before.
-std::string FreshName(const Graph& body, std::string name) {
-  for (size_t i = 0; i < body.inputs().size(); i++) {
-    if (body.input_name(i) != name) continue;
-    name += "+";
-    i = static_cast<size_t>(-1);
-  }
-  return name;
-}
-
 // A loop while it is made again.
 class LoopBatcher {
  public:

@@ -146,30 +146,56 @@ Value BatchRandom(const Batching& batching, const Node& node, absl::Span<const L
   const Graph graph = Extract(state->nodes(), state->inputs(), {drawn.id()});
   LoopAttributes loop{.body = std::make_shared<const Graph>(graph), .scanned = 2, .stacked = 1};
   loop.length = batching.size;
+  loop.whole = true;
   const Value made = MakeNode(kLoopOp, {trips, keys[0], keys[1]}, std::move(loop), node.line);
   return made.ok() ? LoopParts(made)[0] : made;
 }
 
-// The gradient is that of all instances, which have one for each of the inputs.
+// The gradient is that of all instances, which have one for each of the inputs. Integers that are
+// the same for all instances stay so: the gradient may need them for numbers of trips or rows.
+// Which instances run is one more input, as the gradient's indices must not be looked at in the
+// others.
 absl::StatusOr<Value> BatchCustom(const Batching& batching, const Node& node,
                                   absl::Span<const Lanes> operands) {
   const Graph& single = *node.As<CustomAttributes>().gradient;
+  const size_t count = operands.size() - 1;
   Tape tape;
+  Batching inner{.tape = tape, .size = batching.size};
+  const auto add = [&](const std::string& name, Type type, bool batched) -> Lanes {
+    if (batched) type.shape.insert(type.shape.begin(), batching.size);
+    return {Value(tape.state(), tape.state()->AddInput(name, std::move(type), node.line)), batched};
+  };
   std::vector<Lanes> inputs;
+  std::vector<bool> batched;
+  std::vector<Value> values = {WithInstanceAxis(batching, operands[0], node.line)};
   for (size_t i = 0; i < single.inputs().size(); i++) {
-    Type type = single.input_type(i);
-    type.shape.insert(type.shape.begin(), batching.size);
-    const NodeId id = tape.state()->AddInput(single.input_name(i), std::move(type), node.line);
-    inputs.push_back({Value(tape.state(), id), true});
+    if (i == count && batching.active.tape() != nullptr) {
+      inner.active = add(FreshName(single, "batch/active"), {kBool, {}}, true).value;
+    }
+    const Type& type = single.input_type(i);
+    batched.push_back(i >= count || operands[1 + i].batched || IsFloat(type.dtype));
+    inputs.push_back(add(single.input_name(i), type, batched[i]));
+    if (i >= count) continue;
+    values.push_back(batched[i] ? WithInstanceAxis(batching, operands[1 + i], node.line)
+                                : operands[1 + i].value);
   }
   std::map<NodeId, LoopSpread> loops;
-  DependsOnInstance(single, std::vector<bool>(inputs.size(), true), loops);
-  const Batching inner{.tape = tape, .size = batching.size};
+  DependsOnInstance(single, batched, loops);
   const absl::StatusOr<std::vector<Lanes>> made = BatchNodes(inner, single, inputs, loops);
   if (!made.ok()) return made.status();
-  absl::StatusOr<Graph> gradient = tape.Finish(SpreadAll(inner, *made, node.line));
+  std::vector<Value> results;
+  for (size_t i = 0; i < count; i++) {
+    // Nobody asks for the gradient of an integer.
+    results.push_back(batched[i] ? WithInstanceAxis(inner, (*made)[i], node.line)
+                                 : inputs[i].value);
+  }
+  if (batching.active.tape() != nullptr) {
+    values.push_back(batching.active);
+    results.push_back(inner.active);
+  }
+  absl::StatusOr<Graph> gradient = tape.Finish(results);
   if (!gradient.ok()) return gradient.status();
-  return MakeNode(*node.op, SpreadAll(batching, operands, node.line),
+  return MakeNode(*node.op, values,
                   CustomAttributes{std::make_shared<const Graph>(*std::move(gradient))}, node.line);
 }
 
@@ -184,6 +210,15 @@ Value Copied(const Batching& batching, const Node& node, absl::Span<const Lanes>
 }
 
 }  // namespace
+
+std::string FreshName(const Graph& graph, std::string name) {
+  for (size_t i = 0; i < graph.inputs().size(); i++) {
+    if (graph.input_name(i) != name) continue;
+    name += "+";
+    i = static_cast<size_t>(-1);
+  }
+  return name;
+}
 
 Value MoveAxis(const Value& x, int64_t from, int64_t to, const SourceLine& line) {
   if (from == to || !x.ok()) return x;

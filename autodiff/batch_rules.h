@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -64,6 +65,9 @@ absl::StatusOr<std::vector<Lanes>> BatchNodes(const Batching& batching, const Gr
 
 // [a, b, ...] -> the axis `from` moved to the place `to`; the others keep their order.
 Value MoveAxis(const Value& x, int64_t from, int64_t to, const SourceLine& line);
+
+// A name for an input besides those of the graph, which may have been batched before.
+std::string FreshName(const Graph& graph, std::string name);
 
 // An error that names the op, the types of its operands and the line.
 absl::Status BatchError(const Node& node, absl::Span<const Lanes> operands,

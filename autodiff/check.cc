@@ -220,6 +220,10 @@ absl::Status CheckGradients(
     const Engine& engine,
     const std::function<Value(Tape& tape, const std::vector<Value>& inputs)>& function,
     const std::vector<Array>& point, const GradientCheckOptions& options) {
+  if (!engine || !function) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("gradient check: the ", !engine ? "engine" : "function", " is empty"));
+  }
   if (options.order != 1 && options.order != 2) {
     return absl::InvalidArgumentError(
         absl::StrCat("gradient check: order is ", options.order, "; it is 1 or 2"));

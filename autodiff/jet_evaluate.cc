@@ -8,7 +8,9 @@
 #include "base/convert.h"
 #include "graph/jet.h"
 #include "graph/loop_places.h"
+#include "graph/reads.h"
 #include "graph/scalar.h"
+#include "graph/tape.h"
 
 namespace talweg {
 namespace {
@@ -98,6 +100,7 @@ class Evaluator {
   absl::StatusOr<std::vector<Jets>> Run(std::vector<Jets> inputs, int depth);
 
  private:
+  absl::Status BindTrips(const std::vector<Jets>& inputs, int depth);
   Dims DimsOf(const Node& node) const { return Resolve(node.type().shape, symbols_); }
   const Jets& In(const Node& node, size_t i) const {
     return values_[static_cast<size_t>(node.operands[i])].front();
@@ -120,6 +123,23 @@ class Evaluator {
   SymbolValues symbols_;
   std::vector<std::vector<Jets>> values_;  // by node; loops have several
 };
+
+// Where `trips` is the number of trips of a loop, nodes before the loop may have that extent, too.
+absl::Status Evaluator::BindTrips(const std::vector<Jets>& inputs, int depth) {
+  if (symbols_.trips >= 0) return absl::OkStatus();
+  const std::vector<bool> all(graph_.nodes().size(), true);
+  const std::vector<NodeId> counts = TripCounts(graph_, all);
+  if (counts.empty()) return absl::OkStatus();
+  const Graph before = Extract(graph_.nodes(), graph_.inputs(), counts);
+  const absl::StatusOr<std::vector<Jets>> trips =
+      Evaluator(before, symbols_).Run(inputs, depth + 1);
+  if (!trips.ok()) return trips.status();
+  for (const Jets& count : *trips) {
+    symbols_.trips =
+        std::max({symbols_.trips, int64_t{0}, static_cast<int64_t>(ValueOf(count.elements[0]))});
+  }
+  return absl::OkStatus();
+}
 
 // Formulas of floats run on jets; those on integers and bools on the elements themselves.
 absl::StatusOr<Jets> Evaluator::Map(const Node& node) const {
@@ -323,9 +343,9 @@ absl::StatusOr<std::vector<Jets>> Evaluator::Loop(const Node& node, int depth) c
   const auto& a = node.As<LoopAttributes>();
   const auto [first, captures, carried, scanned, stacked] = LoopPlaces(a);
   const auto trips = static_cast<int64_t>(ValueOf(In(node, 0).elements[0]));
-  SymbolValues outer = symbols_;
-  if (outer.trips < 0) outer.trips = std::max<int64_t>(trips, 0);
-  const int64_t length = outer.Of(a.length);
+  // The symbol has no value where nothing has that extent.
+  const int64_t length = a.length == kTrips && symbols_.trips < 0 ? std::max<int64_t>(trips, 0)
+                                                                  : symbols_.Of(a.length);
   if (trips > length) return absl::InvalidArgumentError("loop: more trips than scanned slices");
   std::vector<Jets> state;
   for (size_t k = 0; k < carried; k++) state.push_back(In(node, first + captures + k));
@@ -369,7 +389,7 @@ absl::StatusOr<std::vector<Jets>> Evaluator::Loop(const Node& node, int depth) c
   }
   std::vector<Jets> parts = std::move(state);
   for (size_t k = 0; k < stacked; k++) {
-    if (!shaped[k]) outputs[k] = Filled(Resolve(node.types[carried + k].shape, outer));
+    if (!shaped[k]) outputs[k] = Filled(Resolve(node.types[carried + k].shape, symbols_));
     parts.push_back(std::move(outputs[k]));
   }
   parts.push_back({{}, {Constant(static_cast<double>(run))}});
@@ -379,6 +399,7 @@ absl::StatusOr<std::vector<Jets>> Evaluator::Loop(const Node& node, int depth) c
 absl::StatusOr<std::vector<Jets>> Evaluator::Run(std::vector<Jets> inputs, int depth) {
   constexpr int kDeepest = 64;
   if (depth > kDeepest) return absl::InvalidArgumentError("loops are nested too deeply");
+  if (absl::Status s = BindTrips(inputs, depth); !s.ok()) return s;
   values_.resize(graph_.nodes().size());
   for (size_t i = 0; i < inputs.size(); i++) {
     values_[static_cast<size_t>(graph_.inputs()[i])] = {std::move(inputs[i])};

@@ -125,6 +125,7 @@ LoopOptions LoopTransposer::BackwardOptions() const {
   const std::vector<Value> forward = StackCarried(view_);
   LoopOptions options{.trips = forward.back()};
   options.reversed = !a_.reversed;
+  options.whole = true;
   if (a_.binds_rows) {
     options.rows = view_.operands[1];
     options.rows_limit = a_.rows_limit;

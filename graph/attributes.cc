@@ -61,7 +61,7 @@ struct Hasher {
   }
   size_t operator()(const LoopAttributes& a) const {
     return absl::HashOf(a.body->Hash(), a.captures, a.carried, a.scanned, a.stacked, a.reversed,
-                        a.stops, a.binds_rows, a.length, a.rows_limit);
+                        a.stops, a.binds_rows, a.length, a.rows_limit, a.whole);
   }
   size_t operator()(const PartAttributes& a) const { return absl::HashOf(a.index); }
   size_t operator()(const CustomAttributes& a) const { return a.gradient->Hash(); }
@@ -81,7 +81,7 @@ bool operator==(const LoopAttributes& a, const LoopAttributes& b) {
   return a.captures == b.captures && a.carried == b.carried && a.scanned == b.scanned &&
          a.stacked == b.stacked && a.reversed == b.reversed && a.stops == b.stops &&
          a.binds_rows == b.binds_rows && a.length == b.length && a.rows_limit == b.rows_limit &&
-         SameGraph(a.body, b.body);
+         a.whole == b.whole && SameGraph(a.body, b.body);
 }
 
 bool operator==(const CustomAttributes& a, const CustomAttributes& b) {

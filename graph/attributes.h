@@ -142,6 +142,9 @@ struct LoopAttributes {
   bool reversed = false, stops = false, binds_rows = false;
   Dim length = 0;          // the extent of scanned and stacked values: a number or `trips`
   int64_t rows_limit = 0;  // with binds_rows: the greatest value that rows may take
+  // Nobody ends it from outside (RunOptions::stop) or counts its trips: it is the way back of a
+  // gradient, or an op that is made of a loop.
+  bool whole = false;
   friend bool operator==(const LoopAttributes& a, const LoopAttributes& b);
 };
 

@@ -19,9 +19,10 @@ namespace talweg {
 // What the caller of a run may say to it and read from it while it runs.
 struct RunOptions {
   // When another thread sets it, each outermost loop ends after its present trip, as if its stop
-  // predicate had come true; the run then returns normally, with the trips that were run.
+  // predicate had come true; the run then returns normally, with the trips that were run. The way
+  // back of a gradient goes through all of these.
   const std::atomic<bool>* stop = nullptr;
-  // Counts the finished trips of outermost loops.
+  // Counts the finished trips of outermost loops, but for those of a gradient's way back.
   std::atomic<int64_t>* progress = nullptr;
   // How many threads may share the work of a large step, the caller's among them; the bits do not
   // depend on it. 0: as many as the machine lends; 1: the caller's only.

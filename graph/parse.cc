@@ -399,6 +399,7 @@ bool Parser::ReadLoop(LoopAttributes& loop) {
   }
   loop.reversed = Try("reversed");
   loop.stops = Try("stops");
+  loop.whole = Try("whole");
   return ReadNested("body", loop.body);
 }
 

@@ -233,6 +233,7 @@ void Printer::Append(const LoopAttributes& loop, size_t indent) {
   if (loop.binds_rows) absl::StrAppend(&text, " binds_rows=", loop.rows_limit);
   if (loop.reversed) text += " reversed";
   if (loop.stops) text += " stops";
+  if (loop.whole) text += " whole";
   AppendNested("body", loop.body, indent);
 }
 

@@ -37,7 +37,7 @@ struct LoopLayout {
   bool reversed = false;
   int64_t length = -1;  // of what is sliced; -1 where nothing is
   Address trips, trips_run;
-  bool binds_rows = false, wide_rows = false;
+  bool binds_rows = false, wide_rows = false, whole = false;
   Address rows;
   int64_t rows_limit = 0;
   std::vector<Fixed> fixed;  // captures, and carried values that never change
@@ -91,7 +91,7 @@ bool LoopInstruction::Run(Frame& frame) const {
         frame, absl::StrCat(trips, " trips, but scanned and stacked values have ", layout_.length));
   }
   ProgramState& body = frame.state->body(layout_.body);
-  const bool outermost = frame.state->program().depth() == 0;
+  const bool outermost = frame.state->program().depth() == 0 && !layout_.whole;
   const RunOptions* options = outermost ? frame.state->call().options : nullptr;
 
   int64_t trip = 0;
@@ -211,6 +211,7 @@ absl::Status PlanLoop(Planner& planner) {
   layout.id = planner.id();
   layout.body = body_index;
   layout.reversed = loop.reversed;
+  layout.whole = loop.whole;
   layout.trips = planner.Read(trips);
   if (scanned + stacked > 0 || loop.binds_rows) {
     layout.length = planner.symbols().Of(loop.length);

@@ -77,7 +77,8 @@ absl::Status Program::AddTrips() {
   const std::vector<NodeId> counts = TripCounts(*graph_, needed_);
   if (counts.empty()) return absl::OkStatus();
   auto graph = std::make_shared<const Graph>(Extract(graph_->nodes(), graph_->inputs(), counts));
-  absl::StatusOr<std::unique_ptr<Program>> trips = Make(std::move(graph), wide_, depth_);
+  // Its loops run again later, and count then: those are the ones that a run may stop.
+  absl::StatusOr<std::unique_ptr<Program>> trips = Make(std::move(graph), wide_, depth_ + 1);
   if (!trips.ok()) return trips.status();
   trips_ = *std::move(trips);
   return absl::OkStatus();

@@ -113,7 +113,7 @@ class GraphWriter {
   }
 
   // All of an op's record that decides what becomes of a node. Random numbers are drawn when the
-  // graph runs, by the op itself.
+  // graph runs, by the op itself; but a permutation's are indices that nobody checks.
   void WriteRecord(const Op& op, absl::Span<const DType> operands, DType result) {
     out.Write(op.kind);
     if (op.map != nullptr) {
@@ -128,6 +128,7 @@ class GraphWriter {
         out.Write(opcode, dtype, of[0], of[1], of[2], immediate);
       }
     }
+    if (op.random != nullptr) out.Write(op.random->is_permutation);
     if (op.reduce != nullptr) {
       const DType dtype = operands[0];
       out.Write(op.reduce->place);
@@ -218,8 +219,8 @@ class GraphWriter {
   // As deep as loops are nested, of which there is a limit.
   void WriteAttributes(const LoopAttributes& a) {
     const auto& [body, captures, carried, scanned, stacked, reversed, stops, binds_rows, length,
-                 rows_limit] = a;
-    out.Write(captures, carried, scanned, stacked, reversed, stops, binds_rows, rows_limit);
+                 rows_limit, whole] = a;
+    out.Write(captures, carried, scanned, stacked, reversed, stops, binds_rows, rows_limit, whole);
     WriteDim(length);
     Write(*body);
   }

@@ -265,7 +265,8 @@ Value MakeLoop(const LoopOptions& options, Dim length, const Value& trips, const
                             .reversed = options.reversed,
                             .stops = step.stop.tape() != nullptr,
                             .binds_rows = options.rows.tape() != nullptr,
-                            .length = length};
+                            .length = length,
+                            .whole = options.whole};
   std::vector<Value> operands = {trips};
   if (attributes.binds_rows) {
     operands.push_back(options.rows);
@@ -286,6 +287,9 @@ LoopResult Loop(const Tape& tape, const LoopOptions& options,
                 std::source_location where) {
   const SourceLine line = LineOf(where);
   const Value anchor(tape.state(), -1);
+  if (!body_function) {
+    return Failed(Fail("loop", {anchor}, "the body is empty", line), options.carried.size(), 0);
+  }
   if (const std::string fault = FaultOf(options); !fault.empty()) {
     return FailedBeforeTheBody(Fail("loop", {anchor}, fault, line), options, body_function);
   }
@@ -333,6 +337,10 @@ std::vector<Value> LoopParts(const Value& loop) {
 std::vector<Value> WithRows(const Tape& tape, int64_t rows,
                             const std::function<std::vector<Value>(Tape&)>& body,
                             std::source_location where) {
+  if (!body) {
+    Fail("loop", {Value(tape.state(), -1)}, "the body is empty", LineOf(where));
+    return {};
+  }
   const Value bound = Tape(tape).Constant(Array::Vector<int64_t>({rows}), where);
   const LoopResult result = Loop(
       tape, {.trips = 1, .rows = bound, .rows_limit = rows},

@@ -59,6 +59,9 @@ struct LoopOptions {
   // the body what it means outside.
   Value rows = {};
   int64_t rows_limit = 0;
+  // Runs all of its trips even where the run is told to stop (RunOptions::stop), and does not count
+  // them (RunOptions::progress).
+  bool whole = false;
 };
 
 struct LoopResult {

@@ -67,7 +67,7 @@ class LoopLowering {
     Register stop = kNone;
     if (loop_.stops) stop = body.ScalarOf(graph_.outputs().back());
     CopyResults(body);
-    if (outer_.depth() == 0) {
+    if (outer_.depth() == 0 && !loop_.whole) {
       const Register asked = b_.Poll();
       stop = stop == kNone ? asked : b_.Binary(Opcode::kOr, stop, asked);
     }

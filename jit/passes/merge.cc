@@ -231,7 +231,8 @@ bool RunInStep(const Node& a, const Node& b) {
   const auto &x = a.As<LoopAttributes>(), &y = b.As<LoopAttributes>();
   return a.operands[0] == b.operands[0] && x.binds_rows == y.binds_rows &&
          (!x.binds_rows || a.operands[1] == b.operands[1]) && x.rows_limit == y.rows_limit &&
-         x.length == y.length && x.reversed == y.reversed && x.stops == y.stops;
+         x.length == y.length && x.reversed == y.reversed && x.stops == y.stops &&
+         x.whole == y.whole;
 }
 
 bool LoopMerger::TryAdd(Group& group, NodeId id, const Node& loop) {

@@ -1,6 +1,8 @@
 #include "autodiff/batch.h"
 
 #include <algorithm>
+#include <atomic>
+#include <cmath>
 #include <cstring>
 #include <random>
 #include <string>
@@ -297,6 +299,93 @@ TEST(Batch, OfSomeOperandsOrAll) {
       if (mask >> k & 1) chosen.push_back(names[k]);
     }
     EXPECT_EQ(Wrong(*graph, chosen, 1 + static_cast<int64_t>(mask % 3), 0, mask), "") << mask;
+  }
+}
+
+// Instances that have ended carry an index that is past its end, which the gradient of a custom op
+// must not look at either.
+TEST(Batch, GradientsOfCustomOpsLeaveTripsAloneThatAreNotRun) {
+  Tape t;
+  const Value x = t.Input("x", kFloat32, {5}), n = t.Input("n", kInt64, {});
+  const Value first = t.Input("first", kInt64, {}), width = t.Input("width", kInt64, {});
+  const auto pick = [](absl::Span<const Value> v) { return Gather(v[0], v[1]) * 1; };
+  // The gradient loops as often as an integer says that is the same for all instances.
+  const auto vjp = [](absl::Span<const Value> v, const Value&, const Value& dy) {
+    const LoopResult parts =
+        Loop(Tape(dy.tape()), {.trips = v[2], .carried = {ZerosLike(v[0])}},
+             [&](LoopBody& body) -> LoopStep {
+               return {.carried = {body.carried[0] + ScatterAdd(dy, v[1], 5, 0)}};
+             });
+    return std::vector<Value>{parts.carried[0], v[1], v[2]};
+  };
+  const LoopResult loop = Loop(t, {.trips = n, .carried = {first, t.Constant(Array(0.0f))}},
+                               [&](LoopBody& body) -> LoopStep {
+                                 const Value y =
+                                     CustomGradient({x, body.carried[0], width}, pick, vjp);
+                                 return {.carried = {body.carried[0] + 1, body.carried[1] + y * y}};
+                               });
+  const absl::StatusOr<Graph> single = t.Finish({loop.carried[1]});
+  ASSERT_TRUE(single.ok()) << single.status();
+  const absl::StatusOr<Batched> many = Batch(*single, std::vector<std::string>{"n", "first"}, 3);
+  ASSERT_TRUE(many.ok()) << many.status();
+  Tape u;
+  const Value all = u.Input("x", kFloat32, {5}), trips = u.Input("n", kInt64, {3});
+  const Value firsts = u.Input("first", kInt64, {3}), w = u.Input("width", kInt64, {});
+  const Value sum = Sum(Inline(many->graph, {all, trips, firsts, w}, all)[0]);
+  const absl::StatusOr<Graph> gradient = u.Finish({Gradient(sum, all)});
+  ASSERT_TRUE(gradient.ok()) << gradient.status();
+  const absl::StatusOr<Executable> f = EveryEngine(*gradient);
+  ASSERT_TRUE(f.ok()) << f.status();
+  const auto out = f->Run({{"x", Array::Vector<float>({1, 2, 3, 4, 5})},
+                           {"n", Array::Vector<int64_t>({2, 5, 0})},
+                           {"first", Array::Vector<int64_t>({3, 0, 7})},
+                           {"width", Array(int64_t{2})}});
+  ASSERT_TRUE(out.ok()) << out.status();
+  // Twice 2 x for each instance that picks the element.
+  EXPECT_TRUE(SameBits((*out)[0], Array::Vector<float>({4, 8, 12, 32, 40})))
+      << (*out)[0].ToString();
+}
+
+// Batching makes random numbers by loops over the instances, which are no loops of the user's.
+TEST(Batch, DrawsForAllInstancesWhateverTheRunIsTold) {
+  Tape t;
+  const Value key = t.Input("key", kInt64, {});
+  const absl::StatusOr<Graph> single = t.Finish({RandomUniform(key, kFloat32, {3})});
+  ASSERT_TRUE(single.ok()) << single.status();
+  const absl::StatusOr<Batched> many = Batch(*single, std::vector<std::string>{"key"}, 3);
+  ASSERT_TRUE(many.ok()) << many.status();
+  const NamedArrays inputs = {{"key", Array::Vector<int64_t>({1, 2, 3})}};
+  for (const Engine& engine : {Engine(Interpret), Engine(EveryEngine)}) {
+    const absl::StatusOr<Executable> f = engine(many->graph);
+    ASSERT_TRUE(f.ok()) << f.status();
+    std::atomic<bool> stop = true;
+    std::atomic<int64_t> progress = 0;
+    const auto told = f->Run(inputs, {.stop = &stop, .progress = &progress});
+    const auto alone = f->Run(inputs);
+    ASSERT_TRUE(told.ok() && alone.ok()) << told.status() << alone.status();
+    EXPECT_TRUE(SameBits((*told)[0], (*alone)[0])) << (*told)[0].ToString();
+    EXPECT_EQ(progress, 0);
+  }
+}
+
+TEST(Gradient, OfALoopThatIsStoppedIsThatOfTheTripsThatWereRun) {
+  Tape t;
+  const Value x = t.Input("x", kFloat64, {});
+  const LoopResult loop = Loop(t, {.trips = 5, .carried = {x}}, [&](LoopBody& body) -> LoopStep {
+    return {.carried = {Sin(body.carried[0])}};
+  });
+  const absl::StatusOr<Graph> graph = t.Finish({Gradient(loop.carried[0], x)});
+  ASSERT_TRUE(graph.ok()) << graph.status();
+  for (const NamedEngine& engine : AllEngines()) {
+    SCOPED_TRACE(engine.name);
+    const absl::StatusOr<Executable> f = engine.make(*graph);
+    ASSERT_TRUE(f.ok()) << f.status();
+    std::atomic<bool> stop = true;
+    std::atomic<int64_t> progress = 0;
+    const auto out = f->Run({{"x", Array(0.5)}}, {.stop = &stop, .progress = &progress});
+    ASSERT_TRUE(out.ok()) << out.status();
+    EXPECT_NEAR((*out)[0].At(0), std::cos(0.5), 1e-15);
+    EXPECT_EQ(progress, 1);
   }
 }
 

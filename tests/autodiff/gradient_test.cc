@@ -513,12 +513,32 @@ TEST(CheckGradients, SaysWhichElementIsOff) {
               Concat({Slice(right, 0, 0, 2), Slice(right, 0, 2, 3) * 1.01}, 0)};
         }));
   };
+  EXPECT_EQ(CheckGradients(nullptr, wrong, {Point({3})}).message(),
+            "gradient check: the engine is empty");
+  EXPECT_EQ(CheckGradients(EveryEngine, nullptr, {Point({3})}).message(),
+            "gradient check: the function is empty");
   const absl::Status status = CheckGradients(EveryEngine, wrong, {Point({3})});
   ASSERT_FALSE(status.ok());
   EXPECT_THAT(std::string(status.message()),
               HasSubstr("gradient of input 0 at element [2]: reverse mode"));
   GradientCheckOptions first_order{.order = 1, .tolerance = 0.02};
   EXPECT_TRUE(CheckGradients(EveryEngine, wrong, {Point({3})}, first_order).ok());
+}
+
+// A number of trips that is known at run time is an extent, also of what stands before the loop.
+TEST(CheckGradients, KnowsHowManyTripsThereAre) {
+  const auto function = [](Tape& t, const Inputs& x) {
+    const Value before = Cast(t.Iota(kTrips), kFloat64) + 1;
+    const LoopResult r =
+        Loop(t, {.trips = x[1], .carried = {x[0]}}, [](LoopBody& body) -> LoopStep {
+          return {.carried = {Sin(body.carried[0])}, .stacked = {body.carried[0]}};
+        });
+    return Mean(Square(r.stacked[0]) * before);
+  };
+  for (const int64_t trips : {1, 3}) {
+    const absl::Status status = CheckGradients(EveryEngine, function, {Array(0.5), Array(trips)});
+    EXPECT_TRUE(status.ok()) << status;
+  }
 }
 
 // A run at the point and two for each element that is moved.

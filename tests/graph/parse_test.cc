@@ -67,7 +67,8 @@ TEST(ParseGraph, ReadsBackLoopsOfEverySort) {
        .scanned = {x},
        .reversed = true,
        .rows = rows,
-       .rows_limit = 9},
+       .rows_limit = 9,
+       .whole = true},
       [&](LoopBody& body) -> LoopStep {
         const LoopResult inner = Loop(body.tape, {.trips = body.trip}, [&](LoopBody& innermost) {
           return LoopStep{.carried = {}, .stacked = {innermost.trip + n}};

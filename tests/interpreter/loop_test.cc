@@ -416,6 +416,29 @@ TEST(Loop, AStopFromOutsideEndsAfterThePresentTrip) {
   }
 }
 
+// A loop whose result is another one's number of trips is one loop, however often an engine runs
+// it.
+TEST(Loop, IsCountedOnce) {
+  Tape t;
+  const LoopResult a =
+      Loop(t, {.trips = 3, .carried = {t.Constant(Array(int64_t{0}))}},
+           [&](LoopBody& body) -> LoopStep { return {.carried = {body.carried[0] + 1}}; });
+  const LoopResult b = Loop(t, {.trips = a.carried[0]}, [&](LoopBody& body) -> LoopStep {
+    return {.carried = {}, .stacked = {Cast(body.trip, kFloat32)}};
+  });
+  const absl::StatusOr<Graph> graph = t.Finish({b.stacked[0]});
+  ASSERT_TRUE(graph.ok()) << graph.status();
+  for (const NamedEngine& engine : AllEngines()) {
+    SCOPED_TRACE(engine.name);
+    const absl::StatusOr<Executable> f = engine.make(*graph);
+    ASSERT_TRUE(f.ok()) << f.status();
+    std::atomic<int64_t> progress = 0;
+    const auto out = f->Run({}, {.progress = &progress});
+    ASSERT_TRUE(out.ok()) << out.status();
+    EXPECT_EQ(progress, 6);
+  }
+}
+
 // Gradient descent by hand against the same in plain C++: carried matrices, contractions, a loop of
 // loops, and every trip in the same few buffers.
 TEST(Loop, TrainsALinearModel) {

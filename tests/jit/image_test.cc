@@ -104,6 +104,7 @@ Changes ChangesOf(const Node& node) {
   AddChange<Loops>(changes, node, "binds_rows", [](auto& a) { a.binds_rows = !a.binds_rows; });
   AddChange<Loops>(changes, node, "length", [](auto& a) { a.length = 77; });
   AddChange<Loops>(changes, node, "rows_limit", [](auto& a) { a.rows_limit++; });
+  AddChange<Loops>(changes, node, "whole", [](auto& a) { a.whole = !a.whole; });
   AddChange<Loops>(changes, node, "body", [](auto& a) {
     a.body = std::make_shared<Graph>(With(*a.body, 1, [](Node& n) { n.line.line++; }));
   });
@@ -271,6 +272,13 @@ TEST(Key, TellsRandomOpsOfOneNameApart) {
   };
   EXPECT_EQ(with(&mine, &mine), with(&yours, &yours));
   EXPECT_NE(with(&mine, &mine), with(&mine, &yours));
+  // What is no permutation may be out of range.
+  const RandomRule rules[2] = {{.fill = nullptr, .is_permutation = false},
+                               {.fill = nullptr, .is_permutation = true}};
+  Op anything = mine, permutation = mine;
+  anything.random = &rules[0];
+  permutation.random = &rules[1];
+  EXPECT_NE(with(&anything, &anything), with(&permutation, &permutation));
 }
 
 // The formula of an op is that of its record, whatever other records are called.

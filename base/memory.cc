@@ -3,9 +3,12 @@
 #include <sys/mman.h>
 #include <sys/sysinfo.h>
 
+#include <algorithm>
 #include <cstring>
 #include <limits>
 #include <new>
+
+#include "base/control_group.h"
 
 namespace talweg {
 namespace {
@@ -22,11 +25,15 @@ void AskForLargePages(std::byte* memory, int64_t bytes) {
   if (begin < end) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
 }
 
-int64_t BytesOfMachine() {
-  static const int64_t bytes = [] {
+struct SystemBytes {
+  int64_t of_memory = std::numeric_limits<int64_t>::max(), of_swap = 0;
+};
+const SystemBytes& Bytes() {
+  static const SystemBytes bytes = [] {
     struct sysinfo info = {};
-    if (sysinfo(&info) != 0) return std::numeric_limits<int64_t>::max();
-    return static_cast<int64_t>((info.totalram + info.totalswap) * info.mem_unit);
+    if (sysinfo(&info) != 0) return SystemBytes{};
+    return SystemBytes{static_cast<int64_t>(info.totalram * info.mem_unit),
+                       static_cast<int64_t>(info.totalswap * info.mem_unit)};
   }();
   return bytes;
 }
@@ -56,9 +63,14 @@ std::byte* NewAligned(size_t bytes) {
 
 }  // namespace
 
+int64_t BytesOfMachine() {
+  static const int64_t bytes = std::min(Bytes().of_memory, ReadGroupLimits().bytes);
+  return bytes;
+}
+
 std::byte* NewMemory(int64_t bytes) {
   // Some systems lend whatever they are asked for, and end those who use it.
-  if (bytes >= kLarge && bytes > BytesOfMachine()) return nullptr;
+  if (bytes >= kLarge && bytes - BytesOfMachine() > Bytes().of_swap) return nullptr;
   std::byte* const memory = NewAligned(static_cast<size_t>(bytes));
   if (memory != nullptr && bytes >= kLarge) AskForLargePages(memory, bytes);
   return memory;

@@ -7,7 +7,8 @@
 namespace talweg {
 
 // Memory of so many bytes, of any content, aligned to 64, what a vector and a line of the caches
-// need; null where there is none, which is all that the machine has not.
+// need; null where there is none, which is all that the machine has not, or does not lend to this
+// process (a container's limit).
 //
 //   std::byte* memory = NewMemory(1 << 20);
 //   ...
@@ -16,6 +17,8 @@ namespace talweg {
 // Of a few megabytes and more, the system is asked to make its pages large: matrices of many rows
 // touch more pages of 4 KB than the processor remembers the addresses of.
 std::byte* NewMemory(int64_t bytes);
+// How much memory there is for this process at all, in use or not, without what can be swapped.
+int64_t BytesOfMachine();
 // Null is nothing to free.
 void FreeMemory(std::byte* memory);
 // The same for a std::unique_ptr.

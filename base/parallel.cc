@@ -7,10 +7,13 @@
 #endif
 
 #include <algorithm>
+#include <cmath>
 #include <condition_variable>
 #include <mutex>
 #include <set>
 #include <thread>
+
+#include "base/control_group.h"
 
 namespace talweg {
 namespace {
@@ -95,12 +98,16 @@ absl::Status RunTasks(int threads, const std::vector<Task>& tasks) {
 }
 
 int HardwareThreads() {
+  // Read once: this is asked for by runs of a few microseconds. Of half a processor nothing is
+  // made: a thread that is put to sleep keeps all of the others waiting.
+  static const double lent = std::max(std::floor(ReadGroupLimits().processors), 1.0);
 #ifdef __linux__
-  // Asked for by runs of a few microseconds: the library would read files.
   cpu_set_t mine;
-  if (sched_getaffinity(0, sizeof(mine), &mine) == 0) return std::max(CPU_COUNT(&mine), 1);
+  if (sched_getaffinity(0, sizeof(mine), &mine) == 0) {
+    return static_cast<int>(std::clamp<double>(CPU_COUNT(&mine), 1, lent));
+  }
 #endif
-  return static_cast<int>(std::max(std::thread::hardware_concurrency(), 1u));
+  return static_cast<int>(std::clamp<double>(std::thread::hardware_concurrency(), 1, lent));
 }
 
 }  // namespace talweg

@@ -28,7 +28,8 @@ struct Task {
 // more threads, those that there are do the work.
 absl::Status RunTasks(int threads, const std::vector<Task>& tasks);
 
-// How many threads the machine runs for this process at a time, at least 1.
+// How many threads run for this process at a time, at least 1: as many as the machine has
+// processors, but no more than it was told to use (taskset) or is lent (a container's limit).
 int HardwareThreads();
 
 }  // namespace talweg

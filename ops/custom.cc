@@ -183,6 +183,10 @@ Value CustomGradient(const std::vector<Value>& inputs,
                                                             Value output, Value dy)>& vjp,
                      std::source_location where) {
   const SourceLine line = LineOf(where);
+  if (!function || !vjp) {
+    return Fail("custom gradient", inputs, !function ? "the function is empty" : "the vjp is empty",
+                line);
+  }
   const Value output = function(inputs);
   std::vector<Value> operands = {output};
   operands.insert(operands.end(), inputs.begin(), inputs.end());

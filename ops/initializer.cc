@@ -199,8 +199,17 @@ absl::StatusOr<Initializer> InitializerByName(std::string_view name, std::source
       LecunUniform(where),
       LecunNormal(where),
   };
+  // Keras's other names of these.
+  constexpr std::pair<std::string_view, std::string_view> kAlso[] = {{"zero", "zeros"},
+                                                                     {"one", "ones"},
+                                                                     {"random_uniform", "uniform"},
+                                                                     {"random_normal", "normal"}};
+  std::string_view wanted = name;
+  for (const auto& [also, of] : kAlso) {
+    if (name == also) wanted = of;
+  }
   for (const Initializer& initializer : all) {
-    if (name == initializer.name) return initializer;
+    if (wanted == initializer.name) return initializer;
   }
   const std::string known = absl::StrJoin(
       all, ", ", [](std::string* out, const Initializer& i) { absl::StrAppend(out, i.name); });

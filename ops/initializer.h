@@ -67,7 +67,9 @@ Initializer LecunUniform(std::source_location where = std::source_location::curr
 Initializer LecunNormal(std::source_location where = std::source_location::current());
 
 // The initializer of a name, with its default numbers: "zeros", "ones", "uniform", "normal",
-// "truncated_normal", "he_uniform", ... An unknown name is an error that lists the known ones.
+// "truncated_normal", "he_uniform", ..., and those that Keras has besides for the first four,
+// "zero", "one", "random_uniform", "random_normal". An unknown name is an error that lists the
+// known ones.
 absl::StatusOr<Initializer> InitializerByName(
     std::string_view name, std::source_location where = std::source_location::current());
 

@@ -342,6 +342,7 @@ absl::StatusOr<Loss> LossByName(std::string_view name, std::source_location wher
 }
 
 Loss LossOf(Value (*function)(Arg, Arg), std::source_location where) {
+  if (function == nullptr) return Loss{"loss", nullptr};
   constexpr std::pair<Value (*)(Arg, Arg), const char*> kNamed[] = {
       {CategoricalCrossEntropyFromLogits, "categorical_crossentropy_from_logits"},
       {SparseCategoricalCrossEntropyFromLogits, "sparse_categorical_crossentropy_from_logits"},

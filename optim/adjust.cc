@@ -35,6 +35,13 @@ Value AdjustScope::Metric(std::string_view name) const {
   return Value(state_.tape().state(), -1);
 }
 
+Value AdjustScope::Measured(std::string_view name) const {
+  for (const NamedValue& measured : moment_.measured) {
+    if (measured.name == name) return measured.value;
+  }
+  return Tape(state_.tape()).Constant(Array(true));
+}
+
 void AdjustScope::SetRate(Arg rate) const {
   const Value next = ToValue(rate, adjustable_->rate);
   if (next.tape() == nullptr) {

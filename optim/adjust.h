@@ -29,6 +29,8 @@ struct Moment {
   Value epoch, update;              // int64 scalars: epochs finished, updates made
   std::vector<NamedValue> metrics;  // float64 scalars: "loss", "val_accuracy", ...
   Value updates_per_epoch = {};     // int64 scalar; for schedules
+  // By metric a bool scalar, whether it was measured; where there is none, it always is.
+  std::vector<NamedValue> measured = {};
 };
 
 // What an adjustment sees and may do.
@@ -43,6 +45,9 @@ class AdjustScope {
 
   // A float64 scalar. An unknown name is an error that lists the names.
   Value Metric(std::string_view name) const;
+  // Whether it was measured at this moment, a bool scalar: false for those of validation
+  // ("val_...") after an epoch that ended before its last batch. Metric is NaN then.
+  Value Measured(std::string_view name) const;
 
   // The undecayed rate, float64: adjustments that ran before have acted on it.
   const Value& rate() const { return adjustable_->rate; }

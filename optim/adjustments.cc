@@ -44,7 +44,7 @@ Adjustment LearningRateScheduler(Schedule schedule) {
 Adjustment ReduceLROnPlateau(const PlateauOptions& options) {
   const auto end = [o = options](AdjustScope& s) {
     const std::optional<bool> greater = WantsGreater(s, o.mode, o.monitor);
-    const Value current = s.Metric(o.monitor);
+    const Value current = s.Metric(o.monitor), measured = s.Measured(o.monitor);
     if (!greater.has_value() || !current.ok()) return;
     const Value factor = s.Hyper("factor", o.factor, Range::HalfOpen(0, 1));
     const Value patience = s.Hyper("patience", o.patience, kNonNegative);
@@ -54,12 +54,12 @@ Adjustment ReduceLROnPlateau(const PlateauOptions& options) {
 
     const Value best = s.State("best", *greater ? -kInfinity : kInfinity);
     // While it cools down `wait` is 0 already: the reduction set it, and nothing counts.
-    const Value left = Max(s.State("cooldown_counter") - 1, 0);
+    const Value left = Max(s.State("cooldown_counter") - Cast(measured, kFloat64), 0);
     const Value wait = s.State("wait");
 
     const Value improved =
         *greater ? Greater(current, best + min_delta) : Less(current, best - min_delta);
-    const Value waits = And(Not(improved), Not(Greater(left, 0)));
+    const Value waits = And(And(measured, Not(improved)), Not(Greater(left, 0)));
     const Value waited = Select(waits, wait + 1, wait);
     const Value reduces =
         And(And(waits, GreaterEqual(waited, patience)), Greater(s.rate(), min_lr));
@@ -75,7 +75,7 @@ Adjustment ReduceLROnPlateau(const PlateauOptions& options) {
 Adjustment EarlyStopping(const EarlyStoppingOptions& options) {
   const auto end = [o = options](AdjustScope& s) {
     const std::optional<bool> greater = WantsGreater(s, o.mode, o.monitor);
-    const Value current = s.Metric(o.monitor);
+    const Value current = s.Metric(o.monitor), measured = s.Measured(o.monitor);
     if (!greater.has_value() || !current.ok()) return;
     const Value patience = s.Hyper("patience", o.patience, kNonNegative);
     const Value min_delta = s.Hyper("min_delta", o.min_delta);
@@ -87,8 +87,8 @@ Adjustment EarlyStopping(const EarlyStoppingOptions& options) {
         o.baseline.has_value() ? Select(found, best, s.Hyper("baseline", *o.baseline)) : best;
     const Value improved =
         *greater ? Greater(current - min_delta, limit) : Less(current + min_delta, limit);
-    const Value waited = Select(improved, 0, s.State("wait") + 1);
-    const Value stops = And(Not(improved), GreaterEqual(waited, patience));
+    const Value waited = Select(improved, 0, s.State("wait") + Cast(measured, kFloat64));
+    const Value stops = And(And(measured, Not(improved)), GreaterEqual(waited, patience));
 
     s.Set("found", Cast(Or(found, improved), kFloat64));
     s.Set("best", Select(improved, current, best));

@@ -168,6 +168,7 @@ Rule Lion(const LionOptions& options) {
 }
 
 Rule WithL2(Rule rule, const Hyper& strength, ParameterFilter decays, std::string name) {
+  if (!rule.update) return rule;  // still empty, and reported as that
   rule.update = [inner = std::move(rule.update), strength, decays = std::move(decays),
                  name = std::move(name)](RuleScope& s, Value p, Value g, Value lr) {
     const Value l2 = s.Hyper(name, strength, kNonNegative);
@@ -177,6 +178,7 @@ Rule WithL2(Rule rule, const Hyper& strength, ParameterFilter decays, std::strin
 }
 
 Rule WithWeightDecay(Rule rule, const Hyper& strength, ParameterFilter decays, std::string name) {
+  if (!rule.update) return rule;
   rule.update = [inner = std::move(rule.update), strength, decays = std::move(decays),
                  name = std::move(name)](RuleScope& s, Value p, Value g, Value lr) {
     const Value increment = inner(s, p, g, lr);
@@ -205,8 +207,8 @@ absl::StatusOr<Rule> RuleByName(std::string_view name) {
   for (Rule& rule : NamedRules()) {
     if (rule.name == lower) return std::move(rule);
   }
-  return absl::NotFoundError(absl::StrCat("no optimizer is called ", Quoted(name), "; there are ",
-                                          absl::StrJoin(RuleNames(), ", ")));
+  return absl::InvalidArgumentError(absl::StrCat("no optimizer is called ", Quoted(name),
+                                                 "; there are ", absl::StrJoin(RuleNames(), ", ")));
 }
 
 }  // namespace talweg

@@ -123,11 +123,13 @@ Schedule TimeDecay(const TimeDecayOptions& options) {
 }
 
 Schedule StepDecay(const StepDecayOptions& options) {
-  return Exponential({.initial = options.initial,
-                      .factor = options.drop,
-                      .every = options.every,
-                      .staircase = true,
-                      .unit = options.unit});
+  return Schedule(
+      [o = options](ScheduleScope& s) {
+        const Value steps = Floor(s.progress(o.unit) / s.Hyper("every", o.every, kPositive));
+        return s.Hyper("initial", o.initial, kNonNegative) *
+               Pow(s.Hyper("drop", o.drop, kNonNegative), steps);
+      },
+      options.unit);
 }
 
 Schedule MultiStep(const MultiStepOptions& options) {

@@ -206,7 +206,9 @@ Schedule RateTable(const RateTableOptions& options);
 // `first` until n = boundary, then `next`, whose time begins there.
 Schedule Then(const Schedule& first, const Hyper& boundary, const Schedule& next,
               Unit unit = kEpochs);
-// A chain: each of `parts` with its own length, then `last` for ever.
+// A chain: each of `parts` with its own length, then `last` for ever. As it is made by Then, the
+// numbers of its second part are called "next/first/initial" and the like, and its length
+// "next/boundary".
 struct ChainPart {
   Schedule schedule;
   Hyper length;

@@ -82,7 +82,7 @@ Value StateScope::Get(std::string_view name, const Type& type, double start,
   const std::string full = prefix_ + std::string(name);
   const SourceLine line = LineOf(where);
   if (const Slot* slot = shared_->Find(full); slot != nullptr) {
-    if (slot->spec.type != type || slot->spec.start != start) {
+    if (slot->spec.type != type || !slot->spec.StartsFrom(start)) {
       return shared_->Fail(
           full,
           absl::StrCat("asked for as ", ToString(type), " from ", FormatNumber(start),

@@ -27,7 +27,13 @@ struct StateSpec {
   std::string name;
   Type type;
   double start = 0;
-  friend bool operator==(const StateSpec&, const StateSpec&) = default;
+  // A start of NaN is the same as another one.
+  bool StartsFrom(double number) const {
+    return start == number || (start != start && number != number);
+  }
+  friend bool operator==(const StateSpec& a, const StateSpec& b) {
+    return a.name == b.name && a.type == b.type && a.StartsFrom(b.start);
+  }
 };
 
 // Named state for builders of graphs that know nothing of loops. A builder asks for the present

@@ -108,8 +108,8 @@ struct Pictures {
 // said).
 absl::StatusOr<Pictures> Render(const Figure& figure, const DrawOptions& options = {});
 
-// Render, then writes `path`.png and `path`.svg; the folder must exist. An error names the path and
-// leaves files of before as they were.
+// Render, then writes `path`.png and `path`.svg; the folder must exist. An error names the path;
+// each of the two files is then whole, the new one or that of before.
 absl::Status Draw(const Figure& figure, std::string_view path, const DrawOptions& options = {});
 
 }  // namespace talweg

@@ -31,7 +31,9 @@ std::string TickLabel(double value, double step) {
   const double magnitude = std::max(std::abs(value), step);
   std::string text;
   if (magnitude >= 1e6 || step < 1e-5) {
-    text = absl::StrFormat("%.6g", value);
+    // As many digits as tell neighbours apart; more than a double has are of no use.
+    const double digits = std::ceil(std::log10(magnitude / step)) + 1;
+    text = absl::StrFormat("%.*g", static_cast<int>(std::clamp(digits, 6.0, 17.0)), value);
   } else {
     const int decimals = std::max(0, static_cast<int>(-std::floor(std::log10(step * 1.001))));
     text = absl::StrFormat("%.*f", decimals, value);

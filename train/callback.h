@@ -43,7 +43,9 @@ class Run {
   virtual const std::vector<Measured>& logs() const = 0;
   // The epochs so far; those before an interruption, too.
   virtual const History& history() const = 0;
-  // The present parameters, by name.
+  // The present parameters, by name. In OnEpochEnd those that logs() were measured with, even where
+  // an adjustment has put others in their place (EarlyStopping the best ones); OnTrainEnd sees
+  // these.
   virtual absl::StatusOr<NamedArrays> Parameters() const = 0;
   // All that another training needs to go on from the end of the last epoch, to the same bits
   // (FitOptions::state).

@@ -109,8 +109,14 @@ absl::StatusOr<Predictor> Predictor::Make(const Engine& engine, const Training& 
   for (const auto& [name, array] : *matched) named[absl::StrCat("parameter/", name)] = array;
   Predictor predictor(*std::move(executable), training.dtype);
   for (size_t i = 0; i < graph->inputs().size(); i++) {
-    if (graph->input_name(i) == "inputs") predictor.place_ = i;
-    predictor.arguments_.push_back(named.at(graph->input_name(i)));
+    const auto argument = named.find(graph->input_name(i));
+    if (argument == named.end()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("predict: the model makes an input of its own, '", graph->input_name(i),
+                       "', which nobody gives"));
+    }
+    if (argument->first == "inputs") predictor.place_ = i;
+    predictor.arguments_.push_back(argument->second);
   }
   return predictor;
 }
@@ -149,7 +155,7 @@ absl::StatusOr<std::string> Summary(const Training& training, const Dataset& dat
   if (!prepared.ok()) return prepared.status();
   const absl::StatusOr<TrainingPlan> plan = PlanEvaluation(training, TypesOf(*prepared));
   if (!plan.ok()) return plan.status();
-  return Summary(plan->layers);
+  return Summary(plan->layers, plan->parameters);
 }
 
 }  // namespace talweg

@@ -54,7 +54,8 @@ struct Fitted {
   // (float64 [epochs]) included; see FitOptions::state. Where an adjustment ended the training,
   // also "stopped", true: it stays ended, unless that is taken out.
   NamedArrays state;
-  // Whether it ended before its last epoch: by an adjustment, a callback or FitOptions::stop.
+  // Whether it was ended: by a callback or FitOptions::stop before its last epoch, or by an
+  // adjustment, before its last epoch or with it.
   bool stopped = false;
 };
 
@@ -81,8 +82,9 @@ absl::StatusOr<Scores> Evaluate(const Engine& engine, const Training& training,
                                 const NamedArrays& parameters, const Dataset& data,
                                 int threads = 0);
 
-// The model's outputs [n, ...] for inputs [n, ...], n from 0 up. Errors as those of Evaluate;
-// inputs that are a scalar.
+// The model's outputs [n, ...] for inputs [n, ...], n from 0 up, all of them in one call: where the
+// layers' values of so many rows do not fit into memory, give them in parts. Errors as those of
+// Evaluate; inputs that are a scalar.
 absl::StatusOr<Array> Predict(const Engine& engine, const Training& training,
                               const NamedArrays& parameters, const Array& inputs, int threads = 0);
 

@@ -58,11 +58,11 @@ std::vector<NamedValue> FitBuilder::Named(const std::vector<Value>& parameters) 
   return named;
 }
 
-Carried FitBuilder::Adjusted(AdjustEvent event, const Carried& carried,
-                             const std::vector<NamedValue>& metrics, const Value& update,
-                             const StateScope& state, Value* stop) {
+Carried FitBuilder::Adjusted(AdjustEvent event, const Carried& carried, Moment moment,
+                             const Value& update, const StateScope& state, Value* stop) {
   if (!Acts(event, training_.adjust)) return carried;
-  Moment moment{.epoch = carried.epoch, .update = carried.update, .metrics = metrics};
+  moment.epoch = carried.epoch;
+  moment.update = carried.update;
   moment.updates_per_epoch = Tape(carried.epoch.tape()).Constant(Array(updates_per_epoch_));
   const Value rate = Rate(carried, update);
   const absl::StatusOr<Adjustable> after = Adjust(
@@ -176,11 +176,13 @@ FitBuilder::Batch FitBuilder::Update(const Tape& tape, const Carried& carried, c
   batch.sums.back() = sums.back() + rows;
 
   if (Acts(AdjustEvent::kBatchEnd, training_.adjust)) {
-    std::vector<NamedValue> metrics;
+    Moment moment;
     const std::vector<std::string> names = MeasuredNames(plan_);
-    for (size_t i = 0; i < names.size(); i++) metrics.push_back({names[i], batch.measured[i]});
-    batch.next =
-        Adjusted(AdjustEvent::kBatchEnd, batch.next, metrics, carried.update, adjust, &batch.stop);
+    for (size_t i = 0; i < names.size(); i++) {
+      moment.metrics.push_back({names[i], batch.measured[i]});
+    }
+    batch.next = Adjusted(AdjustEvent::kBatchEnd, batch.next, std::move(moment), carried.update,
+                          adjust, &batch.stop);
   }
   return batch;
 }
@@ -212,21 +214,25 @@ Sums FitBuilder::Evaluate(const Tape& tape, const std::vector<Value>& parameters
 }
 
 FitBuilder::Epoch FitBuilder::End(const Carried& carried, const Sums& train, const Sums& validation,
-                                  const StateScope& adjust) {
+                                  const Value& skipped, const StateScope& adjust) {
   Epoch epoch;
-  std::vector<NamedValue> metrics;
+  Moment moment;
   const std::vector<std::string> names = MeasuredNames(plan_);
   for (const Sums* sums : {&train, &validation}) {
     if (sums->empty()) continue;
     for (size_t i = 0; i < names.size(); i++) {
       epoch.row.push_back((*sums)[i] / sums->back());
-      metrics.push_back(
-          {absl::StrCat(sums == &validation ? "val_" : "", names[i]), epoch.row.back()});
+      const bool of_validation = sums == &validation;
+      const std::string name = absl::StrCat(of_validation ? "val_" : "", names[i]);
+      moment.metrics.push_back({name, epoch.row.back()});
+      if (of_validation && skipped.tape() != nullptr)
+        moment.measured.push_back({name, Not(skipped)});
     }
   }
   const Value last = carried.update - 1;
   epoch.row.push_back(Rate(carried, last));
-  epoch.next = Adjusted(AdjustEvent::kEpochEnd, carried, metrics, last, adjust, &epoch.stop);
+  epoch.next =
+      Adjusted(AdjustEvent::kEpochEnd, carried, std::move(moment), last, adjust, &epoch.stop);
   epoch.next.epoch = carried.epoch + 1;
   return epoch;
 }

@@ -58,13 +58,14 @@ class FitBuilder {
   // The model's outputs in evaluation.
   Value Predict(const Tape& tape, const std::vector<Value>& parameters, const Value& inputs);
 
-  // After an epoch; `validation` is empty where there is none.
+  // After an epoch; `validation` is empty where there is none. `skipped`: a bool scalar, whether
+  // the epoch ended too early for validation; of no tape where it never does.
   struct Epoch {
     Carried next;
     std::vector<Value> row;  // float64 scalars in the order of the plan's columns
     Value stop;              // or of no tape
   };
-  Epoch End(const Carried& carried, const Sums& train, const Sums& validation,
+  Epoch End(const Carried& carried, const Sums& train, const Sums& validation, const Value& skipped,
             const StateScope& adjust);
 
   // The undecayed rate of an update.
@@ -90,8 +91,8 @@ class FitBuilder {
                      const Value& inputs);
   static Value SumOf(const Value& per_sample);
   std::vector<Value> MetricSums(const Value& targets, const Value& outputs, const Value& inputs);
-  Carried Adjusted(AdjustEvent event, const Carried& carried,
-                   const std::vector<NamedValue>& metrics, const Value& update,
+  // The moment has the metrics, if there are any.
+  Carried Adjusted(AdjustEvent event, const Carried& carried, Moment moment, const Value& update,
                    const StateScope& state, Value* stop);
   std::vector<NamedValue> Named(const std::vector<Value>& parameters) const;
 

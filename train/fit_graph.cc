@@ -252,7 +252,7 @@ Value Either(const Value& a, const Value& b) {
 }  // namespace
 
 absl::StatusOr<Graph> FitGraph(const Training& training, const TrainingPlan& plan,
-                               const DataTypes& data, int64_t n, int64_t m) {
+                               const DataTypes& data, int64_t n, int64_t m, bool measured) {
   Tape tape;
   const auto input = [&](std::string_view name, const Type& type, int64_t samples) {
     return tape.Input(name, type.dtype, WithLeading(samples, type.shape));
@@ -273,7 +273,13 @@ absl::StatusOr<Graph> FitGraph(const Training& training, const TrainingPlan& pla
     options.trips = tape.Input("epochs", kInt64, {});
   }
   FitBuilder builder(training, plan, tape, n);
-  options.carried = Flat(StateInputs(tape, plan.state));
+  const Carried first = StateInputs(tape, plan.state);
+  options.carried = Flat(first);
+  const auto carry_measured = [&](const Carried& carried, std::vector<Value>& values) {
+    if (!measured) return;
+    values.insert(values.end(), carried.parameters.begin(), carried.parameters.end());
+  };
+  carry_measured(first, options.carried);
   absl::Status error;
   const LoopResult loop = Loop(tape, options, [&](LoopBody& body) -> LoopStep {
     Carried carried = Unflat(plan.state, body.carried);
@@ -291,9 +297,11 @@ absl::StatusOr<Graph> FitGraph(const Training& training, const TrainingPlan& pla
                                                 *validation_data, trained.stop)
                                   : Sums();
     const StateScope after = AdjustState(body.tape, plan, trained.carried);
-    FitBuilder::Epoch epoch = builder.End(trained.carried, trained.sums, validation, after);
+    FitBuilder::Epoch epoch =
+        builder.End(trained.carried, trained.sums, validation, trained.stop, after);
     error.Update(TakeNext(after, epoch.next.adjust));
     LoopStep step{.carried = Flat(epoch.next), .stacked = epoch.row};
+    carry_measured(trained.carried, step.carried);
     step.stop = Either(trained.stop, epoch.stop);
     step.stacked.push_back(step.stop.tape() == nullptr ? body.tape.Constant(Array(false))
                                                        : step.stop);
@@ -403,7 +411,7 @@ absl::StatusOr<Graph> EndGraph(const Training& training, const TrainingPlan& pla
                           InChunks(inputs, targets, training.evaluate_batch), stopped)
             : Sums();
   const StateScope adjust = AdjustState(tape, plan, carried);
-  FitBuilder::Epoch epoch = builder.End(carried, train, validation, adjust);
+  FitBuilder::Epoch epoch = builder.End(carried, train, validation, stopped, adjust);
   absl::Status status = builder.status();
   status.Update(TakeNext(adjust, epoch.next.adjust));
   if (!status.ok()) return status;

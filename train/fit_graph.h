@@ -54,6 +54,8 @@ struct TrainingPlan {
   bool acts_in_batch = false;   // an adjustment acts at batch ends
   bool stops_in_batch = false;  // ... and may end the training there
   bool stops = false;           // an adjustment may end the training, there or at an epoch's end
+  // An adjustment may put other parameters in the place of those that an epoch ended with.
+  bool replaces_parameters = false;
 };
 
 // Errors: whatever model, loss, rule, schedule or adjustments have to say; hyper-parameters out of
@@ -69,9 +71,10 @@ absl::StatusOr<TrainingPlan> PlanTraining(const Training& training, const DataTy
 //
 // and the outputs the states after the last epoch, the columns of the history, each [trips], for
 // each epoch whether an adjustment ended the training with it (bool [trips]), and the number of
-// epochs that were run.
+// epochs that were run. With `measured` the parameters that the last epoch's metrics were measured
+// with follow the states: adjustments may have put others in their place.
 absl::StatusOr<Graph> FitGraph(const Training& training, const TrainingPlan& plan,
-                               const DataTypes& data, int64_t n, int64_t m);
+                               const DataTypes& data, int64_t n, int64_t m, bool measured = false);
 
 // The same cut at batches, for hosts that watch each of them; the pieces compute the same bits.
 struct FitPieces {

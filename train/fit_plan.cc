@@ -153,8 +153,10 @@ absl::StatusOr<TrainingPlan> PlanTraining(const Training& training, const DataTy
   plan.stops_in_batch = batch.stop.tape() != nullptr;
   const Sums validation =
       validates ? builder.Evaluate(scratch, batch.next.parameters, inputs, targets) : Sums();
-  const FitBuilder::Epoch epoch = builder.End(batch.next, batch.sums, validation, adjust);
+  const FitBuilder::Epoch epoch =
+      builder.End(batch.next, batch.sums, validation, batch.stop, adjust);
   plan.stops = epoch.stop.tape() != nullptr || plan.stops_in_batch;
+  plan.replaces_parameters = epoch.next.parameters != batch.next.parameters;
   for (const absl::Status& status :
        {builder.status(), scratch.status(), slots.status(), adjust.status(), slots.Next().status(),
         adjust.Next().status(), builder.hypers().Check()}) {

@@ -32,7 +32,9 @@ double History::last(std::string_view column) const {
 }
 
 void History::Append(absl::Span<const double> row) {
-  for (size_t i = 0; i < values_.size() && i < row.size(); i++) values_[i].push_back(row[i]);
+  for (size_t i = 0; i < values_.size(); i++) {
+    values_[i].push_back(i < row.size() ? row[i] : std::numeric_limits<double>::quiet_NaN());
+  }
 }
 
 std::string History::ToCsv() const {

@@ -29,7 +29,7 @@ class History {
   // The last value; NaN where there is none.
   double last(std::string_view column) const;
 
-  // Appends a row; values are in the order of the columns.
+  // Appends a row; values are in the order of the columns. What is missing is NaN.
   void Append(absl::Span<const double> row);
 
   // "epoch,loss,...": epochs count from 1; shortest decimals that read back to the same number.

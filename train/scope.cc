@@ -12,10 +12,11 @@
 namespace talweg {
 namespace {
 
+// A type that is too large is refused elsewhere.
 int64_t Elements(const Type& type) {
-  int64_t elements = 1;
-  for (Dim dim : type.shape) elements *= dim.is_static() ? dim.value() : 1;
-  return elements;
+  Dims dims;
+  for (Dim dim : type.shape) dims.push_back(dim.is_static() ? dim.value() : 1);
+  return CheckedSize(dims).value_or(0);
 }
 
 // Whether two initializers fill a parameter with the same numbers: as they are functions in a
@@ -42,6 +43,7 @@ struct Scope::State {
   std::vector<LayerSpec> layers;
   Value key;
   std::vector<Value> losses = {};
+  std::vector<bool> in_layer = {};  // of each parameter, whether a layer counts it
 };
 
 Scope::Scope(std::shared_ptr<State> state, std::string prefix)
@@ -134,8 +136,11 @@ void Scope::NoteLayer(std::string_view name, std::string_view kind, const Value&
   for (const LayerSpec& earlier : state_->layers) {
     if (earlier.name == layer.name && earlier.parameters > 0) layer.shared = true;
   }
+  // Those of layers inside of this one are counted there.
+  state_->in_layer.resize(state_->specs.size());
   for (size_t i = before; i < state_->specs.size(); i++) {
-    layer.parameters += Elements(state_->specs[i].type);
+    if (!state_->in_layer[i]) layer.parameters += Elements(state_->specs[i].type);
+    state_->in_layer[i] = true;
   }
   state_->layers.push_back(std::move(layer));
 }
@@ -174,15 +179,21 @@ absl::StatusOr<Graph> InitialParameters(const std::vector<ParameterSpec>& specs)
   return tape.Finish(values);
 }
 
-std::string Summary(const std::vector<LayerSpec>& layers) {
+std::string Summary(const std::vector<LayerSpec>& layers,
+                    const std::vector<ParameterSpec>& parameters) {
   size_t name = 5, kind = 4, output = 6;
-  int64_t total = 0;
+  int64_t total = 0, trainable = 0, in_layers = 0;
+  for (const ParameterSpec& parameter : parameters) {
+    total += Elements(parameter.type);
+    if (parameter.trainable) trainable += Elements(parameter.type);
+  }
   for (const LayerSpec& layer : layers) {
     name = std::max(name, layer.name.size());
     kind = std::max(kind, layer.kind.size());
     output = std::max(output, ToString(layer.output).size());
-    total += layer.parameters;
+    in_layers += layer.parameters;
   }
+  if (trainable < total) name = std::max(name, std::string_view("not trainable").size());
   const auto row = [&](std::string_view a, std::string_view b, std::string_view c,
                        std::string_view d) {
     return absl::StrFormat("%-*s  %-*s  %-*s  %10s\n", static_cast<int>(name), AbslView(a),
@@ -195,7 +206,10 @@ std::string Summary(const std::vector<LayerSpec>& layers) {
     text += row(layer.name, layer.kind, ToString(layer.output),
                 shared ? "shared" : absl::StrCat(layer.parameters));
   }
-  return text + row("total", "", "", absl::StrCat(total));
+  if (in_layers < total) text += row("others", "", "", absl::StrCat(total - in_layers));
+  text += row("total", "", "", absl::StrCat(total));
+  if (trainable < total) text += row("not trainable", "", "", absl::StrCat(total - trainable));
+  return text;
 }
 
 }  // namespace talweg

@@ -75,7 +75,8 @@ class Scope {
   DType dtype() const;
   const Tape& tape() const;
 
-  // Notes a layer for the summary: what was declared since `before` parameters belongs to it.
+  // Notes a layer for the summary: what was declared since there were `before` parameters belongs
+  // to it, but for what belongs to layers inside of it.
   void NoteLayer(std::string_view name, std::string_view kind, const Value& output,
                  size_t before) const;
   size_t parameter_count() const;
@@ -116,12 +117,16 @@ class ScopeRoot {
 // parameter's name. A graph without inputs but "seed"; its outputs are in the order of `specs`.
 absl::StatusOr<Graph> InitialParameters(const std::vector<ParameterSpec>& specs);
 
-// A table of layers, output shapes and parameters, with totals, as text for people. Where a layer
-// has the parameters of an earlier one of its name it says "shared".
+// A table of layers, output shapes and parameters, as text for people. Where a layer has the
+// parameters of an earlier one of its name it says "shared"; those of layers inside of a layer are
+// counted there, those of no layer under "others". Then how many there are, and how many of these
+// no rule changes.
 //
 //   layer        kind    output      parameters
 //   hidden       Dense   [rows,50]          150
-std::string Summary(const std::vector<LayerSpec>& layers);
+//   total                                   150
+std::string Summary(const std::vector<LayerSpec>& layers,
+                    const std::vector<ParameterSpec>& parameters);
 
 }  // namespace talweg
 

@@ -232,6 +232,12 @@ absl::Status Session::StartFrom(const NamedArrays& state) {
         ToShape(it->second.dims()) != spec.type.shape) {
       return refuse(absl::StrCat("has no ", ToString(spec.type), " '", spec.name, "'"));
     }
+    const bool is_rate = spec.name == "rate" || spec.name == "rate_scale";
+    if (const Range range = Range::AtLeast(0); is_rate && !range.Contains(it->second.At(0))) {
+      return absl::InvalidArgumentError(absl::StrCat("the state to go on from has a ", spec.name,
+                                                     " of ", FormatNumber(it->second.At(0)),
+                                                     "; it must be ", range.ToString()));
+    }
   }
   // The rows of the epochs before; without them the history begins here.
   std::vector<absl::Span<const double>> columns;

@@ -110,7 +110,9 @@ class Session final : public Run {
   double rate() const override;
   const std::vector<Measured>& logs() const override { return logs_; }
   const History& history() const override { return history_; }
-  absl::StatusOr<NamedArrays> Parameters() const override { return ParametersOf(state_); }
+  absl::StatusOr<NamedArrays> Parameters() const override {
+    return measured_.empty() ? ParametersOf(state_) : measured_;
+  }
   absl::StatusOr<NamedArrays> State() const override;
   void Stop() const override { stop_asked_ = true; }
   void Fail(absl::Status status) const override {
@@ -151,6 +153,7 @@ class Session final : public Run {
   DataTypes types_;
   std::optional<Executable> fit_, initial_;
   NamedArrays state_;        // by the names of the plan's states
+  NamedArrays measured_;     // in OnEpochEnd, where adjustments may have replaced parameters
   NamedArrays last_epoch_;   // the same at the end of the last whole epoch,
   size_t whole_epochs_ = 0;  // and how many rows of the history there were
   NamedArrays hypers_;

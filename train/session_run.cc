@@ -28,16 +28,17 @@ absl::StatusOr<NamedArrays> Session::FitInputs(const Graph& graph, int64_t epoch
 }
 
 absl::Status Session::TrainByEpochs() {
+  const bool watched = !options_.callbacks.empty();
   if (!fit_) {
     const absl::StatusOr<Graph> graph =
-        FitGraph(training_, plan_, types_, train_.size(), validation_.size());
+        FitGraph(training_, plan_, types_, train_.size(), validation_.size(),
+                 watched && plan_.replaces_parameters);
     if (!graph.ok()) return graph.status();
     absl::StatusOr<Executable> made = engine_(*graph);
     if (!made.ok()) return made.status();
     fit_ = *std::move(made);
   }
   const Executable& executable = *fit_;
-  const bool watched = !options_.callbacks.empty();
   Each(&Callback::OnTrainBegin);
   // Where nobody watches, all epochs are one call; else one at a time.
   while (epoch_ < training_.epochs && !stopped_ && !StopAsked()) {
@@ -51,7 +52,12 @@ absl::Status Session::TrainByEpochs() {
     const absl::StatusOr<std::vector<Array>> outputs =
         executable.Run(*inputs, {.stop = options_.stop, .threads = options_.threads});
     if (!outputs.ok()) return outputs.status();
-    const size_t columns = TakeState(*outputs);
+    size_t columns = TakeState(*outputs);
+    NamedArrays measured;
+    if (outputs->size() > columns + plan_.columns.size() + 2) {
+      for (const ParameterSpec& spec : plan_.parameters)
+        measured[spec.name] = (*outputs)[columns++];
+    }
     const Array& stops = (*outputs)[columns + plan_.columns.size()];
     const int64_t trips = outputs->back().data<int64_t>()[0];
     for (int64_t trip = 0; trip < trips; trip++) {
@@ -66,7 +72,9 @@ absl::Status Session::TrainByEpochs() {
       adjusted_ = stops.data<bool>()[static_cast<size_t>(trips - 1)];
       EndEpoch();
       LookBack();
+      measured_ = std::move(measured);
       Each(&Callback::OnEpochEnd);
+      measured_.clear();
       epoch_++;
     }
     stopped_ = trips < count || adjusted_;
@@ -179,6 +187,7 @@ absl::Status Session::TrainByBatches() {
       inputs["validation/inputs"] = validation_.inputs;
       inputs["validation/targets"] = validation_.targets;
     }
+    if (plan_.replaces_parameters) measured_ = ParametersOf(state_);
     outputs = end.Run(inputs, threads);
     if (!outputs.ok()) return outputs.status();
     const size_t columns = TakeState(*outputs);
@@ -189,6 +198,7 @@ absl::Status Session::TrainByBatches() {
     adjusted_ = stopped_ && !asked;
     if (!asked) EndEpoch();
     Each(&Callback::OnEpochEnd);
+    measured_.clear();
     epoch_++;
   }
   stopped_ = stopped_ || epoch_ < training_.epochs;

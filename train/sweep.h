@@ -77,7 +77,8 @@ struct SweepResult {
   std::vector<SweepRun> runs = {};
 
   // The row of the run with the best value of a column of the history: the one that it ended with,
-  // or the best of its epochs, which is that of its parameters where EarlyStopping restored them.
+  // or the best of its epochs, which is that of its parameters where EarlyStopping, with the same
+  // column as monitor and no min_delta, restored them.
   // The mode is "min", "max" or "auto": max where the column's name contains "acc" (as in Keras;
   // min for a cosine similarity, too). NaN is never best; of equal runs it is the first. Errors: no
   // such column, an unknown mode, nothing but NaN.
@@ -109,8 +110,8 @@ struct SweepOptions {
   // end early, since each waits for the last of them. Whatever stands here, runs that callbacks may
   // watch go on their own, and so do those of unequal epochs whose orders NumPy makes.
   int64_t lanes = 0;
-  // The bytes that the sweep may take. 0: half of the machine's memory. Where threads and lanes are
-  // not given, there will be fewer of them rather than more memory.
+  // The bytes that the sweep may take. 0: half of the memory of the machine, or of its container.
+  // Where threads and lanes are not given, there will be fewer of them rather than more memory.
   int64_t memory_limit = 0;
   // Whether runs keep their last parameters.
   bool keep_parameters = false;

@@ -1,7 +1,5 @@
 #include "train/sweep_run.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 #include <map>
@@ -11,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "base/memory.h"
 #include "base/parallel.h"
 #include "base/text.h"
 #include "train/numpy_orders.h"
@@ -132,7 +131,8 @@ absl::Status Sweeper::PrepareTraining(size_t t, const std::vector<SweepAxis>& ax
     return absl::InvalidArgumentError(absl::StrCat("sweep: more than ", kMostRuns, " runs"));
   }
   absl::StatusOr<Graph> fit =
-      FitGraph(training, made.plan, made.types, made.train.size(), made.validation.size());
+      FitGraph(training, made.plan, made.types, made.train.size(), made.validation.size(),
+               options_.callbacks != nullptr && made.plan.replaces_parameters);
   if (!fit.ok()) return fit.status();
   absl::StatusOr<Graph> initial = InitialParameters(made.plan.parameters);
   if (!initial.ok()) return initial.status();
@@ -255,10 +255,7 @@ absl::Status Sweeper::ChooseSizes() {
     const bool uneven = shuffle == Shuffle::kNumPy && group.varied.contains("epochs");
     if (watched || group.varied.empty() || uneven) group.lanes = 1;
   }
-  int64_t limit = options_.memory_limit;
-  if (limit == 0) {
-    limit = static_cast<int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE) / 2;
-  }
+  const int64_t limit = options_.memory_limit == 0 ? BytesOfMachine() / 2 : options_.memory_limit;
   if (groups_.empty()) return absl::OkStatus();
   // Rather fewer lanes than fewer threads.
   if (options_.lanes == 0 && Need(threads_) > limit) {

@@ -43,7 +43,7 @@ class Choice {
   // The line is that of errors of what the name stands for.
   Choice(const char* name,  // NOLINT: implicit on purpose
          std::source_location where = std::source_location::current())
-      : name_(name), where_(where) {}
+      : name_(name == nullptr ? "" : name), where_(where) {}
   Choice(std::string name,  // NOLINT
          std::source_location where = std::source_location::current())
       : name_(std::move(name)), where_(where) {}

@@ -245,6 +245,8 @@ TEST(InitializerByName, FindsEachByItsName) {
     ASSERT_TRUE(found.ok()) << found.status();
     EXPECT_EQ(found->name, name);
   }
+  EXPECT_EQ(InitializerByName("zero")->name, "zeros");
+  EXPECT_EQ(InitializerByName("random_normal")->name, "normal");
   EXPECT_TRUE(SameBits(Draw(*InitializerByName("he_normal"), 9, kFloat32, {2, 3}),
                        Draw(HeNormal(), 9, kFloat32, {2, 3})));
   EXPECT_THAT(Message(InitializerByName("he").status()),

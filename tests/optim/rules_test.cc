@@ -341,7 +341,7 @@ TEST(RuleByName, FindsEachRuleInAnyCase) {
 
 TEST(RuleByName, ListsTheNamesThatThereAre) {
   const absl::Status status = RuleByName("sdg").status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(status.message()),
               HasSubstr("no optimizer is called 'sdg'; there are sgd, rmsprop, adagrad"));
 }

@@ -1,5 +1,6 @@
 #include "optim/state.h"
 
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -78,6 +79,13 @@ TEST(StateScope, RefusesASecondSetWithAnotherValue) {
   s.Set("a", a + 1);
   s.Set("a", a + 2);
   EXPECT_THAT(Message(s.Next().status()), HasSubstr("state a: is set twice, to different values"));
+}
+
+TEST(StateScope, TakesAStartOfNaNForTheSame) {
+  Tape t;
+  const StateScope s(t);
+  EXPECT_EQ(s.Get("a", kScalar, std::nan("")), s.Get("a", kScalar, std::nan("")));
+  EXPECT_TRUE(s.status().ok()) << s.status();
 }
 
 TEST(StateScope, RefusesAnotherTypeOrStart) {

@@ -69,7 +69,7 @@ TEST(SetTicks, StandInOrderInsideTheRangeWithDistinctTrueLabels) {
     const double magnitude = std::pow(10, 12 * unit(random));
     double low = log ? magnitude : magnitude * unit(random);
     double high = log ? magnitude * std::pow(10, 0.01 + 50 * std::abs(unit(random)))
-                      : low + magnitude * (1e-3 + std::abs(unit(random)));
+                      : low + magnitude * std::pow(10, -9 * std::abs(unit(random)));
     const int count = 2 + trial % 9;
     const Scale scale = Ticked(low, high, log, count);
     SCOPED_TRACE(testing::Message() << low << " to " << high << (log ? " log " : " ") << count);

@@ -535,7 +535,7 @@ TEST(Fit, RefusesEmptyFunctions) {
   training.metrics = {Metric{"mine", nullptr}};
   EXPECT_THAT(message(training), HasSubstr("metric 'mine' is empty"));
   training = Small();
-  training.rule = Rule("mine", UpdateFunction());
+  training.rule = WithL2(Rule("mine", UpdateFunction()), 0.1);
   EXPECT_THAT(message(training), HasSubstr("the rule is empty"));
   training = Small();
   training.rate = Schedule(Schedule::Function(), kEpochs);

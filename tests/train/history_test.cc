@@ -27,6 +27,13 @@ TEST(History, IsColumnsByName) {
   EXPECT_EQ(history.last("loss"), 1e-5);
 }
 
+TEST(History, FillsAShortRowWithNaN) {
+  History history({"loss", "val_loss"});
+  history.Append({0.5});
+  EXPECT_TRUE(std::isnan(history.last("val_loss")));
+  EXPECT_EQ(history.ToCsv(), "epoch,loss,val_loss\n1,0.5,nan\n");
+}
+
 TEST(History, AColumnThatDoesNotExistIsEmpty) {
   EXPECT_FALSE(TwoEpochs().has("accuracy"));
   EXPECT_TRUE(TwoEpochs()["accuracy"].empty());

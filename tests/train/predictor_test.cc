@@ -87,6 +87,12 @@ TEST_F(PredictorTest, RefusesWrongUse) {
   EXPECT_THAT(make(nullptr, fitted_.parameters, {kFloat32, {2}}).status().message(),
               HasSubstr("predict"));
   EXPECT_THAT(make(EveryEngine, {}, {kFloat32, {2}}).status().message(), HasSubstr("is missing"));
+  Training asks = training_;
+  asks.model = [this](Scope& s, Value x) {
+    return training_.model(s, x) * Tape(s.tape()).Input("temperature", kFloat32, {});
+  };
+  EXPECT_THAT(Predict(EveryEngine, asks, fitted_.parameters, data_.inputs).status().message(),
+              HasSubstr("predict: the model makes an input of its own, 'temperature'"));
   // A state in place of parameters, and the other way round.
   EXPECT_THAT(make(EveryEngine, fitted_.state, {kFloat32, {2}}).status().message(),
               HasSubstr("FitOptions::state takes it"));

@@ -133,7 +133,7 @@ TEST(Summary, IsATableOfLayers) {
   Value h = Relu(Dense(s, "hidden", tape.Input("x", kFloat32, {kRows, 2}), 50));
   h = Dropout(s, "dropout", h, 0.5);
   Dense(s, "output", h, 3);
-  EXPECT_EQ(Summary(root.layers()),
+  EXPECT_EQ(Summary(root.layers(), root.parameters()),
             "layer    kind     output     parameters\n"
             "hidden   Dense    [rows,50]         150\n"
             "dropout  Dropout  [rows,50]           0\n"
@@ -147,12 +147,30 @@ TEST(Summary, CountsASharedLayerOnce) {
   Scope s = root.scope();
   const Value once = Dense(s, "shared", tape.Input("x", kFloat32, {kRows, 4}), 4);
   Dense(s, "shared", once, 4);
-  EXPECT_EQ(Summary(root.layers()),
+  EXPECT_EQ(Summary(root.layers(), root.parameters()),
             "layer   kind   output    parameters\n"
             "shared  Dense  [rows,4]          20\n"
             "shared  Dense  [rows,4]      shared\n"
             "total                            20\n");
-  EXPECT_EQ(Summary({}), "layer  kind  output  parameters\ntotal                         0\n");
+  EXPECT_EQ(Summary({}, {}), "layer  kind  output  parameters\ntotal                         0\n");
+}
+
+TEST(Summary, CountsAParameterOfNoLayerAndThoseOfInnerLayersOnce) {
+  Tape tape;
+  ScopeRoot root(tape, kFloat32, Mode::kTrain);
+  Scope s = root.scope();
+  const size_t before = s.parameter_count();
+  const Value x = tape.Input("x", kFloat32, {kRows, 4});
+  const Value y = x * s.Parameter("block/scale", {4}, Ones()) + Dense(s, "block/inner", x, 4);
+  s.NoteLayer("block", "Block", y, before);
+  s.Parameter("shift", {4}, Zeros(), false);
+  EXPECT_EQ(Summary(root.layers(), root.parameters()),
+            "layer          kind   output    parameters\n"
+            "block/inner    Dense  [rows,4]          20\n"
+            "block          Block  [rows,4]           4\n"
+            "others                                   4\n"
+            "total                                   28\n"
+            "not trainable                            4\n");
 }
 
 TEST(InitialParameters, DependOnNameAndSeedOnly) {

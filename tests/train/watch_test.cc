@@ -270,5 +270,19 @@ TEST(Fit, RefusesWrongOptions) {
   EXPECT_THAT(message({.state = {{"epoch", Array(int64_t{1})}}}), HasSubstr("another training"));
 }
 
+TEST(Fit, RefusesNullForANameOrAFunction) {
+  const auto message = [](const Training& training) {
+    return std::string(FitSmall({}, training).status().message());
+  };
+  const char* const none = nullptr;
+  Training training = Small();
+  training.rule = none;
+  EXPECT_THAT(message(training), HasSubstr("no optimizer is called ''"));
+  training = Small();
+  Value (*const loss)(Arg, Arg) = nullptr;
+  training.loss = loss;
+  EXPECT_THAT(message(training), HasSubstr("the loss is empty"));
+}
+
 }  // namespace
 }  // namespace talweg

@@ -15,6 +15,7 @@
 #include "autodiff/batch.h"
 #include "autodiff/check.h"
 #include "autodiff/gradient.h"
+#include "autodiff/jacobian.h"
 #include "autodiff/tangent.h"
 #include "base/array.h"
 #include "base/file.h"

@@ -20,15 +20,14 @@ absl::Status FindTheBorder() {
   Tape t;
   Value x = t.Input("x", kFloat64, {kRows, 2}), label = t.Input("label", kInt32, {kRows});
   Value w = t.Input("w", kFloat64, {3});  // two slopes and where the border lies
-  Value z = MatMul(x, Slice(w, 0, 0, 2)) + Slice(w, 0, 2, 3);
   // The mean of -log p(label), with a touch of weight decay that keeps the matrix invertible.
-  Value loss = Mean(Softplus(z) - Cast(label, kFloat64) * z) + 1e-4 * Sum(Square(w));
-  Value slope = Gradient(loss, w);
-  std::vector<Value> outputs = {loss, slope};
-  for (int64_t i = 0; i < 3; i++) {  // a row of the Hessian is a gradient of an element
-    outputs.push_back(Gradient(Sum(Slice(slope, 0, i, i + 1)), w));
-  }
-  absl::StatusOr<Executable> derivatives = Compile(t, outputs);
+  auto loss_of = [&](Value at) {
+    Value z = MatMul(x, Slice(at, 0, 0, 2)) + Slice(at, 0, 2, 3);
+    return Mean(Softplus(z) - Cast(label, kFloat64) * z) + 1e-4 * Sum(Square(at));
+  };
+  Value loss = loss_of(w);
+  absl::StatusOr<Executable> derivatives =
+      Compile(t, {loss, Gradient(loss, w), Hessian(loss_of, w)});
   if (!derivatives.ok()) return derivatives.status();
 
   std::vector<double> weights = {0, 0, 0};
@@ -40,7 +39,7 @@ absl::Status FindTheBorder() {
     // w -= H^-1 g, by Gauss's elimination; H is positive definite and needs no pivots.
     double m[3][4];
     for (size_t i = 0; i < 3; i++) {
-      for (size_t k = 0; k < 3; k++) m[i][k] = (*out)[2 + i].At(static_cast<int64_t>(k));
+      for (size_t k = 0; k < 3; k++) m[i][k] = (*out)[2].At(static_cast<int64_t>(3 * i + k));
       m[i][3] = (*out)[1].At(static_cast<int64_t>(i));
     }
     for (size_t i = 0; i < 3; i++) {

@@ -44,6 +44,14 @@ TEST(Derivatives, OfAPage) {
   std::vector<Value> hv = HessianVectorProduct(loss, {w}, {v});
   Value curvature = Sum(hv[0] * v) / Sum(Square(v));
   EXPECT_NEAR(point.Run(curvature).At(0), 25, 1e-13);
+
+  // H = 2 x^T x
+  Value hessian = Hessian([&](Value at) { return Mean(Square(Tanh(MatMul(x, at)) - y)); }, w);
+  EXPECT_EQ(hessian.shape(), (Shape{2, 1, 2, 1}));
+  const std::vector<double> expected = {8, 12, 12, 18};
+  for (int64_t i = 0; i < 4; i++) {
+    EXPECT_NEAR(point.Run(hessian).At(i), expected[static_cast<size_t>(i)], 1e-13);
+  }
 }
 
 }  // namespace

@@ -1,0 +1,97 @@
+#include "autodiff/jacobian.h"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "autodiff/gradient.h"
+#include "autodiff/tangent.h"
+#include "base/text.h"
+#include "ops/gather.h"
+#include "ops/loop.h"
+#include "ops/view.h"
+
+namespace talweg {
+namespace {
+
+int64_t ElementsOf(const Value& x) {
+  int64_t elements = 1;
+  for (Dim dim : x.shape()) elements *= dim.value();
+  return elements;
+}
+
+// What keeps a value from having a Jacobian, or being one's argument; "" if nothing does.
+std::string FaultOf(std::string_view what, const Value& x) {
+  if (!IsFloat(x.dtype())) {
+    return absl::StrCat(AbslView(what), " is ", ToString(x.type()), "; only floats have one");
+  }
+  if (IsStatic(x.shape())) return "";
+  return absl::StrCat(AbslView(what), " is ", ToString(x.type()),
+                      "; its extents must be known when the graph is built");
+}
+
+}  // namespace
+
+Value Jacobian(const std::function<Value(Value)>& function, const Value& x,
+               std::source_location where) {
+  const SourceLine line = LineOf(where);
+  if (!function) return Fail("jacobian", {x}, "the function is empty", line);
+  if (!x.ok()) return x;
+  if (const std::string fault = FaultOf("x", x); !fault.empty()) {
+    return Fail("jacobian", {x}, fault, line);
+  }
+  const Value result = function(x);
+  if (result.tape() == nullptr) {
+    return Fail("jacobian", {x}, "the function gives a value of no tape", line);
+  }
+  if (!result.ok()) return result;
+  if (const std::string fault = FaultOf("the function's result", result); !fault.empty()) {
+    return Fail("jacobian", {x}, fault, line);
+  }
+  const int64_t columns = ElementsOf(x), rows = ElementsOf(result);
+  const bool forward = columns <= rows;
+  // A column, or a row, in each trip: the derivatives along the element of that number.
+  const LoopResult loop = Loop(
+      Tape(x.tape()), {.trips = forward ? columns : rows},
+      [&](LoopBody& body) -> LoopStep {
+        TapeState& tape = *body.tape.state();
+        const auto inside = [&](const Value& value) {
+          return value.tape() == body.tape.state() || !value.ok()
+                     ? value
+                     : Value(body.tape.state(), tape.Capture(value, line));
+        };
+        // A value of its own, so that x is a constant where the function uses it by itself.
+        const Value argument =
+            MakeNode(kViewOp, {inside(x)}, ViewAttributes{IdentityMaps(x.rank()), 0, x.shape()}, line);
+        const Value y = inside(function(argument));
+        const Value& moved = forward ? argument : y;
+        const Value element =
+            Reshape(OneHot(Arg(body.trip, where), forward ? columns : rows, moved.dtype()),
+                    moved.shape());
+        const Value derivatives =
+            forward ? JacobianVectorProduct({y}, {argument}, {element}, where)[0]
+                    : VectorJacobianProduct({y}, {element}, {argument}, where)[0];
+        return {.carried = {}, .stacked = {derivatives}};
+      },
+      where);
+  Value stacked = loop.stacked[0];
+  if (!stacked.ok()) return stacked;
+  if (forward) {  // from [columns, result's axes]
+    std::vector<int64_t> order;
+    for (int64_t axis = 1; axis < stacked.rank(); axis++) order.push_back(axis);
+    order.push_back(0);
+    stacked = Transpose(Arg(stacked, where), order);
+  }
+  Shape shape = result.shape();
+  shape.insert(shape.end(), x.shape().begin(), x.shape().end());
+  return Reshape(Arg(stacked, where), shape);
+}
+
+Value Hessian(const std::function<Value(Value)>& function, const Value& x,
+              std::source_location where) {
+  if (!function) return Fail("hessian", {x}, "the function is empty", LineOf(where));
+  return Jacobian([&](const Value& at) { return Gradient(function(at), at, where); }, x, where);
+}
+
+}  // namespace talweg

@@ -1,6 +1,7 @@
 #include "train/fit.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -24,6 +25,18 @@ absl::StatusOr<NamedArrays> ForInputs(const Type& input, const NamedArrays& para
   if (matched.ok()) return matched;
   return absl::Status(matched.status().code(), absl::StrCat("for inputs of ", ToString(input),
                                                             " each: ", matched.status().message()));
+}
+
+// Rows first .. first + count - 1.
+absl::StatusOr<Array> RowsOf(const Array& array, int64_t first, int64_t count) {
+  Dims dims = array.dims();
+  const int64_t bytes = dims[0] == 0 ? 0 : array.bytes() / dims[0];
+  dims[0] = count;
+  absl::StatusOr<Array> rows = Array::Unwritten(array.dtype(), dims);
+  if (!rows.ok()) return rows;
+  std::memcpy(rows->mutable_bytes(), array.raw() + first * bytes,
+              static_cast<size_t>(count * bytes));
+  return rows;
 }
 
 }  // namespace
@@ -93,6 +106,10 @@ absl::StatusOr<Scores> Evaluate(const Engine& engine, const Training& training,
 absl::StatusOr<Predictor> Predictor::Make(const Engine& engine, const Training& training,
                                           const NamedArrays& parameters, const Type& sample) {
   if (absl::Status s = CheckEngine(engine, "predict"); !s.ok()) return s;
+  if (training.evaluate_batch < 1) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "predict: evaluate_batch is ", training.evaluate_batch, "; it must be at least 1"));
+  }
   const Type input{IsFloat(sample.dtype) ? training.dtype : sample.dtype, sample.shape};
   const absl::StatusOr<std::vector<ParameterSpec>> specs = ParametersOf(training, input);
   if (!specs.ok()) return specs.status();
@@ -107,7 +124,7 @@ absl::StatusOr<Predictor> Predictor::Make(const Engine& engine, const Training& 
 
   NamedArrays named = {{"inputs", Array()}};
   for (const auto& [name, array] : *matched) named[absl::StrCat("parameter/", name)] = array;
-  Predictor predictor(*std::move(executable), training.dtype);
+  Predictor predictor(*std::move(executable), training.dtype, training.evaluate_batch);
   for (size_t i = 0; i < graph->inputs().size(); i++) {
     const auto argument = named.find(graph->input_name(i));
     if (argument == named.end()) {
@@ -122,13 +139,37 @@ absl::StatusOr<Predictor> Predictor::Make(const Engine& engine, const Training& 
 }
 
 absl::StatusOr<Array> Predictor::Run(const Array& inputs, const RunOptions& options) const {
-  absl::StatusOr<Array> cast = IsFloat(inputs.dtype()) ? inputs.Cast(dtype_) : inputs;
+  const absl::StatusOr<Array> cast = IsFloat(inputs.dtype()) ? inputs.Cast(dtype_) : inputs;
   if (!cast.ok()) return cast.status();
   std::vector<Array> arguments = arguments_;
-  arguments[place_] = *std::move(cast);
-  absl::StatusOr<std::vector<Array>> outputs = executable_.Call(arguments, options);
-  if (!outputs.ok()) return outputs.status();
-  return std::move(outputs->front());
+  const auto run = [&](Array rows) -> absl::StatusOr<Array> {
+    arguments[place_] = std::move(rows);
+    absl::StatusOr<std::vector<Array>> outputs = executable_.Call(arguments, options);
+    if (!outputs.ok()) return outputs.status();
+    return std::move(outputs->front());
+  };
+  const Shape& shape = executable_.graph().output_type(0).shape;
+  const int64_t rows = cast->rank() == 0 ? 0 : cast->dims()[0];
+  if (rows <= at_once_ || shape.empty() || shape[0] != kRows) return run(*cast);
+
+  // Part by part: the values of the model's layers need not be there for all rows at once.
+  absl::StatusOr<Array> all = Array();
+  for (int64_t first = 0; first < rows; first += at_once_) {
+    const int64_t count = std::min(at_once_, rows - first);
+    absl::StatusOr<Array> part = RowsOf(*cast, first, count);
+    if (!part.ok()) return part;
+    const absl::StatusOr<Array> outputs = run(*std::move(part));
+    if (!outputs.ok()) return outputs;
+    if (first == 0) {
+      Dims dims = outputs->dims();
+      dims[0] = rows;
+      all = Array::Unwritten(outputs->dtype(), dims);
+      if (!all.ok()) return all;
+    }
+    std::memcpy(all->mutable_bytes() + outputs->bytes() / count * first, outputs->raw(),
+                static_cast<size_t>(outputs->bytes()));
+  }
+  return all;
 }
 
 absl::StatusOr<Array> Predict(const Engine& engine, const Training& training,

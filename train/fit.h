@@ -27,8 +27,8 @@ struct FitOptions {
   // Training's: hyper-parameters, schedule, batches, seed. Its `epochs` counts from the first one:
   // a state after 10 of 30 epochs has 20 to go, and one after all of them is returned as it is; one
   // that is further is an error. Only a rate that is a number is the state's, since adjustments
-  // change it: for another one, set state["rate"] = Array(0.001). Where a schedule makes the rate,
-  // the state has "rate_scale", a factor on it.
+  // change it: for another one, set state["rate"] = Array(0.001), which must be a number from 0 on.
+  // Where a schedule makes the rate, the state has "rate_scale", a factor on it.
   NamedArrays parameters = {};
   NamedArrays state = {};
   // Watchers, in the order in which they are called.
@@ -82,9 +82,8 @@ absl::StatusOr<Scores> Evaluate(const Engine& engine, const Training& training,
                                 const NamedArrays& parameters, const Dataset& data,
                                 int threads = 0);
 
-// The model's outputs [n, ...] for inputs [n, ...], n from 0 up, all of them in one call: where the
-// layers' values of so many rows do not fit into memory, give them in parts. Errors as those of
-// Evaluate; inputs that are a scalar.
+// The model's outputs [n, ...] for inputs [n, ...], n from 0 up, training.evaluate_batch of them at
+// a time. Errors as those of Evaluate; inputs that are a scalar.
 absl::StatusOr<Array> Predict(const Engine& engine, const Training& training,
                               const NamedArrays& parameters, const Array& inputs, int threads = 0);
 
@@ -103,16 +102,18 @@ class Predictor {
   // model and engine report.
   static absl::StatusOr<Predictor> Make(const Engine& engine, const Training& training,
                                         const NamedArrays& parameters, const Type& sample);
-  // The outputs [n, ...] for inputs [n, ...], n from 0 up. Errors: inputs that are no such samples,
-  // or memory that can not be had.
+  // The outputs [n, ...] for inputs [n, ...], n from 0 up, training.evaluate_batch of them at a
+  // time: each row's are the same with any. Errors: inputs that are no such samples, or memory that
+  // can not be had.
   absl::StatusOr<Array> Run(const Array& inputs, const RunOptions& options = {}) const;
 
  private:
-  Predictor(Executable executable, DType dtype)
-      : executable_(std::move(executable)), dtype_(dtype) {}
+  Predictor(Executable executable, DType dtype, int64_t at_once)
+      : executable_(std::move(executable)), dtype_(dtype), at_once_(at_once) {}
 
   Executable executable_;
   DType dtype_;                   // of inputs that are floats
+  int64_t at_once_;               // rows
   std::vector<Array> arguments_;  // the parameters, and a place for the inputs
   size_t place_ = 0;
 };

@@ -106,8 +106,8 @@ struct Training {
   int64_t seed = 0;    // of the first parameters, the order of samples, and dropout
   DType dtype = kFloat32;
   Shuffle shuffle = Shuffle::kSeed;
-  // Samples evaluated at a time, for validation and Evaluate; results do not depend on it but for
-  // the rounding of sums.
+  // Samples evaluated at a time, for validation, Evaluate and Predict; results do not depend on it
+  // but for the rounding of sums.
   int64_t evaluate_batch = 128;
 };
 

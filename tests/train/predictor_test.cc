@@ -72,6 +72,25 @@ TEST_F(PredictorTest, IsForManyThreads) {
   EXPECT_EQ(same, 60);
 }
 
+// Of any number of rows at a time, also where the last part is a smaller one, or there is none.
+TEST_F(PredictorTest, SaysTheSameOfPartsAsOfAll) {
+  const absl::StatusOr<Array> whole =
+      Predict(EveryEngine, training_, fitted_.parameters, data_.inputs);
+  ASSERT_TRUE(whole.ok()) << whole.status();
+  Training parts = training_;
+  for (const int64_t at_once : {1, 7, 50, 99, 100, 101}) {
+    parts.evaluate_batch = at_once;
+    const absl::StatusOr<Array> same =
+        Predict(EveryEngine, parts, fitted_.parameters, data_.inputs);
+    ASSERT_TRUE(same.ok()) << same.status();
+    EXPECT_TRUE(SameBits(*same, *whole)) << at_once;
+  }
+  const absl::StatusOr<Array> none =
+      Predict(EveryEngine, parts, fitted_.parameters, *Array::Zeros(kFloat32, {0, 2}));
+  ASSERT_TRUE(none.ok()) << none.status();
+  EXPECT_EQ(none->dims(), (Dims{0, 3}));
+}
+
 TEST_F(PredictorTest, RefusesWrongUse) {
   const auto make = [&](const Engine& engine, const NamedArrays& parameters, const Type& sample) {
     return Predictor::Make(engine, training_, parameters, sample);
@@ -87,6 +106,10 @@ TEST_F(PredictorTest, RefusesWrongUse) {
   EXPECT_THAT(make(nullptr, fitted_.parameters, {kFloat32, {2}}).status().message(),
               HasSubstr("predict"));
   EXPECT_THAT(make(EveryEngine, {}, {kFloat32, {2}}).status().message(), HasSubstr("is missing"));
+  Training never = training_;
+  never.evaluate_batch = 0;
+  EXPECT_THAT(Predict(EveryEngine, never, fitted_.parameters, data_.inputs).status().message(),
+              HasSubstr("predict: evaluate_batch is 0; it must be at least 1"));
   Training asks = training_;
   asks.model = [this](Scope& s, Value x) {
     return training_.model(s, x) * Tape(s.tape()).Input("temperature", kFloat32, {});

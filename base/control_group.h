@@ -10,8 +10,9 @@ namespace talweg {
 // What the system lets the control groups of this process have, which containers are made of:
 // less, as a rule, than the machine has.
 struct GroupLimits {
-  double processors = std::numeric_limits<double>::infinity();  // of time, 1.5 for half as much again
-  int64_t bytes = std::numeric_limits<int64_t>::max();          // of memory
+  double processors =
+      std::numeric_limits<double>::infinity();          // of time, 1.5 for half as much again
+  int64_t bytes = std::numeric_limits<int64_t>::max();  // of memory
 };
 
 // The narrowest limits of the process's group and of those around it, of either version of control

@@ -68,9 +68,20 @@ int64_t BytesOfMachine() {
   return bytes;
 }
 
+namespace {
+
+// What the machine can swap counts, but not in a container that has less than the machine: nobody
+// says how much of it is the container's.
+int64_t MostBytes() {
+  const bool is_limited = BytesOfMachine() < Bytes().of_memory;
+  return BytesOfMachine() + (is_limited ? 0 : Bytes().of_swap);
+}
+
+}  // namespace
+
 std::byte* NewMemory(int64_t bytes) {
   // Some systems lend whatever they are asked for, and end those who use it.
-  if (bytes >= kLarge && bytes - BytesOfMachine() > Bytes().of_swap) return nullptr;
+  if (bytes >= kLarge && bytes > MostBytes()) return nullptr;
   std::byte* const memory = NewAligned(static_cast<size_t>(bytes));
   if (memory != nullptr && bytes >= kLarge) AskForLargePages(memory, bytes);
   return memory;

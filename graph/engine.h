@@ -19,10 +19,12 @@ namespace talweg {
 // What the caller of a run may say to it and read from it while it runs.
 struct RunOptions {
   // When another thread sets it, each outermost loop ends after its present trip, as if its stop
-  // predicate had come true; the run then returns normally, with the trips that were run. The way
-  // back of a gradient goes through all of these.
+  // predicate had come true; the run then returns normally, with the trips that were run. A
+  // derivative runs the loops that it goes through once more, which are loops as others; the way
+  // back of a gradient goes through all of the trips that were run.
   const std::atomic<bool>* stop = nullptr;
-  // Counts the finished trips of outermost loops, but for those of a gradient's way back.
+  // Counts the finished trips of outermost loops, but for those of a gradient's way back and those
+  // that an op is made of (random numbers of many instances).
   std::atomic<int64_t>* progress = nullptr;
   // How many threads may share the work of a large step, the caller's among them; the bits do not
   // depend on it. 0: as many as the machine lends; 1: the caller's only.

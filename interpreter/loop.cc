@@ -116,7 +116,8 @@ bool LoopInstruction::Run(Frame& frame) const {
       return false;
     }
     if (options == nullptr) continue;
-    if (options->progress != nullptr) options->progress->fetch_add(1, std::memory_order_relaxed);
+    const bool counts = options->progress != nullptr && !frame.state->program().runs_again();
+    if (counts) options->progress->fetch_add(1, std::memory_order_relaxed);
     if (options->stop != nullptr && options->stop->load(std::memory_order_relaxed)) stop = true;
   }
   Finish(frame, layout_.reversed ? trips - ran : 0, ran, inputs);

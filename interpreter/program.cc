@@ -77,9 +77,9 @@ absl::Status Program::AddTrips() {
   const std::vector<NodeId> counts = TripCounts(*graph_, needed_);
   if (counts.empty()) return absl::OkStatus();
   auto graph = std::make_shared<const Graph>(Extract(graph_->nodes(), graph_->inputs(), counts));
-  // Its loops run again later, and count then: those are the ones that a run may stop.
-  absl::StatusOr<std::unique_ptr<Program>> trips = Make(std::move(graph), wide_, depth_ + 1);
+  absl::StatusOr<std::unique_ptr<Program>> trips = Make(std::move(graph), wide_, depth_);
   if (!trips.ok()) return trips.status();
+  (*trips)->runs_again_ = true;
   trips_ = *std::move(trips);
   return absl::OkStatus();
 }

@@ -33,6 +33,8 @@ class Program {
   const Graph& graph() const { return *graph_; }
   bool wide() const { return wide_; }
   int32_t depth() const { return depth_; }
+  // Whether its loops run again later: they may be told to stop, but are counted then.
+  bool runs_again() const { return runs_again_; }
   // Whether some computed output needs the node.
   bool needed(NodeId id) const { return needed_[static_cast<size_t>(id)]; }
   // The input that output k is, or -1 if it is computed. In a loop's body only a carried value that
@@ -56,6 +58,7 @@ class Program {
   std::shared_ptr<const Graph> graph_;
   bool wide_ = false;
   int32_t depth_ = 0;
+  bool runs_again_ = false;
   std::vector<bool> needed_;
   std::vector<int32_t> passed_through_;
   std::vector<std::unique_ptr<Program>> bodies_;

@@ -39,6 +39,7 @@ Value AdjustScope::Measured(std::string_view name) const {
   for (const NamedValue& measured : moment_.measured) {
     if (measured.name == name) return measured.value;
   }
+  if (const Value metric = Metric(name); !metric.ok()) return metric;
   return Tape(state_.tape()).Constant(Array(true));
 }
 

@@ -12,7 +12,8 @@
 namespace talweg {
 
 // The callbacks of Keras 2.3.1 that act on a training, with its options, defaults and semantics, as
-// graph state. Where a metric is NaN it never is an improvement.
+// graph state. Where a metric is NaN it never is an improvement; where it was not measured, as
+// those of validation after an epoch that ended before its last batch, nothing happens.
 
 // Before each epoch: rate = function(epoch, rate), on symbols; both are float64 scalars, and the
 // epoch counts from 0. The rate may have been changed by other adjustments.

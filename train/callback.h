@@ -48,7 +48,7 @@ class Run {
   // these.
   virtual absl::StatusOr<NamedArrays> Parameters() const = 0;
   // All that another training needs to go on from the end of the last epoch, to the same bits
-  // (FitOptions::state).
+  // (FitOptions::state); the parameters are those after adjustments.
   virtual absl::StatusOr<NamedArrays> State() const = 0;
 
   // Ends the training after this batch or epoch; everything that was reached is returned.

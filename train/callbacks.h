@@ -115,7 +115,9 @@ struct ModelCheckpointOptions {
   // Only where the monitor is better than at every save before (in this training, whether it was
   // interrupted or not); NaN never is.
   bool save_best_only = false;
-  // The parameters; else all of Run::State. (Keras's default is false.)
+  // The parameters that the epoch was measured with; else all of Run::State, whose parameters are
+  // those that the training goes on with: the best ones after the epoch that EarlyStopping ends.
+  // (Keras's default is false.)
   bool save_weights_only = true;
   // "min", "max", or "auto": max where the monitor's name contains "acc", as in Keras, and min for
   // all others, also those of which more is better (a cosine similarity).

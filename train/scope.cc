@@ -134,9 +134,10 @@ void Scope::NoteLayer(std::string_view name, std::string_view kind, const Value&
                       size_t before) const {
   LayerSpec layer{absl::StrCat(prefix_, AbslView(name)), std::string(kind), output.shape()};
   for (const LayerSpec& earlier : state_->layers) {
-    if (earlier.name == layer.name && earlier.parameters > 0) layer.shared = true;
+    if (earlier.name == layer.name && earlier.declares) layer.shared = true;
   }
   // Those of layers inside of this one are counted there.
+  layer.declares = before < state_->specs.size();
   state_->in_layer.resize(state_->specs.size());
   for (size_t i = before; i < state_->specs.size(); i++) {
     if (!state_->in_layer[i]) layer.parameters += Elements(state_->specs[i].type);
@@ -193,6 +194,7 @@ std::string Summary(const std::vector<LayerSpec>& layers,
     output = std::max(output, ToString(layer.output).size());
     in_layers += layer.parameters;
   }
+  if (in_layers < total) name = std::max(name, std::string_view("others").size());
   if (trainable < total) name = std::max(name, std::string_view("not trainable").size());
   const auto row = [&](std::string_view a, std::string_view b, std::string_view c,
                        std::string_view d) {
@@ -202,7 +204,7 @@ std::string Summary(const std::vector<LayerSpec>& layers,
   };
   std::string text = row("layer", "kind", "output", "parameters");
   for (const LayerSpec& layer : layers) {
-    const bool shared = layer.shared && layer.parameters == 0;
+    const bool shared = layer.shared && !layer.declares;
     text += row(layer.name, layer.kind, ToString(layer.output),
                 shared ? "shared" : absl::StrCat(layer.parameters));
   }

@@ -29,7 +29,8 @@ struct LayerSpec {
   std::string name, kind;  // "hidden", "Dense"
   Shape output;
   int64_t parameters = 0;  // how many numbers it declares itself
-  bool shared = false;     // a layer of this name declared some before
+  bool declares = false;   // it, or a layer inside of it, was the first to ask for some
+  bool shared = false;     // a layer of this name was that before
 };
 
 enum class Mode : uint8_t { kTrain, kEvaluate };

@@ -65,22 +65,26 @@ int64_t PointsAtOnce(const Machine& machine, const Order& order, DType dtype, in
   return best;
 }
 
-// Neighbours of equally many lanes together, where they share what they load.
+// Points of equally many lanes together, where they share what they load.
 Registers Reader::ByLanes(const Terms& terms, absl::Span<const Point> points) {
   const int64_t count = level_.MostTerms(*terms.node);
-  const int64_t most =
-      terms.is_contract() ? PointsAtOnce(level_.lowering().machine, terms.order, terms.dtype,
-                                         points[0].lanes, count < 0 ? kManyTerms : count)
-                          : 1;
-  Registers results;
-  for (size_t i = 0; i < points.size();) {
-    size_t end = i + 1;
-    while (end < points.size() && points[end].lanes == points[i].lanes &&
-           end - i < static_cast<size_t>(most)) {
-      end++;
+  Registers results(points.size(), kNone);
+  for (size_t first = 0; first < points.size(); first++) {
+    if (results[first] != kNone) continue;
+    const int32_t lanes = points[first].lanes;
+    const int64_t most = terms.is_contract()
+                             ? PointsAtOnce(level_.lowering().machine, terms.order, terms.dtype,
+                                            lanes, count < 0 ? kManyTerms : count)
+                             : 1;
+    std::vector<size_t> places;
+    std::vector<Point> together;
+    for (size_t i = first; i < points.size() && std::ssize(together) < most; i++) {
+      if (points[i].lanes != lanes || results[i] != kNone) continue;
+      places.push_back(i);
+      together.push_back(points[i]);
     }
-    absl::c_move(TogetherByLanes(terms, points.subspan(i, end - i)), std::back_inserter(results));
-    i = end;
+    const Registers sums = TogetherByLanes(terms, together);
+    for (size_t i = 0; i < places.size(); i++) results[places[i]] = sums[i];
   }
   return results;
 }

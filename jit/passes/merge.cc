@@ -224,7 +224,7 @@ class LoopMerger {
 size_t HashOfTrips(const Node& loop) {
   const auto& a = loop.As<LoopAttributes>();
   const NodeId rows = a.binds_rows ? loop.operands[1] : kNone;
-  return absl::HashOf(loop.operands[0], rows, a.length, a.reversed, a.stops, a.rows_limit);
+  return absl::HashOf(loop.operands[0], rows, a.length, a.reversed, a.stops, a.rows_limit, a.whole);
 }
 
 bool RunInStep(const Node& a, const Node& b) {

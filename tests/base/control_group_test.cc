@@ -25,14 +25,13 @@ GroupLimits LimitsOf(const std::map<std::string, std::string>& files) {
 }
 
 TEST(ControlGroup, OfTheSecondVersionIsTheNarrowestOnTheWayUp) {
-  const GroupLimits limits =
-      LimitsOf({{"proc/self/cgroup", "0::/work/job\n"},
-                {"sys/fs/cgroup/work/job/cpu.max", "max 100000\n"},
-                {"sys/fs/cgroup/work/job/memory.max", "3000000000\n"},
-                {"sys/fs/cgroup/work/cpu.max", "150000 100000\n"},
-                {"sys/fs/cgroup/work/memory.max", "2000000000\n"},
-                {"sys/fs/cgroup/cpu.max", "400000 100000\n"},
-                {"sys/fs/cgroup/memory.max", "max\n"}});
+  const GroupLimits limits = LimitsOf({{"proc/self/cgroup", "0::/work/job\n"},
+                                       {"sys/fs/cgroup/work/job/cpu.max", "max 100000\n"},
+                                       {"sys/fs/cgroup/work/job/memory.max", "3000000000\n"},
+                                       {"sys/fs/cgroup/work/cpu.max", "150000 100000\n"},
+                                       {"sys/fs/cgroup/work/memory.max", "2000000000\n"},
+                                       {"sys/fs/cgroup/cpu.max", "400000 100000\n"},
+                                       {"sys/fs/cgroup/memory.max", "max\n"}});
   EXPECT_EQ(limits.processors, 1.5);
   EXPECT_EQ(limits.bytes, 2000000000);
 }

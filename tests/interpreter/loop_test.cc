@@ -436,6 +436,11 @@ TEST(Loop, IsCountedOnce) {
     const auto out = f->Run({}, {.progress = &progress});
     ASSERT_TRUE(out.ok()) << out.status();
     EXPECT_EQ(progress, 6);
+    // Told to stop, the first one ends after one trip, and so the second one has one.
+    std::atomic<bool> stop = true;
+    const auto stopped = f->Run({}, {.stop = &stop});
+    ASSERT_TRUE(stopped.ok()) << stopped.status();
+    EXPECT_EQ((*stopped)[0].dims(), (Dims{1}));
   }
 }
 

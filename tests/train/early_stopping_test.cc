@@ -29,15 +29,14 @@ TrainTest Data() {
 // Improves by less than a min_delta that nobody can reach, so that it stops after its second epoch
 // and puts the parameters of the first one back, though those of the second one are better.
 Training Restoring() {
-  return {.model = [](Scope& s, Value x) { return Dense(s, "output", x, 3); },
-          .loss = SoftmaxCrossEntropy,
-          .rate = 0.02,
-          .adjust = {EarlyStopping({.monitor = "val_loss",
-                                    .min_delta = 100,
-                                    .patience = 1,
-                                    .restore_best_weights = true})},
-          .epochs = 4,
-          .seed = 4};
+  return {
+      .model = [](Scope& s, Value x) { return Dense(s, "output", x, 3); },
+      .loss = SoftmaxCrossEntropy,
+      .rate = 0.02,
+      .adjust = {EarlyStopping(
+          {.monitor = "val_loss", .min_delta = 100, .patience = 1, .restore_best_weights = true})},
+      .epochs = 4,
+      .seed = 4};
 }
 
 // The loss that each epoch's end tells, and that of the parameters that it sees.
@@ -51,8 +50,7 @@ LambdaCallback Watch(const Training& training, Seen& seen, bool batches) {
     seen.told.push_back(run.history().last("val_loss"));
     const absl::StatusOr<NamedArrays> parameters = run.Parameters();
     ASSERT_TRUE(parameters.ok()) << parameters.status();
-    const absl::StatusOr<Scores> scores =
-        Evaluate(EveryEngine, training, *parameters, Data().test);
+    const absl::StatusOr<Scores> scores = Evaluate(EveryEngine, training, *parameters, Data().test);
     ASSERT_TRUE(scores.ok()) << scores.status();
     seen.measured.push_back(scores->at("loss"));
   };
@@ -85,10 +83,10 @@ TEST(EarlyStopping, LetsCallbacksOfASweepSeeThemToo) {
   Seen seen;
   LambdaCallback watch = Watch(training, seen, false);
   const absl::StatusOr<SweepResult> swept =
-      Sweep(EveryEngine, training, {{"rate", {0.01, 0.02}}}, data.train,
-            data.test, {.threads = 1, .callbacks = [&](const SweepRun& run) {
-              return run.index == 1 ? std::vector<Callback*>{&watch} : std::vector<Callback*>();
-            }});
+      Sweep(EveryEngine, training, {{"rate", {0.01, 0.02}}}, data.train, data.test,
+            {.threads = 1, .callbacks = [&](const SweepRun& run) {
+               return run.index == 1 ? std::vector<Callback*>{&watch} : std::vector<Callback*>();
+             }});
   ASSERT_TRUE(swept.ok()) << swept.status();
   ASSERT_EQ(seen.told.size(), 2u);
   EXPECT_EQ(seen.measured, seen.told);
@@ -98,11 +96,11 @@ TEST(EarlyStopping, LetsCallbacksOfASweepSeeThemToo) {
 // Keras leaves its callbacks alone where what they monitor was not measured.
 TEST(EarlyStopping, DoesNothingAfterAnEpochThatWasNotValidated) {
   Training training = Restoring();
-  training.adjust = {Adjustment{.name = "end in the second epoch",
-                                .batch_end = [](AdjustScope& s) { s.Stop(Equal(s.update(), 3)); }},
-                     ReduceLROnPlateau({.monitor = "val_loss", .patience = 0}),
-                     EarlyStopping({.monitor = "val_loss", .patience = 0,
-                                    .restore_best_weights = true})};
+  training.adjust = {
+      Adjustment{.name = "end in the second epoch",
+                 .batch_end = [](AdjustScope& s) { s.Stop(Equal(s.update(), 3)); }},
+      ReduceLROnPlateau({.monitor = "val_loss", .patience = 0}),
+      EarlyStopping({.monitor = "val_loss", .patience = 0, .restore_best_weights = true})};
   const TrainTest data = Data();
   LambdaCallback batches({.on_batch_end = [](const auto&) {}});
   for (const std::vector<Callback*>& callbacks : {std::vector<Callback*>(), {&batches}}) {
@@ -136,8 +134,7 @@ TEST(GoingOn, RefusesARateThatIsNone) {
     state["rate"] = Array(rate);
     const absl::Status status =
         Fit(EveryEngine, training, data.train, data.test, {.state = state}).status();
-    EXPECT_THAT(std::string(status.message()),
-                HasSubstr("the state to go on from has a rate of "));
+    EXPECT_THAT(std::string(status.message()), HasSubstr("the state to go on from has a rate of "));
   }
 }
 

@@ -164,12 +164,21 @@ TEST(Summary, CountsAParameterOfNoLayerAndThoseOfInnerLayersOnce) {
   const Value y = x * s.Parameter("block/scale", {4}, Ones()) + Dense(s, "block/inner", x, 4);
   s.NoteLayer("block", "Block", y, before);
   s.Parameter("shift", {4}, Zeros(), false);
+  // A block of nothing but a layer, twice.
+  for (int i = 0; i < 2; i++) {
+    const size_t inside = s.parameter_count();
+    s.NoteLayer("outer", "Outer", Dense(s, "outer/inner", y, 4), inside);
+  }
   EXPECT_EQ(Summary(root.layers(), root.parameters()),
             "layer          kind   output    parameters\n"
             "block/inner    Dense  [rows,4]          20\n"
             "block          Block  [rows,4]           4\n"
+            "outer/inner    Dense  [rows,4]          20\n"
+            "outer          Outer  [rows,4]           0\n"
+            "outer/inner    Dense  [rows,4]      shared\n"
+            "outer          Outer  [rows,4]      shared\n"
             "others                                   4\n"
-            "total                                   28\n"
+            "total                                   48\n"
             "not trainable                            4\n");
 }
 

@@ -62,16 +62,15 @@ Value Jacobian(const std::function<Value(Value)>& function, const Value& x,
                      : Value(body.tape.state(), tape.Capture(value, line));
         };
         // A value of its own, so that x is a constant where the function uses it by itself.
-        const Value argument =
-            MakeNode(kViewOp, {inside(x)}, ViewAttributes{IdentityMaps(x.rank()), 0, x.shape()}, line);
+        const Value argument = MakeNode(kViewOp, {inside(x)},
+                                        ViewAttributes{IdentityMaps(x.rank()), 0, x.shape()}, line);
         const Value y = inside(function(argument));
         const Value& moved = forward ? argument : y;
-        const Value element =
-            Reshape(OneHot(Arg(body.trip, where), forward ? columns : rows, moved.dtype()),
-                    moved.shape());
-        const Value derivatives =
-            forward ? JacobianVectorProduct({y}, {argument}, {element}, where)[0]
-                    : VectorJacobianProduct({y}, {element}, {argument}, where)[0];
+        const Value element = Reshape(
+            OneHot(Arg(body.trip, where), forward ? columns : rows, moved.dtype()), moved.shape());
+        const Value derivatives = forward
+                                      ? JacobianVectorProduct({y}, {argument}, {element}, where)[0]
+                                      : VectorJacobianProduct({y}, {element}, {argument}, where)[0];
         return {.carried = {}, .stacked = {derivatives}};
       },
       where);

@@ -15,8 +15,8 @@ namespace talweg {
 //
 // A function is asked for, and not its result, because the derivatives are found one after another,
 // in a loop whose body it is built in; it is called twice, to see what it gives and to build that.
-// What it uses besides its argument is a constant to it, x itself included. Like all derivatives these are values of
-// the tape and can be differentiated again.
+// What it uses besides its argument is a constant to it, x itself included. Like all derivatives
+// these are values of the tape and can be differentiated again.
 //
 // Where all that one wants of a Jacobian is its product with a vector, that is what to ask for
 // (gradient.h, tangent.h): it costs a trip of the loop.

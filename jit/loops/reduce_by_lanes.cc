@@ -6,7 +6,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/algorithm/container.h"
 #include "jit/loops/reduce.h"
 
 namespace talweg::loops {

@@ -52,8 +52,8 @@ TEST(Jacobian, OfALinearFunctionIsItsMatrix) {
     std::vector<double> matrix;
     for (int64_t i = 0; i < 3 * rows; i++) matrix.push_back(static_cast<double>(i * i) - 4);
     ExpectNear(ValueOf(t, j,
-                   {{"a", *Array::From<double>({rows, 3}, matrix)},
-                    {"x", Array::Vector<double>({1, 2, 3})}}),
+                       {{"a", *Array::From<double>({rows, 3}, matrix)},
+                        {"x", Array::Vector<double>({1, 2, 3})}}),
                {rows, 3}, matrix);
   }
 }
@@ -65,7 +65,8 @@ TEST(Jacobian, HasTheAxesOfTheResultThenThoseOfTheArgument) {
   const Value j = Jacobian([&](const Value& at) { return at * y; }, x);
   EXPECT_EQ(j.shape(), (Shape{2, 3, 2, 1}));
   ExpectNear(ValueOf(t, j,
-                 {{"x", Array::Matrix<double>({{1}, {2}})}, {"y", Array::Matrix<double>({{3, 4, 5}})}}),
+                     {{"x", Array::Matrix<double>({{1}, {2}})},
+                      {"y", Array::Matrix<double>({{3, 4, 5}})}}),
              {2, 3, 2, 1}, {3, 0, 4, 0, 5, 0, 0, 3, 0, 4, 0, 5});
 }
 
@@ -73,14 +74,15 @@ TEST(Jacobian, OfScalarsAndNothing) {
   Tape t;
   const Value x = t.Input("x", kFloat64, {}), none = t.Input("none", kFloat64, {0});
   const NamedArrays inputs = {{"x", Array(3.0)}, {"none", *Array::Zeros(kFloat64, {0})}};
-  ExpectNear(ValueOf(t, Jacobian([](const Value& at) { return at * at * at; }, x), inputs), {}, {27});
+  ExpectNear(ValueOf(t, Jacobian([](const Value& at) { return at * at * at; }, x), inputs), {},
+             {27});
   ExpectNear(ValueOf(t, Jacobian([&](const Value&) { return x * 0 + 1; }, none), inputs), {0}, {});
   // What else it uses is a constant, be it the point itself or computed from that.
   const Value twice = 2 * x;
   ExpectNear(ValueOf(t, Jacobian([&](const Value& at) { return at * x * twice; }, x), inputs), {},
              {18});
-  ExpectNear(ValueOf(t, Jacobian([&](const Value&) { return t.Constant(Array(2.0)); }, x), inputs), {},
-             {0});
+  ExpectNear(ValueOf(t, Jacobian([&](const Value&) { return t.Constant(Array(2.0)); }, x), inputs),
+             {}, {0});
 }
 
 // Of sum of exp(x[i] x[k]): with p = exp(x y), [[y y p, p + x y p], [p + x y p, x x p]].
@@ -141,9 +143,7 @@ TEST(Jacobian, RefusesWrongUse) {
                 return Jacobian([&](const Value&) { return Value(); }, t.Input("x", kFloat64, {}));
               }),
               HasSubstr("the function gives a value of no tape"));
-  EXPECT_THAT(message([&](Tape& t) {
-                return Hessian(square, t.Input("x", kFloat64, {2}));
-              }),
+  EXPECT_THAT(message([&](Tape& t) { return Hessian(square, t.Input("x", kFloat64, {2})); }),
               HasSubstr("float64[2]"));
 }
 

@@ -2,9 +2,9 @@
 
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "autodiff/batch_rules.h"
 #include "autodiff/gradient.h"
 #include "autodiff/tangent.h"
 #include "base/text.h"
@@ -14,12 +14,6 @@
 
 namespace talweg {
 namespace {
-
-int64_t ElementsOf(const Value& x) {
-  int64_t elements = 1;
-  for (Dim dim : x.shape()) elements *= dim.value();
-  return elements;
-}
 
 // What keeps a value from having a Jacobian, or being one's argument; "" if nothing does.
 std::string FaultOf(std::string_view what, const Value& x) {
@@ -49,7 +43,8 @@ Value Jacobian(const std::function<Value(Value)>& function, const Value& x,
   if (const std::string fault = FaultOf("the function's result", result); !fault.empty()) {
     return Fail("jacobian", {x}, fault, line);
   }
-  const int64_t columns = ElementsOf(x), rows = ElementsOf(result);
+  const int64_t columns = SizeOf(Resolve(x.shape(), {})),
+                rows = SizeOf(Resolve(result.shape(), {}));
   const bool forward = columns <= rows;
   // A column, or a row, in each trip: the derivatives along the element of that number.
   const LoopResult loop = Loop(
@@ -76,12 +71,8 @@ Value Jacobian(const std::function<Value(Value)>& function, const Value& x,
       where);
   Value stacked = loop.stacked[0];
   if (!stacked.ok()) return stacked;
-  if (forward) {  // from [columns, result's axes]
-    std::vector<int64_t> order;
-    for (int64_t axis = 1; axis < stacked.rank(); axis++) order.push_back(axis);
-    order.push_back(0);
-    stacked = Transpose(Arg(stacked, where), order);
-  }
+  // From [columns, result's axes].
+  if (forward) stacked = MoveAxis(stacked, 0, stacked.rank() - 1, line);
   Shape shape = result.shape();
   shape.insert(shape.end(), x.shape().begin(), x.shape().end());
   return Reshape(Arg(stacked, where), shape);

@@ -38,6 +38,13 @@ const SystemBytes& Bytes() {
   return bytes;
 }
 
+// What the machine can swap counts, but not in a container that has less than the machine: nobody
+// says how much of it is the container's.
+int64_t MostBytes() {
+  const bool is_limited = BytesOfMachine() < Bytes().of_memory;
+  return BytesOfMachine() + (is_limited ? 0 : Bytes().of_swap);
+}
+
 // The C library's aligned allocation cuts up a larger piece, and puts small ones together for that:
 // it takes longer than a small product of matrices. So this aligns by itself, and keeps where the
 // piece begins before the memory; but for ASan, which sees each byte past the end.
@@ -67,17 +74,6 @@ int64_t BytesOfMachine() {
   static const int64_t bytes = std::min(Bytes().of_memory, ReadGroupLimits().bytes);
   return bytes;
 }
-
-namespace {
-
-// What the machine can swap counts, but not in a container that has less than the machine: nobody
-// says how much of it is the container's.
-int64_t MostBytes() {
-  const bool is_limited = BytesOfMachine() < Bytes().of_memory;
-  return BytesOfMachine() + (is_limited ? 0 : Bytes().of_swap);
-}
-
-}  // namespace
 
 std::byte* NewMemory(int64_t bytes) {
   // Some systems lend whatever they are asked for, and end those who use it.

@@ -118,8 +118,9 @@ absl::StatusOr<std::vector<Value>> Apply(const Rule& rule, absl::Span<const Name
                                          absl::Span<const Value> gradients, const Value& rate,
                                          const Value& step, const HyperScope& hypers,
                                          const StateScope& state) {
-  if (!rule.update)
+  if (!rule.update) {
     return absl::InvalidArgumentError(absl::StrCat(rule.name, ": the rule is empty"));
+  }
   if (absl::Status status = CheckArguments(rule, parameters, gradients, rate, step); !status.ok()) {
     return status;
   }

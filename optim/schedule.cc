@@ -27,6 +27,18 @@ Value HalfCosine(const Value& a, const Value& b, const Value& f) {
   return b + (a - b) * (1 + Cos(std::numbers::pi * f)) / 2;
 }
 
+// initial factor^(n / every), or its staircase; `factor` is the name by which users know the
+// factor.
+Schedule Powers(const ExponentialOptions& options, std::string_view factor) {
+  return Schedule(
+      [o = options, name = std::string(factor)](ScheduleScope& s) {
+        const Value steps = s.progress(o.unit) / s.Hyper("every", o.every, kPositive);
+        return s.Hyper("initial", o.initial, kNonNegative) *
+               Pow(s.Hyper(name, o.factor, kNonNegative), o.staircase ? Floor(steps) : steps);
+      },
+      options.unit);
+}
+
 Unit Finer(Unit a, Unit b) { return a == kUpdates || b == kUpdates ? kUpdates : kEpochs; }
 
 }  // namespace
@@ -123,13 +135,12 @@ Schedule TimeDecay(const TimeDecayOptions& options) {
 }
 
 Schedule StepDecay(const StepDecayOptions& options) {
-  return Schedule(
-      [o = options](ScheduleScope& s) {
-        const Value steps = Floor(s.progress(o.unit) / s.Hyper("every", o.every, kPositive));
-        return s.Hyper("initial", o.initial, kNonNegative) *
-               Pow(s.Hyper("drop", o.drop, kNonNegative), steps);
-      },
-      options.unit);
+  return Powers({.initial = options.initial,
+                 .factor = options.drop,
+                 .every = options.every,
+                 .staircase = true,
+                 .unit = options.unit},
+                "drop");
 }
 
 Schedule MultiStep(const MultiStepOptions& options) {
@@ -146,15 +157,7 @@ Schedule MultiStep(const MultiStepOptions& options) {
       options.unit);
 }
 
-Schedule Exponential(const ExponentialOptions& options) {
-  return Schedule(
-      [o = options](ScheduleScope& s) {
-        const Value steps = s.progress(o.unit) / s.Hyper("every", o.every, kPositive);
-        return s.Hyper("initial", o.initial, kNonNegative) *
-               Pow(s.Hyper("factor", o.factor, kNonNegative), o.staircase ? Floor(steps) : steps);
-      },
-      options.unit);
-}
+Schedule Exponential(const ExponentialOptions& options) { return Powers(options, "factor"); }
 
 Schedule Polynomial(const PolynomialOptions& options) {
   return Schedule(

@@ -225,8 +225,9 @@ FitBuilder::Epoch FitBuilder::End(const Carried& carried, const Sums& train, con
       const bool of_validation = sums == &validation;
       const std::string name = absl::StrCat(of_validation ? "val_" : "", names[i]);
       moment.metrics.push_back({name, epoch.row.back()});
-      if (of_validation && skipped.tape() != nullptr)
+      if (of_validation && skipped.tape() != nullptr) {
         moment.measured.push_back({name, Not(skipped)});
+      }
     }
   }
   const Value last = carried.update - 1;

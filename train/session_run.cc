@@ -55,8 +55,9 @@ absl::Status Session::TrainByEpochs() {
     size_t columns = TakeState(*outputs);
     NamedArrays measured;
     if (outputs->size() > columns + plan_.columns.size() + 2) {
-      for (const ParameterSpec& spec : plan_.parameters)
+      for (const ParameterSpec& spec : plan_.parameters) {
         measured[spec.name] = (*outputs)[columns++];
+      }
     }
     const Array& stops = (*outputs)[columns + plan_.columns.size()];
     const int64_t trips = outputs->back().data<int64_t>()[0];

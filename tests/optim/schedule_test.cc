@@ -275,6 +275,8 @@ TEST(Schedule, ChecksItsNumbers) {
   EXPECT_EQ(message(-0.1), "hyper-parameter rate/value is -0.1; it must be finite and at least 0");
   EXPECT_THAT(message(CosineRestarts({.stretch = 0.5})), HasSubstr("rate/stretch is 0.5"));
   EXPECT_THAT(message(WarmUp(5, StepDecay({.every = 0}))), HasSubstr("rate/then/every is 0"));
+  EXPECT_THAT(message(StepDecay({.drop = -1})), HasSubstr("rate/drop is -1"));
+  EXPECT_THAT(message(Exponential({.factor = -1})), HasSubstr("rate/factor is -1"));
 }
 
 }  // namespace

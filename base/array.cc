@@ -145,7 +145,7 @@ template Array Array::Matrix(const std::vector<std::vector<int64_t>>&);
 template Array Array::Matrix(const std::vector<std::vector<bool>>&);
 
 std::byte* Array::mutable_bytes() {
-  if (storage_ != nullptr && storage_.use_count() != 1) {
+  if (storage_ != nullptr && !IsSoleOwner()) {
     auto copy = Allocate(bytes());
     if (copy == nullptr) return nullptr;
     std::memcpy(copy.get(), storage_.get(), static_cast<size_t>(bytes()));

@@ -29,6 +29,11 @@ struct RunOptions {
   // How many threads may share the work of a large step, the caller's among them; the bits do not
   // depend on it. 0: as many as the machine lends; 1: the caller's only.
   int threads = 0;
+  // Memory for outputs: where the k-th of these arrays has the type and shape of the k-th output,
+  // and is the sole owner of its elements, an engine may take it from here and write the output
+  // there. In a loop of large steps the system then need not find new memory each time; a Step
+  // (graph/step.h) does this by itself. Not for two runs at once.
+  std::vector<Array>* reuse = nullptr;
 };
 
 // What an engine makes of a graph: a function from checked inputs, in the order of graph.inputs(),

@@ -39,8 +39,12 @@ class Step;
 class State {
  public:
   // Copies only: one that was moved from would be none.
-  State(const State&) = default;
-  State& operator=(const State&) = default;
+  State(const State& other) : layout_(other.layout_), arrays_(other.arrays_) {}
+  State& operator=(const State& other) {
+    layout_ = other.layout_;
+    arrays_ = other.arrays_;
+    return *this;
+  }
 
   // The names, in the order of the step.
   const std::vector<std::string>& names() const;
@@ -58,6 +62,8 @@ class State {
 
   std::shared_ptr<const Layout> layout_;  // that of the step
   std::vector<Array> arrays_;
+  // By outputs of the graph: the values before, whose memory the next run may take.
+  std::vector<Array> before_;
 };
 
 // Which output of a graph is the next value of which input.
@@ -77,7 +83,9 @@ class Step {
 
   // Runs once: `inputs` by name, all but those of the state; returns the outputs that are not
   // state, in their order. The state has its next values then, which are the arrays that the run
-  // made: nothing is copied, and the old ones are given up. After an error the state is as it was.
+  // made: nothing is copied. After an error the state is as it was. The run after it writes into
+  // the old values, unless somebody else has them, too: in the loop no memory is asked for, and a
+  // state takes that of two.
   // Errors: those of Executable::Run; a state of another step.
   absl::StatusOr<std::vector<Array>> Run(State& state, const NamedArrays& inputs,
                                          const RunOptions& options = {}) const;

@@ -330,8 +330,9 @@ NamedArrays Session::StateInputs(const Graph& graph) const {
 }
 
 size_t Session::TakeState(const std::vector<Array>& outputs) {
+  before_.resize(plan_.state.specs.size());
   for (size_t i = 0; i < plan_.state.specs.size(); i++) {
-    state_[plan_.state.specs[i].name] = outputs[i];
+    before_[i] = std::exchange(state_[plan_.state.specs[i].name], outputs[i]);
   }
   return plan_.state.specs.size();
 }

@@ -152,10 +152,11 @@ class Session final : public Run {
   TrainingPlan plan_;
   DataTypes types_;
   std::optional<Executable> fit_, initial_;
-  NamedArrays state_;        // by the names of the plan's states
-  NamedArrays measured_;     // in OnEpochEnd, where adjustments may have replaced parameters
-  NamedArrays last_epoch_;   // the same at the end of the last whole epoch,
-  size_t whole_epochs_ = 0;  // and how many rows of the history there were
+  NamedArrays state_;          // by the names of the plan's states
+  std::vector<Array> before_;  // the states before, whose memory the next update may take
+  NamedArrays measured_;       // in OnEpochEnd, where adjustments may have replaced parameters
+  NamedArrays last_epoch_;     // the same at the end of the last whole epoch,
+  size_t whole_epochs_ = 0;    // and how many rows of the history there were
   NamedArrays hypers_;
   std::optional<NumPyOrders> orders_;  // where the host makes them
   History history_;

@@ -137,7 +137,7 @@ absl::Status Session::TrainByBatches() {
   }
   const auto& [begin, update, end, _] = *pieces_;
   const std::vector<std::string> names = MeasuredNames(plan_);
-  const RunOptions threads{.threads = options_.threads};
+  const RunOptions how{.threads = options_.threads, .reuse = &before_};
 
   Each(&Callback::OnTrainBegin);
   while (epoch_ < training_.epochs && !stopped_ && !StopAsked()) {
@@ -145,7 +145,7 @@ absl::Status Session::TrainByBatches() {
     Each(&Callback::OnEpochBegin);
     if (StopAsked()) break;
     NamedArrays inputs = StateInputs(begin.graph());
-    absl::StatusOr<std::vector<Array>> outputs = begin.Run(inputs, threads);
+    absl::StatusOr<std::vector<Array>> outputs = begin.Run(inputs, how);
     if (!outputs.ok()) return outputs.status();
     TakeState(*outputs);
     const absl::StatusOr<std::vector<int64_t>> order = PresentOrder();
@@ -168,7 +168,7 @@ absl::Status Session::TrainByBatches() {
       for (size_t i = 0; i < sums.size(); i++) {
         inputs[absl::StrCat("sum/", i < names.size() ? names[i] : "samples")] = sums[i];
       }
-      outputs = update.Run(inputs, threads);
+      outputs = update.Run(inputs, how);
       if (!outputs.ok()) return outputs.status();
       size_t next = TakeState(*outputs);
       for (Array& sum : sums) sum = (*outputs)[next++];
@@ -189,7 +189,7 @@ absl::Status Session::TrainByBatches() {
       inputs["validation/targets"] = validation_.targets;
     }
     if (plan_.replaces_parameters) measured_ = ParametersOf(state_);
-    outputs = end.Run(inputs, threads);
+    outputs = end.Run(inputs, how);
     if (!outputs.ok()) return outputs.status();
     const size_t columns = TakeState(*outputs);
     std::vector<double> row;

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <limits>
+#include <numeric>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -24,20 +26,28 @@ absl::Status OutputError(const Graph& graph, size_t k, absl::string_view what) {
 
 }  // namespace
 
+void RunMemory::Block::Make(int64_t wanted) {
+  memory.reset(NewMemory(wanted));
+  bytes = memory != nullptr ? wanted : 0;
+}
+
+int64_t RunMemory::bytes() const {
+  int64_t bytes = arena.bytes;
+  for (const Block& block : dynamic) bytes += block.bytes;
+  return bytes;
+}
+
 RunPool::~RunPool() {
-  FreeMemory(kept_.load());
+  delete memory_.load();
   delete team_.load();
 }
 
-std::byte* RunPool::Take(int64_t bytes) {
-  std::byte* const memory = kept_.exchange(nullptr);
-  return memory != nullptr ? memory : NewMemory(bytes);
+std::unique_ptr<RunMemory> RunPool::Take() {
+  std::unique_ptr<RunMemory> kept(memory_.exchange(nullptr));
+  return kept != nullptr ? std::move(kept) : std::make_unique<RunMemory>();
 }
 
-void RunPool::Give(std::byte* memory, int64_t bytes) {
-  if (bytes <= kMostKept) memory = kept_.exchange(memory);
-  FreeMemory(memory);
-}
+void RunPool::Give(std::unique_ptr<RunMemory> memory) { delete memory_.exchange(memory.release()); }
 
 std::unique_ptr<Team> RunPool::TakeTeam(int threads, int64_t block_bytes) {
   std::unique_ptr<Team> kept(team_.exchange(nullptr));
@@ -46,6 +56,7 @@ std::unique_ptr<Team> RunPool::TakeTeam(int threads, int64_t block_bytes) {
 }
 
 void RunPool::GiveTeam(std::unique_ptr<Team> team) {
+  constexpr int64_t kMostKeptOfHelper = 8 << 20;
   if (team != nullptr && team->bytes() > kMostKeptOfHelper * (team->wanted() - 1)) return;
   delete team_.exchange(team.release());
 }
@@ -70,7 +81,8 @@ Run::Run(const RunTables& tables, const Graph& graph, absl::Span<const Array> in
       options_(options),
       table_(static_cast<size_t>(tables.slots())),
       bytes_(static_cast<size_t>(tables.slots())),
-      pool_(pool) {
+      pool_(pool),
+      memory_(pool != nullptr ? pool->Take() : std::make_unique<RunMemory>()) {
   for (int32_t slot = 0; slot < tables.slots(); slot++) SetSlot(slot, nullptr, 0);
   for (size_t i = 0; i < inputs.size(); i++) {
     SetSlot(static_cast<int32_t>(i), inputs[i].raw(), inputs[i].bytes());
@@ -87,11 +99,17 @@ Run::Run(const RunTables& tables, const Graph& graph, absl::Span<const Array> in
 
 Run::~Run() {
   if (pool_ != nullptr && team_ != nullptr) pool_->GiveTeam(std::move(team_));
-  if (pool_ != nullptr && context_.arena != nullptr) {
-    pool_->Give(context_.arena, arena_bytes());
-  } else {
-    FreeMemory(context_.arena);
-  }
+  if (pool_ != nullptr && IsWorthKeeping(*memory_)) pool_->Give(std::move(memory_));
+}
+
+// Others may have a use for much memory, but not so much compared to what the caller has at hand
+// anyway: inputs and outputs.
+bool Run::IsWorthKeeping(const RunMemory& memory) const {
+  constexpr int64_t kSmall = 32 << 20;
+  const int64_t bytes = memory.bytes();
+  if (bytes <= kSmall) return true;
+  const auto* const end = bytes_.begin() + tables_.constant_slot();
+  return bytes <= std::accumulate(bytes_.begin(), end, int64_t{0});
 }
 
 void Run::SetSlot(int32_t slot, const std::byte* memory, int64_t bytes) {
@@ -107,7 +125,8 @@ void Run::SetError(absl::Status status) {
 
 bool Run::Prepare() {
   const int64_t bytes = arena_bytes();
-  context_.arena = pool_ != nullptr ? pool_->Take(bytes) : NewMemory(bytes);
+  if (memory_->arena.memory == nullptr) memory_->arena.Make(bytes);
+  context_.arena = memory_->arena.memory.get();
   if (context_.arena == nullptr) {
     SetError(absl::ResourceExhaustedError(absl::StrCat(
         "no memory for ", bytes, " bytes of intermediate values",
@@ -124,6 +143,21 @@ bool Run::OutputsAreKnown() const {
     if (context_.trips < 0 && Uses(graph_.output_type(k).shape, kTrips)) return false;
   }
   return true;
+}
+
+absl::StatusOr<Array> Run::NewOutput(size_t k, const Dims& dims) const {
+  const DType dtype = graph_.output_type(k).dtype;
+  if (options_.reuse != nullptr && k < options_.reuse->size()) {
+    Array& old = (*options_.reuse)[k];
+    if (old.IsSoleOwner() && old.dtype() == dtype && old.dims() == dims) {
+      Array output = std::move(old);
+      if (!tables_.writes_all) {
+        std::memset(output.mutable_bytes(), 0, static_cast<size_t>(output.bytes()));
+      }
+      return output;
+    }
+  }
+  return tables_.writes_all ? Array::Unwritten(dtype, dims) : Array::Zeros(dtype, dims);
 }
 
 bool Run::MakeOutputs() {
@@ -146,8 +180,7 @@ bool Run::MakeOutputs() {
       return false;
     }
     const Dims dims = Resolve(type.shape, symbols);
-    absl::StatusOr<Array> output =
-        tables_.writes_all ? Array::Unwritten(type.dtype, dims) : Array::Zeros(type.dtype, dims);
+    absl::StatusOr<Array> output = NewOutput(k, dims);
     if (!output.ok()) {
       SetError(absl::IsResourceExhausted(output.status())
                    ? output.status()
@@ -172,14 +205,13 @@ absl::StatusOr<std::vector<Array>> Run::Finish(bool finished) {
 bool Run::Allocate(int32_t slot, int32_t site, int64_t elements, int64_t element_size) {
   constexpr int64_t kMost = std::numeric_limits<int64_t>::max() / 2;
   const size_t height = live_.size();
-  if (height == blocks_.size()) blocks_.emplace_back();
-  Block& block = blocks_[height];
+  if (height == memory_->dynamic.size()) memory_->dynamic.emplace_back();
+  RunMemory::Block& block = memory_->dynamic[height];
   const bool countable = elements >= 0 && elements <= (kMost - kSlackBytes) / element_size;
   const int64_t bytes = countable ? elements * element_size + kSlackBytes : kMost;
-  if (block.memory == nullptr || block.bytes < bytes) {
-    block.memory.reset();  // first, so that both need not exist at once
-    block.memory.reset(countable ? NewMemory(bytes) : nullptr);
-    block.bytes = bytes;
+  if (block.bytes < bytes) {
+    block = {};  // first, so that both need not exist at once
+    if (countable) block.Make(bytes);
   }
   if (block.memory == nullptr) {
     const ErrorSite& where = tables_.sites[static_cast<size_t>(site)];

@@ -12,7 +12,6 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
-#include "base/memory.h"
 #include "jit/loops/runtime.h"
 #include "jit/loops/team.h"
 
@@ -52,10 +51,6 @@ class Run {
   Team* team();
 
  private:
-  struct Block {
-    std::unique_ptr<std::byte[], MemoryDeleter> memory;
-    int64_t bytes = 0;
-  };
   // The arena, and behind it this thread's own block. A little even for a program that needs none,
   // so that no pointer into it is null.
   int64_t thread_place() const { return (tables_.arena_bytes + 63) / 64 * 64; }
@@ -63,6 +58,8 @@ class Run {
     return std::max<int64_t>(thread_place() + tables_.thread_bytes, 64);
   }
   bool OutputsAreKnown() const;
+  bool IsWorthKeeping(const RunMemory& memory) const;
+  absl::StatusOr<Array> NewOutput(size_t k, const Dims& dims) const;
   void SetSlot(int32_t slot, const std::byte* memory, int64_t bytes);
 
   const RunTables& tables_;
@@ -77,11 +74,8 @@ class Run {
   RunPool* const pool_;
   std::unique_ptr<Team> team_;
   bool has_team_ = false;  // or has asked for one in vain
-  // The dynamic buffers by age: their slots, and their memory. There may be more memory than
-  // buffers: what a release frees waits for the next allocation at the same height of the stack,
-  // which in a loop is the same one of the trip before.
-  std::vector<int32_t> live_;
-  std::vector<Block> blocks_;
+  std::unique_ptr<RunMemory> memory_;
+  std::vector<int32_t> live_;  // the slots of the dynamic buffers, by age
 };
 
 }  // namespace talweg::loops

@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "base/array.h"
+#include "base/memory.h"
 #include "graph/engine.h"
 #include "graph/graph.h"
 #include "jit/loops/ir.h"
@@ -38,9 +39,26 @@ using ParallelBody = void (*)(Context* context, const void* captured, int64_t be
 // run ended early; the context's Run has the reason then.
 using Body = std::function<bool(Context*)>;
 
-// What the last run of a program left to the next one: its arena, since a run of a microsecond has
-// no time for the allocator, and the threads that helped it (they sleep). Thread-safe; runs at the
-// same time have memory and threads of their own.
+// The memory of a run, besides its outputs.
+struct RunMemory {
+  struct Block {
+    // None, and 0 bytes, where there is none to be had.
+    void Make(int64_t wanted);
+
+    std::unique_ptr<std::byte[], MemoryDeleter> memory;
+    int64_t bytes = 0;
+  };
+  Block arena;
+  // By age. There may be more of them than buffers: what a release frees waits for the next
+  // allocation at the same height of the stack, which in a loop is the same one of the trip before.
+  std::vector<Block> dynamic;
+
+  int64_t bytes() const;
+};
+
+// What the last run of a program left to the next one: its memory, since a run of a microsecond has
+// no time for the allocator, and a large one none for new pages; and the threads that helped it
+// (they sleep). Thread-safe; runs at the same time have memory and threads of their own.
 class RunPool {
  public:
   RunPool() = default;
@@ -48,9 +66,8 @@ class RunPool {
   RunPool& operator=(const RunPool&) = delete;
   ~RunPool();
 
-  // Memory of so many bytes (the same number each time), aligned to 64; null where there is none.
-  std::byte* Take(int64_t bytes);
-  void Give(std::byte* memory, int64_t bytes);
+  std::unique_ptr<RunMemory> Take();
+  void Give(std::unique_ptr<RunMemory> memory);
 
   // Threads for a run that wants so many (team.h); null where there are none to be had. Threads
   // with little memory of their own are kept; others end.
@@ -58,10 +75,7 @@ class RunPool {
   void GiveTeam(std::unique_ptr<Team> team);
 
  private:
-  // What is larger is worth more to others than it saves here.
-  static constexpr int64_t kMostKept = 32 << 20, kMostKeptOfHelper = 8 << 20;
-
-  std::atomic<std::byte*> kept_{nullptr};
+  std::atomic<RunMemory*> memory_{nullptr};
   std::atomic<Team*> team_{nullptr};
 };
 

@@ -83,6 +83,56 @@ TEST(Step, TheArraysAreThoseOfTheRun) {
   EXPECT_EQ(sum.mutable_bytes(), where);
 }
 
+TEST(Step, WritesIntoValuesThatNobodyElseHas) {
+  const Step step = MeanStep(JitEngine());
+  State state = *step.Start(Zero());
+  const auto run = [&step, &state](double x) {
+    ASSERT_TRUE(step.Run(state, {{"x", Array::Vector<double>({x, x})}}).ok());
+  };
+  const auto where = [&state] { return state.Get("sum")->raw(); };
+  run(1);
+  run(1);
+  const std::byte* const even = where();
+  run(1);
+  const std::byte* const odd = where();
+  EXPECT_NE(even, odd);
+  run(1);
+  EXPECT_EQ(where(), even);
+  const Array four = *state.Get("sum");
+  run(1);
+  EXPECT_EQ(where(), odd);
+  const State five = state;
+  run(1);
+  EXPECT_NE(where(), even);
+  EXPECT_NE(where(), odd);
+  run(1);
+  EXPECT_NE(where(), odd);
+  EXPECT_THAT(Elements(four), ElementsAre(4, 4));
+  EXPECT_THAT(Elements(*five.Get("sum")), ElementsAre(5, 5));
+  EXPECT_THAT(Elements(*state.Get("sum")), ElementsAre(7, 7));
+}
+
+TEST(Step, OutputsOfOtherShapesTakeOtherMemory) {
+  Tape t;
+  const Value sum = t.Input("sum", kFloat64, {}), x = t.Input("x", kFloat64, {kRows});
+  const StepGraph made = *MakeStepGraph(t, {{sum, sum + Sum(x)}}, {x * 2});
+  const Executable f = *JitEngine()(made.graph);
+  std::vector<Array> reuse(2);
+  const auto run = [&](const Array& rows) {
+    return *f.Run({{"sum", Array(1.0)}, {"x", rows}}, {.reuse = &reuse});
+  };
+  std::vector<Array> out = run(Array::Vector<double>({1, 2, 3}));
+  const std::byte* const where = out[1].raw();
+  reuse = std::move(out);
+  out = run(Array::Vector<double>({4, 5}));
+  EXPECT_THAT(Elements(out[1]), ElementsAre(8, 10));
+  EXPECT_EQ(out[0].At(0), 10);
+  EXPECT_EQ(reuse[1].raw(), where);
+  out = run(Array::Vector<double>({6, 7, 8}));
+  EXPECT_EQ(out[1].raw(), where);
+  EXPECT_THAT(Elements(out[1]), ElementsAre(12, 14, 16));
+}
+
 TEST(Step, SetChecksTypeAndShape) {
   const Step step = MeanStep();
   State state = *step.Start(Zero());

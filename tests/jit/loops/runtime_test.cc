@@ -277,6 +277,26 @@ TEST(Allocate, KeepsWhatTheMarkKeeps) {
               }).ok());
 }
 
+TEST(RunPool, KeepsAsMuchAsTheCallerHasOrALittle) {
+  constexpr int64_t kMany = 40 << 20;
+  const auto kept = [](int64_t bytes, int64_t bytes_of_input) {
+    Harness h({{kBool, {kRows}}}, {});
+    h.b.AddSite(Site(ErrorSite::What::kMemory));
+    h.b.AddDynamic("buffer", kBool);
+    const Program& program = h.Take();
+    const Body body = [&](Context* c) {
+      return talweg_allocate(c, program.dynamic_slot(), 0, bytes, 1) == 1;
+    };
+    const Array input = *Array::Unwritten(kBool, {bytes_of_input});
+    RunPool pool;
+    EXPECT_TRUE(RunProgram(program, h.graph, body, {input}, {}, {}, &pool).ok());
+    return pool.Take()->bytes();
+  };
+  EXPECT_GE(kept(1000, 0), 1000);
+  EXPECT_EQ(kept(kMany, 0), 0);
+  EXPECT_GE(kept(kMany, kMany + 1000), kMany);
+}
+
 TEST(Allocate, SaysWhatForAndHowMuch) {
   EXPECT_EQ(
       WithDynamic([](Context* c) { EXPECT_EQ(talweg_allocate(c, 0, 0, int64_t{1} << 58, 4), 0); }),

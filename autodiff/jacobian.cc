@@ -15,6 +15,8 @@
 namespace talweg {
 namespace {
 
+constexpr std::string_view kTwoTapes = "values of two tapes do not mix";
+
 // What keeps a value from having a Jacobian, or being one's argument; "" if nothing does.
 std::string FaultOf(std::string_view what, const Value& x) {
   if (!IsFloat(x.dtype())) {
@@ -43,18 +45,20 @@ Value Jacobian(const std::function<Value(Value)>& function, const Value& x,
   if (const std::string fault = FaultOf("the function's result", result); !fault.empty()) {
     return Fail("jacobian", {x}, fault, line);
   }
+  // The inner of both tapes, if one of the two is a loop's body.
+  const std::vector<Value> both = OnOneTape({result, x});
+  if (both[0].tape() != both[1].tape()) return Fail("jacobian", {x, result}, kTwoTapes, line);
   const int64_t columns = SizeOf(Resolve(x.shape(), {})),
                 rows = SizeOf(Resolve(result.shape(), {}));
   const bool forward = columns <= rows;
   // A column, or a row, in each trip: the derivatives along the element of that number.
   const LoopResult loop = Loop(
-      Tape(x.tape()), {.trips = forward ? columns : rows},
+      Tape(both[0].tape()), {.trips = forward ? columns : rows},
       [&](LoopBody& body) -> LoopStep {
-        TapeState& tape = *body.tape.state();
         const auto inside = [&](const Value& value) {
-          return value.tape() == body.tape.state() || !value.ok()
-                     ? value
-                     : Value(body.tape.state(), tape.Capture(value, line));
+          const Value lifted = OnOneTape({value, body.trip})[0];
+          if (!lifted.ok() || lifted.tape() == body.trip.tape()) return lifted;
+          return Fail("jacobian", {body.trip, value}, kTwoTapes, line);
         };
         // A value of its own, so that x is a constant where the function uses it by itself.
         const Value argument = MakeNode(kViewOp, {inside(x)},
@@ -81,7 +85,11 @@ Value Jacobian(const std::function<Value(Value)>& function, const Value& x,
 Value Hessian(const std::function<Value(Value)>& function, const Value& x,
               std::source_location where) {
   if (!function) return Fail("hessian", {x}, "the function is empty", LineOf(where));
-  return Jacobian([&](const Value& at) { return Gradient(function(at), at, where); }, x, where);
+  // A function may give a constant, which is a value of the tape around.
+  const auto gradient = [&](const Value& at) {
+    return Gradient(OnOneTape({function(at), at})[0], at, where);
+  };
+  return Jacobian(gradient, x, where);
 }
 
 }  // namespace talweg

@@ -144,6 +144,12 @@ template Array Array::Matrix(const std::vector<std::vector<int32_t>>&);
 template Array Array::Matrix(const std::vector<std::vector<int64_t>>&);
 template Array Array::Matrix(const std::vector<std::vector<bool>>&);
 
+bool Array::IsSoleOwner() const {
+  // The count alone orders nothing. To own the elements twice for a moment does: giving one up
+  // comes after all that were given up before.
+  return storage_.use_count() == 1 && std::shared_ptr<std::byte[]>(storage_) != nullptr;
+}
+
 std::byte* Array::mutable_bytes() {
   if (storage_ != nullptr && !IsSoleOwner()) {
     auto copy = Allocate(bytes());

@@ -95,8 +95,9 @@ class Array {
     return absl::Span<T>(reinterpret_cast<T*>(bytes), size_);
   }
   const std::byte* raw() const { return storage_.get(); }
-  // Whether the elements are no other array's.
-  bool IsSoleOwner() const { return storage_.use_count() == 1; }
+  // Whether the elements are no other array's. Then whatever another thread read of them through a
+  // copy, which is gone, it has read before.
+  bool IsSoleOwner() const;
   std::byte* mutable_bytes();
 
   // The flat element i as a double; bools as 0 and 1; NaN for an index outside [0, size).

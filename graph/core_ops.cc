@@ -18,14 +18,18 @@ Types InferConstant(const Op&, absl::Span<const Type>, const Attributes& attribu
   return std::vector<Type>{{value.dtype(), ToShape(value.dims())}};
 }
 
+// Of elements that are the numbers of their places. A symbol has the value -1.
+absl::Status CheckNumbers(DType dtype, int64_t extent) {
+  if (dtype != kInt32 || extent <= int64_t{1} << 31) return absl::OkStatus();
+  return absl::InvalidArgumentError("more elements than int32 can number");
+}
+
 Types InferIota(const Op&, absl::Span<const Type>, const Attributes& attributes) {
   const auto& [dtype, shape] = std::get<TypeAttributes>(attributes);
   if (!IsInteger(dtype)) return absl::InvalidArgumentError("the element type is not an integer");
   if (shape.size() != 1) return absl::InvalidArgumentError("the shape has not one axis");
   if (absl::Status status = CheckShape(shape); !status.ok()) return status;
-  if (dtype == kInt32 && shape[0].is_static() && shape[0].value() > int64_t{1} << 31) {
-    return absl::InvalidArgumentError("more elements than int32 can number");
-  }
+  if (absl::Status status = CheckNumbers(dtype, shape[0].value()); !status.ok()) return status;
   return std::vector<Type>{{dtype, shape}};
 }
 
@@ -45,6 +49,13 @@ Types InferPart(const Op&, absl::Span<const Type> operands, const Attributes& at
 }
 
 }  // namespace
+
+absl::Status CheckExtents(const Node& node, const Dims& dims) {
+  if (const absl::StatusOr<int64_t> size = CheckedSize(dims); !size.ok()) return size.status();
+  const bool is_permutation = node.op->random != nullptr && node.op->random->is_permutation;
+  if (node.kind() != Kind::kIota && !is_permutation) return absl::OkStatus();
+  return CheckNumbers(node.type().dtype, dims[0]);
+}
 
 constinit const Op kInputOp{"input", "a named argument of the graph", Kind::kInput, InferInput};
 constinit const Op kConstantOp{"constant", "an array that is part of the graph", Kind::kConstant,

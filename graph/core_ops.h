@@ -1,6 +1,9 @@
 #ifndef TALWEG_GRAPH_CORE_OPS_H_
 #define TALWEG_GRAPH_CORE_OPS_H_
 
+#include "absl/status/status.h"
+#include "base/shape.h"
+#include "graph/graph.h"
 #include "graph/op.h"
 
 namespace talweg {
@@ -11,6 +14,10 @@ extern const Op kConstantOp;
 extern const Op kIotaOp;
 extern const Op kSizeOp;
 extern const Op kPartOp;
+
+// Whether a node's value may have these extents, now that those of run time are known; a short
+// phrase if not, as Op::infer says it of static ones.
+absl::Status CheckExtents(const Node& node, const Dims& dims);
 
 }  // namespace talweg
 

@@ -19,7 +19,8 @@ namespace talweg {
 // What the caller of a run may say to it and read from it while it runs.
 struct RunOptions {
   // When another thread sets it, each outermost loop ends after its present trip, as if its stop
-  // predicate had come true; the run then returns normally, with the trips that were run. A
+  // predicate had come true; the run then returns normally, with the trips that were run. Reversed
+  // loops go on to their end, as the way back of a gradient begins with trip 0. A
   // derivative runs the loops that it goes through once more, which are loops as others; the way
   // back of a gradient goes through all of the trips that were run.
   const std::atomic<bool>* stop = nullptr;
@@ -30,9 +31,9 @@ struct RunOptions {
   // depend on it. 0: as many as the machine lends; 1: the caller's only.
   int threads = 0;
   // Memory for outputs: where the k-th of these arrays has the type and shape of the k-th output,
-  // and is the sole owner of its elements, an engine may take it from here and write the output
-  // there. In a loop of large steps the system then need not find new memory each time; a Step
-  // (graph/step.h) does this by itself. Not for two runs at once.
+  // and is the sole owner of its elements (and no input), an engine may take it from here and write
+  // the output there. In a loop of large steps the system then need not find new memory each time;
+  // a Step (graph/step.h) does this by itself. Not for two runs at once.
   std::vector<Array>* reuse = nullptr;
 };
 

@@ -87,8 +87,14 @@ bool LoopInstruction::Run(Frame& frame) const {
   std::memcpy(&trips, frame.At(layout_.trips), sizeof(trips));
   trips = std::max<int64_t>(trips, 0);
   if (layout_.length >= 0 && trips > layout_.length) {
-    return Fail(
-        frame, absl::StrCat(trips, " trips, but scanned and stacked values have ", layout_.length));
+    // A loop may say how many trips there are, and was run for the length already. Told to stop
+    // between the two, it says another number now.
+    const std::atomic<bool>* const stop_asked = frame.state->call().options->stop;
+    if (stop_asked == nullptr || !stop_asked->load(std::memory_order_relaxed)) {
+      return Fail(frame, absl::StrCat(trips, " trips, but scanned and stacked values have ",
+                                      layout_.length));
+    }
+    trips = layout_.length;
   }
   ProgramState& body = frame.state->body(layout_.body);
   const bool outermost = frame.state->program().depth() == 0 && !layout_.whole;
@@ -118,7 +124,8 @@ bool LoopInstruction::Run(Frame& frame) const {
     if (options == nullptr) continue;
     const bool counts = options->progress != nullptr && !frame.state->program().runs_again();
     if (counts) options->progress->fetch_add(1, std::memory_order_relaxed);
-    if (options->stop != nullptr && options->stop->load(std::memory_order_relaxed)) stop = true;
+    if (options->stop == nullptr || layout_.reversed) continue;
+    if (options->stop->load(std::memory_order_relaxed)) stop = true;
   }
   Finish(frame, layout_.reversed ? trips - ran : 0, ran, inputs);
   return true;

@@ -7,6 +7,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "graph/core_ops.h"
 
 namespace talweg {
 namespace {
@@ -71,8 +72,8 @@ absl::Status Planner::CheckTypes() {
       return Error(absl::StrCat("nothing binds the run-time symbol `", dim.ToString(),
                                 "`: no input has it in its shape"));
     }
-    const absl::StatusOr<int64_t> size = CheckedSize(Resolve(type.shape, symbols()));
-    if (!size.ok()) return Error(size.status().message());
+    const absl::Status status = CheckExtents(node(), Resolve(type.shape, symbols()));
+    if (!status.ok()) return Error(status.message());
   }
   return absl::OkStatus();
 }

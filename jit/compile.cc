@@ -8,7 +8,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/clock.h"
+#include "graph/core_ops.h"
 #include "graph/print.h"
+#include "graph/reads.h"
 #include "graph/verify.h"
 #include "jit/floats.h"
 #include "jit/image.h"
@@ -25,19 +27,25 @@
 namespace talweg {
 namespace {
 
-// A node of a shape with run-time extents: whether it can exist is known when these are.
+// A value of run-time extents: whether it can exist is known when these are.
 struct RunTimeShape {
   Shape shape;
   NodeId node;
 };
 
 std::vector<RunTimeShape> RunTimeShapes(const Graph& graph) {
+  const std::vector<bool> needed = NeededFor(graph, graph.outputs());
   std::vector<RunTimeShape> shapes;
   for (size_t i = 0; i < graph.nodes().size(); i++) {
-    for (const Type& type : graph.nodes()[i].types) {
+    if (!needed[i]) continue;
+    const Node& node = graph.nodes()[i];
+    for (const Type& type : node.types) {
       if (IsStatic(type.shape)) continue;
-      const bool known = std::any_of(shapes.begin(), shapes.end(),
-                                     [&](const RunTimeShape& s) { return s.shape == type.shape; });
+      // One of a shape stands for all, but for ops that ask more of it.
+      const bool asks_more = node.kind() == Kind::kIota || node.kind() == Kind::kRandom;
+      const bool known = std::any_of(shapes.begin(), shapes.end(), [&](const RunTimeShape& s) {
+        return s.shape == type.shape && (!asks_more || graph.node(s.node).op == node.op);
+      });
       if (!known) shapes.push_back({type.shape, static_cast<NodeId>(i)});
     }
   }
@@ -49,9 +57,9 @@ absl::Status CheckShapes(const Graph& graph, const std::vector<RunTimeShape>& sh
   for (const RunTimeShape& s : shapes) {
     const Dims dims = Resolve(s.shape, symbols);
     if (std::any_of(dims.begin(), dims.end(), [](int64_t dim) { return dim < 0; })) continue;
-    const absl::StatusOr<int64_t> size = CheckedSize(dims);
-    if (size.ok()) continue;
-    return NodeError(absl::StatusCode::kInvalidArgument, graph, s.node, size.status().message());
+    const absl::Status status = CheckExtents(graph.node(s.node), dims);
+    if (status.ok()) continue;
+    return NodeError(absl::StatusCode::kInvalidArgument, graph, s.node, status.message());
   }
   return absl::OkStatus();
 }

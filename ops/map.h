@@ -123,8 +123,10 @@ MapLoop LoopOf(bool wide) {
     return PickLoop<F, T, bool, T, T>(wide);
   else if constexpr (kArity == 1)
     return PickLoop<F, Out, T>(wide);
-  else
+  else if constexpr (kArity == 2)
     return PickLoop<F, Out, T, T>(wide);
+  else
+    return PickLoop<F, Out, T, T, T>(wide);
 }
 
 // Whether a map takes operands of this element type.

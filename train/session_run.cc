@@ -49,8 +49,8 @@ absl::Status Session::TrainByEpochs() {
     updated_ = false;
     Each(&Callback::OnEpochBegin);
     if (StopAsked()) break;
-    const absl::StatusOr<std::vector<Array>> outputs =
-        executable.Run(*inputs, {.stop = options_.stop, .threads = options_.threads});
+    const absl::StatusOr<std::vector<Array>> outputs = executable.Run(
+        *inputs, {.stop = options_.stop, .threads = options_.threads, .reuse = &before_});
     if (!outputs.ok()) return outputs.status();
     size_t columns = TakeState(*outputs);
     NamedArrays measured;

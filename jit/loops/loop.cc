@@ -69,7 +69,7 @@ class LoopLowering {
     CopyResults(body);
     if (outer_.depth() == 0 && !loop_.whole) {
       const Register asked = b_.Poll();
-      stop = stop == kNone ? asked : b_.Binary(Opcode::kOr, stop, asked);
+      if (!loop_.reversed) stop = stop == kNone ? asked : b_.Binary(Opcode::kOr, stop, asked);
     }
     if (mark != kNone) b_.Release(mark);
     const Register ran = b_.CloseFor({b_.Plus(loop.variable, 1)}, stop)[0];

@@ -149,7 +149,9 @@ absl::StatusOr<Array> Run::NewOutput(size_t k, const Dims& dims) const {
   const DType dtype = graph_.output_type(k).dtype;
   if (options_.reuse != nullptr && k < options_.reuse->size()) {
     Array& old = (*options_.reuse)[k];
-    if (old.IsSoleOwner() && old.dtype() == dtype && old.dims() == dims) {
+    const auto is_old = [&old](const Array& input) { return input.raw() == old.raw(); };
+    if (std::none_of(inputs_.begin(), inputs_.end(), is_old) && old.IsSoleOwner() &&
+        old.dtype() == dtype && old.dims() == dims) {
       Array output = std::move(old);
       if (!tables_.writes_all) {
         std::memset(output.mutable_bytes(), 0, static_cast<size_t>(output.bytes()));

@@ -427,6 +427,30 @@ TEST(Gradient, OfALoopThatIsStoppedIsThatOfTheTripsThatWereRun) {
   }
 }
 
+TEST(Gradient, OfAReversedLoopIsThatOfAllTripsWhateverTheRunIsTold) {
+  Tape t;
+  const Value x = t.Input("x", kFloat64, {});
+  const LoopResult loop = Loop(
+      t, {.trips = 3, .carried = {x}, .reversed = true},
+      [&](LoopBody& body) -> LoopStep { return {.carried = {body.carried[0] * body.carried[0]}}; });
+  const absl::StatusOr<Graph> graph =
+      t.Finish({loop.carried[0], loop.trips, Gradient(loop.carried[0], x)});
+  ASSERT_TRUE(graph.ok()) << graph.status();
+  for (const NamedEngine& engine : AllEngines()) {
+    SCOPED_TRACE(engine.name);
+    const absl::StatusOr<Executable> f = engine.make(*graph);
+    ASSERT_TRUE(f.ok()) << f.status();
+    std::atomic<bool> stop = true;
+    std::atomic<int64_t> progress = 0;
+    const auto out = f->Run({{"x", Array(1.5)}}, {.stop = &stop, .progress = &progress});
+    ASSERT_TRUE(out.ok()) << out.status();
+    EXPECT_EQ((*out)[0].At(0), std::pow(1.5, 8));
+    EXPECT_EQ((*out)[1].At(0), 3);
+    EXPECT_EQ((*out)[2].At(0), 8 * std::pow(1.5, 7));
+    EXPECT_GE(progress, 3);
+  }
+}
+
 TEST(Batch, RefusesWhatItCanNot) {
   Tape u;
   const Value y = u.Input("rows", kInt64, {2}), n = u.Input("trips", kInt64, {});

@@ -118,6 +118,39 @@ TEST(Jacobian, GoesThroughLoopsAndCanBeDifferentiated) {
   EXPECT_TRUE(status.ok()) << status;
 }
 
+// In each trip [2] of m [3,2]: the sum over trips of d(w m_i)/dw, which is m_i as a row, and of the
+// second derivatives of (w . m_i)^2 / 2, which are m_i's products with itself.
+TEST(Jacobian, InABodyTakesArgumentsAndValuesFromOutside) {
+  Tape t;
+  const Value w = t.Input("w", kFloat64, {2}), m = t.Input("m", kFloat64, {3, 2});
+  const LoopResult loop = Loop(t, {.trips = 3, .scanned = {m}}, [&](LoopBody& body) -> LoopStep {
+    const Value row = body.scanned[0];
+    const Value j = Jacobian([&](const Value& at) { return Sum(at * row); }, w);
+    const Value h = Hessian(
+        [&](const Value& at) {
+          const Value product = Sum(at * row);
+          return 0.5 * product * product;
+        },
+        w);
+    const Value none = Jacobian([&](const Value&) { return row; }, w);
+    return {.carried = {}, .stacked = {j, h, none}};
+  });
+  const NamedArrays inputs = {{"w", Array::Vector<double>({0.5, 2})},
+                              {"m", Array::Matrix<double>({{1, 2}, {3, 4}, {5, 6}})}};
+  ExpectNear(ValueOf(t, loop.stacked[0], inputs), {3, 2}, {1, 2, 3, 4, 5, 6});
+  ExpectNear(ValueOf(t, loop.stacked[1], inputs), {3, 2, 2},
+             {1, 2, 2, 4, 9, 12, 12, 16, 25, 30, 30, 36});
+  ExpectNear(ValueOf(t, loop.stacked[2], inputs), {3, 2, 2}, std::vector<double>(12, 0));
+}
+
+TEST(Hessian, OfAConstantIsZero) {
+  Tape t;
+  const Value x = t.Input("x", kFloat64, {2}), c = t.Input("c", kFloat64, {});
+  ExpectNear(ValueOf(t, Hessian([&](const Value&) { return c; }, x),
+                     {{"x", Array::Vector<double>({1, 2})}, {"c", Array(3.0)}}),
+             {2, 2}, {0, 0, 0, 0});
+}
+
 TEST(Jacobian, RefusesWrongUse) {
   const auto message = [](const std::function<Value(Tape&)>& make) {
     Tape t;
@@ -143,6 +176,20 @@ TEST(Jacobian, RefusesWrongUse) {
                 return Jacobian([&](const Value&) { return Value(); }, t.Input("x", kFloat64, {}));
               }),
               HasSubstr("the function gives a value of no tape"));
+  EXPECT_THAT(message([](Tape& t) {
+                Tape other;
+                const Value of_other = other.Input("y", kFloat64, {});
+                return Jacobian([&](const Value&) { return of_other; }, t.Input("x", kFloat64, {}));
+              }),
+              HasSubstr("values of two tapes do not mix"));
+  EXPECT_THAT(message([](Tape& t) {
+                Tape other;
+                const Value of_other = other.Input("y", kFloat64, {});
+                int calls = 0;
+                const auto changes = [&](const Value& at) { return calls++ == 0 ? at : of_other; };
+                return Jacobian(changes, t.Input("x", kFloat64, {}));
+              }),
+              HasSubstr("values of two tapes do not mix"));
   EXPECT_THAT(message([&](Tape& t) { return Hessian(square, t.Input("x", kFloat64, {2})); }),
               HasSubstr("float64[2]"));
 }

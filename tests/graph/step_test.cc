@@ -133,6 +133,18 @@ TEST(Step, OutputsOfOtherShapesTakeOtherMemory) {
   EXPECT_THAT(Elements(out[1]), ElementsAre(12, 14, 16));
 }
 
+TEST(Step, OutputsTakeNoMemoryOfInputs) {
+  Tape t;
+  const Value x = t.Input("x", kFloat64, {2}), y = t.Input("y", kFloat64, {2});
+  const Executable f = *JitEngine()(*t.Finish({y, x + y}));
+  std::vector<Array> both = {Array::Vector<double>({1, 2}), Array::Vector<double>({3, 4})};
+  const std::vector<Array> out = *f.Call(both, {.reuse = &both});
+  EXPECT_THAT(Elements(out[0]), ElementsAre(3, 4));
+  EXPECT_THAT(Elements(out[1]), ElementsAre(4, 6));
+  EXPECT_THAT(Elements(both[0]), ElementsAre(1, 2));
+  EXPECT_THAT(Elements(both[1]), ElementsAre(3, 4));
+}
+
 TEST(Step, SetChecksTypeAndShape) {
   const Step step = MeanStep();
   State state = *step.Start(Zero());

@@ -154,6 +154,22 @@ TEST(Verify, RefusesImpossibleShapes) {
               HasSubstr("33 axes; at most 32"));
 }
 
+TEST(CheckExtents, KnowsHowFarInt32Counts) {
+  Tape t;
+  const Value x = t.Input("x", kBool, {kRows}), key = t.Input("key", kInt64, {});
+  constexpr int64_t kMost = int64_t{1} << 31;
+  for (const Value& v : {t.Iota(kRows, kInt32), Permutation(key, kRows)}) {
+    ASSERT_TRUE(v.ok()) << t.status();
+    EXPECT_TRUE(CheckExtents(v.node(), {kMost}).ok());
+    EXPECT_EQ(CheckExtents(v.node(), {kMost + 1}),
+              absl::InvalidArgumentError("more elements than int32 can number"));
+  }
+  EXPECT_TRUE(CheckExtents(t.Iota(kRows, kInt64).node(), {kMost + 1}).ok());
+  EXPECT_TRUE(CheckExtents(x.node(), {kMost + 1}).ok());
+  EXPECT_THAT(std::string(CheckExtents(x.node(), {kMost, kMost, 2}).message()),
+              HasSubstr("too many elements"));
+}
+
 TEST(Verify, RefusesOrdersThatDoNotExist) {
   EXPECT_THAT(FaultIn<ContractAttributes>(Kind::kContract, [](auto& a) { a.order.chains = 8; }),
               HasSubstr("8 chains"));

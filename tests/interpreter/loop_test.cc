@@ -1,6 +1,7 @@
 #include "ops/loop.h"
 
 #include <atomic>
+#include <cstring>
 #include <string>
 #include <thread>
 #include <vector>
@@ -18,6 +19,24 @@
 
 namespace talweg {
 namespace {
+
+// A random op, always 0, that tells the run to stop at the 51st time.
+std::atomic<bool> told = false;
+std::atomic<int> drawn = 0;
+constinit const RandomRule kTellRule{[](uint64_t, uint64_t, DType, int64_t n, std::byte* out) {
+  if (++drawn == 51) told = true;
+  std::memset(out, 0, static_cast<size_t>(n) * sizeof(double));
+}};
+constinit const Op kTellOp{
+    "tell",
+    "",
+    Kind::kRandom,
+    [](const Op&, absl::Span<const Type>, const Attributes&) -> absl::StatusOr<std::vector<Type>> {
+      return std::vector<Type>{{kFloat64, {}}};
+    },
+    nullptr,
+    nullptr,
+    &kTellRule};
 
 Array Ints(const std::vector<int64_t>& elements) { return Array::Vector(elements); }
 
@@ -474,6 +493,31 @@ TEST(Loop, TrainsALinearModel) {
               {{"x", scaled}, {"y", y}, {"w", *Array::Zeros(kFloat64, {3, 1})}});
   ASSERT_EQ(out.size(), 2u);
   EXPECT_LT(out[1].At(199), out[1].At(0) * 1e-3 + 1e-12);
+}
+
+// A loop that counts another's trips runs twice, once for the length of what that one stacks.
+TEST(Loop, EndsWhereItIsToldToBetweenItsLengthAndItsTrips) {
+  Tape t;
+  const Value key = t.Input("key", kInt64, {});
+  const LoopResult count =
+      Loop(t, {.trips = 50, .carried = {key + 100}}, [&](LoopBody& body) -> LoopStep {
+        const Value zero = MakeNode(kTellOp, {key, body.trip}, TypeAttributes{kFloat64, {}}, {});
+        return {.carried = {body.carried[0] - 1 + Cast(zero, kInt64)}};
+      });
+  const LoopResult loop = Loop(t, {.trips = count.carried[0]}, [&](LoopBody& body) -> LoopStep {
+    return {.carried = {}, .stacked = {body.trip + 1}};
+  });
+  const absl::StatusOr<Graph> graph = t.Finish({loop.stacked[0], loop.trips});
+  ASSERT_TRUE(graph.ok()) << graph.status();
+  const absl::StatusOr<Executable> f = Interpret(*graph);
+  ASSERT_TRUE(f.ok()) << f.status();
+  const auto out = f->Run({{"key", Array(int64_t{0})}}, {.stop = &told});
+  ASSERT_TRUE(out.ok()) << out.status();
+  EXPECT_TRUE(told);
+  EXPECT_EQ((*out)[1].At(0), 1);
+  EXPECT_EQ((*out)[0].dims(), Dims({50}));
+  EXPECT_EQ((*out)[0].At(0), 1);
+  EXPECT_EQ((*out)[0].At(1), 0);
 }
 
 }  // namespace

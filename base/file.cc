@@ -5,9 +5,11 @@
 #include <sys/random.h>
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
 #include "absl/strings/str_format.h"
+#include "base/memory.h"
 #include "base/text.h"
 
 namespace talweg {
@@ -68,6 +70,18 @@ absl::StatusOr<std::string> TemporaryName(const std::string& path) {
   return absl::StrFormat(".talweg-%016x.tmp", random);
 }
 
+// False where there is no memory for so many bytes: also where the system would lend it, and end
+// who uses it.
+bool Resize(std::string& bytes, int64_t size) {
+  if (size >= BytesOfMachine()) return false;
+  try {
+    bytes.resize(static_cast<size_t>(size));
+    return true;
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
+}
+
 }  // namespace
 
 absl::StatusOr<std::string> ReadFile(const std::string& path, int64_t max_bytes) {
@@ -85,12 +99,18 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, int64_t max_bytes)
   };
   if (info.st_size > max_bytes) return too_long();
   // The size is what the file had a moment ago; what counts is where the reading ends.
-  std::string bytes(static_cast<size_t>(info.st_size) + 1, '\0');
+  const auto no_memory = [&](int64_t wanted) {
+    return absl::ResourceExhaustedError(
+        absl::StrFormat("can not read %s: no memory for %d bytes", Quoted(path, 4096), wanted));
+  };
+  std::string bytes;
+  if (!Resize(bytes, info.st_size + 1)) return no_memory(info.st_size + 1);
   size_t size = 0;
   while (true) {
     if (size == bytes.size()) {
       if (static_cast<int64_t>(size) > max_bytes) return too_long();
-      bytes.resize(size + std::max<size_t>(size, 4096));
+      const auto wanted = static_cast<int64_t>(size + std::max<size_t>(size, 4096));
+      if (!Resize(bytes, wanted)) return no_memory(wanted);
     }
     const ssize_t got = ::read(file.get(), bytes.data() + size, bytes.size() - size);
     if (got < 0 && errno == EINTR) continue;

@@ -195,6 +195,12 @@ absl::StatusOr<Dataset> ToDataset(const Table& table, const DatasetColumns& colu
         "dataset: name the column of labels, or the columns of targets, and not both");
   }
   if (table.rows() == 0) return absl::InvalidArgumentError("dataset: the table has no rows");
+  for (const Table::Column& column : table.columns) {
+    if (column.size() == table.rows()) continue;
+    return absl::InvalidArgumentError(absl::StrFormat("dataset: column %s has %d rows, %s has %d",
+                                                      Quoted(column.name), column.size(),
+                                                      Quoted(table.columns[0].name), table.rows()));
+  }
   const std::vector<std::string> outputs =
       columns.label.empty() ? columns.targets : std::vector<std::string>{columns.label};
   std::vector<std::string> names = columns.inputs;

@@ -88,6 +88,7 @@ class TreeBuilder : public nlohmann::json_sax<nlohmann::json> {
   bool end_object() override { return Close(); }
   bool end_array() override { return Close(); }
   bool key(string_t& text) override {
+    if (text.starts_with('\0')) return Fail("a word without quotes as a key");
     if (!seen_.back().insert(text).second) return Fail("the key " + Quoted(text) + " stands twice");
     open_.back()->keys.push_back(std::move(text));
     return true;

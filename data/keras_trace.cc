@@ -379,7 +379,12 @@ void AppendWeights(std::string& out, const NamedArrays& weights) {
     if (out.back() != '{') out += ", ";
     AppendJsonText(out, name.keras);
     out += ": ";
-    const Array& array = weights.at(name.talweg);
+    const auto weight = weights.find(name.talweg);
+    if (weight == weights.end()) {
+      out += "[]";
+      continue;
+    }
+    const Array& array = weight->second;
     const int64_t columns = array.rank() == 2 ? array.dims()[1] : array.size();
     if (array.rank() == 2) out += '[';
     for (int64_t i = 0; i < array.size(); i++) {
@@ -482,9 +487,11 @@ std::string FormatKerasTrace(const KerasTrace& trace) {
   out += ", \"spec\": " + trace.spec;
   for (const char* name : kColumns) {
     out += absl::StrFormat(", \"%s\": [", name);
-    for (const double x : trace.columns.at(name)) {
-      if (out.back() != '[') out += ", ";
-      AppendJsonNumber(out, x);
+    if (const auto column = trace.columns.find(name); column != trace.columns.end()) {
+      for (const double x : column->second) {
+        if (out.back() != '[') out += ", ";
+        AppendJsonNumber(out, x);
+      }
     }
     out += ']';
   }

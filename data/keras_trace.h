@@ -108,7 +108,8 @@ absl::StatusOr<Agreements> ParseAgreements(std::string_view json);
 absl::StatusOr<KerasTrace> ReadKerasTrace(const std::string& path);
 absl::StatusOr<Agreements> ReadAgreements(const std::string& path);
 
-// The trace as such a file, on one line.
+// The trace as such a file, on one line. Columns and weights that it lacks are empty lists, which
+// ParseKerasTrace refuses.
 std::string FormatKerasTrace(const KerasTrace& trace);
 
 }  // namespace talweg

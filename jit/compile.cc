@@ -64,6 +64,13 @@ absl::Status CheckShapes(const Graph& graph, const std::vector<RunTimeShape>& sh
   return absl::OkStatus();
 }
 
+// Extents of run time up to this one make no shape that can not exist: a size grows with them.
+int64_t SurelyPossible(const Graph& graph, const std::vector<RunTimeShape>& shapes) {
+  int64_t extent = int64_t{1} << 40;
+  while (extent > 0 && !CheckShapes(graph, shapes, {extent, extent}).ok()) extent /= 2;
+  return extent;
+}
+
 absl::StatusOr<Graph> RunPasses(const Graph& graph, const JitOptions& options, Tracer& tracer,
                                 CompileTimes& times) {
   std::string text;
@@ -251,11 +258,14 @@ absl::StatusOr<RunFunction> CompileGraph(const Graph& graph, const JitOptions& o
   const auto shared = std::make_shared<const Graph>(graph);
   const auto tables = std::make_shared<const loops::RunTables>(std::move(compiled->tables));
   const auto pool = std::make_shared<loops::RunPool>();
-  return RunFunction([shared, tables, body = std::move(compiled->body),
-                      shapes = RunTimeShapes(graph),
-                      pool](absl::Span<const Array> inputs, const SymbolValues& symbols,
-                            const RunOptions& run) -> absl::StatusOr<std::vector<Array>> {
-    if (absl::Status status = CheckShapes(*shared, shapes, symbols); !status.ok()) return status;
+  const std::vector<RunTimeShape> shapes = RunTimeShapes(graph);
+  const int64_t possible = SurelyPossible(graph, shapes);
+  return RunFunction([shared, tables, body = std::move(compiled->body), shapes, possible, pool](
+                         absl::Span<const Array> inputs, const SymbolValues& symbols,
+                         const RunOptions& run) -> absl::StatusOr<std::vector<Array>> {
+    if (std::max(symbols.rows, symbols.trips) > possible) {
+      if (absl::Status status = CheckShapes(*shared, shapes, symbols); !status.ok()) return status;
+    }
     return loops::RunProgram(*tables, *shared, body, inputs, symbols, run, pool.get());
   });
 }

@@ -60,8 +60,9 @@ Value BinaryAccuracy(Arg targets, Arg outputs, double threshold) {
   const UserLine line(outputs);
   if (auto failure = RefusePair("binary_accuracy", targets, outputs)) return *failure;
   const Value t = targets.value(), y = outputs.value();
-  // mean of t == (y > threshold)
-  return Mean(Cast(Equal(t, Cast(Greater(y, threshold), y.dtype())), y.dtype()), -1);
+  // mean of t == round(y), or of t == (y > threshold)
+  const Value side = threshold == 0.5 ? Round(y) : Cast(Greater(y, threshold), y.dtype());
+  return Mean(Cast(Equal(t, side), y.dtype()), -1);
 }
 
 Value TopKCategoricalAccuracy(Arg targets, Arg outputs, int64_t k) {

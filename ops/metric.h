@@ -28,7 +28,8 @@ namespace talweg {
 Value CategoricalAccuracy(Arg targets, Arg outputs);
 // 1 where the greatest output is at the label's place; labels are integers, [rows] or [rows, 1].
 Value SparseCategoricalAccuracy(Arg labels, Arg outputs);
-// The share of outputs that are on their target's side: t = 1 if y > threshold else t = 0.
+// The share of outputs that are on their target's side: t = 1 if y > threshold else t = 0. With the
+// threshold 0.5 outputs are rounded, as Keras does it, so that a target may be any whole number.
 Value BinaryAccuracy(Arg targets, Arg outputs, double threshold = 0.5);
 // 1 where fewer than k outputs are greater than that of the target's class. So all of several equal
 // outputs at the border are among the top k. A row with an output that is not finite counts as 0.

@@ -13,6 +13,7 @@ namespace {
 // A grid of more columns has no room left for frames.
 constexpr int kMaxColumns = 12;
 constexpr size_t kMaxPanels = 400;
+constexpr double kMostEnd = 1e149;
 
 absl::Status Wrong(absl::string_view where, absl::string_view what) {
   return absl::InvalidArgumentError(
@@ -26,6 +27,9 @@ absl::Status CheckAxis(const Axis& axis, absl::string_view where) {
       return Wrong(where, absl::StrCat("a logarithmic axis can not reach ", *end));
     }
     if (!std::isfinite(*end)) return Wrong(where, "an end of the axis is not finite");
+    // The other end, which follows it, must be drawable, too.
+    const bool is_beyond = std::abs(*end) > kMostEnd || (axis.log && *end < 1 / kMostEnd);
+    if (is_beyond) return Wrong(where, absl::StrCat("an axis can not reach ", *end));
   }
   if (axis.low && axis.high && !IsDrawable(*axis.low, *axis.high, axis.log)) {
     return Wrong(where,

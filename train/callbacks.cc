@@ -154,21 +154,25 @@ std::string Header(std::vector<std::string> columns, char separator) {
   return line;
 }
 
-// What is left of a log when a training goes on at `epoch`: whole lines of the epochs before. At
-// epoch 0 another training follows, and all stay.
-std::string BeforeEpoch(std::string_view log, int64_t epoch) {
-  std::string kept;
-  bool header = true;
+// The whole lines of a log.
+std::string_view WholeLines(std::string_view log) {
+  return log.substr(0, log.rfind('\n') + 1);  // none: npos + 1, which is 0
+}
+
+// What is left of a log's whole lines when its last training goes on at `epoch`: without the lines
+// of that training's epochs from there on, which are at the end. Others' lines stay.
+std::string_view BeforeEpoch(std::string_view log, int64_t epoch) {
+  int64_t after = std::numeric_limits<int64_t>::max();
   while (!log.empty()) {
-    const size_t end = log.find('\n');
-    if (end == std::string_view::npos) break;
+    const size_t end = log.size() - 1, begin = log.rfind('\n', end - 1) + 1;
     int64_t of = 0;
-    const auto [rest, error] = std::from_chars(log.data(), log.data() + end, of);
-    if (header || epoch == 0 || error != std::errc() || of < epoch) kept += log.substr(0, end + 1);
-    header = false;
-    log.remove_prefix(end + 1);
+    const auto [rest, error] = std::from_chars(log.data() + begin, log.data() + end, of);
+    // A training's epochs ascend.
+    if (begin == 0 || error != std::errc() || of < epoch || of >= after) break;
+    after = of;
+    log = log.substr(0, begin);
   }
-  return kept;
+  return log;
 }
 
 }  // namespace
@@ -185,14 +189,16 @@ void CsvLogger::OnTrainBegin(const Run& run) {
     if (!before.ok() && !absl::IsNotFound(before.status())) return run.Fail(before.status());
     if (before.ok() && !before->empty()) {
       const std::string first = before->substr(0, before->find('\n'));
-      if (first != header) {
+      const bool is_cut = first.size() == before->size() && header.starts_with(first);
+      if (first != header && !is_cut) {
         return run.Fail(absl::InvalidArgumentError(
             absl::StrCat("CsvLogger: ", path_, " has the columns ", Quoted(first, 200),
                          ", this training ", Quoted(header, 200))));
       }
-      const std::string kept = BeforeEpoch(*before, run.epoch());
+      std::string_view kept = WholeLines(*before);
+      if (run.goes_on()) kept = BeforeEpoch(kept, run.epoch());
       if (kept != *before) {
-        if (absl::Status s = WriteFile(path_, std::string_view(kept)); !s.ok()) return run.Fail(s);
+        if (absl::Status s = WriteFile(path_, kept); !s.ok()) return run.Fail(s);
       }
       writes_header = kept.empty();
     }

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/text.h"
 #include "train/fit_builder.h"
 #include "train/progress_bar.h"
 #include "train/session.h"
@@ -109,6 +110,10 @@ absl::StatusOr<Predictor> Predictor::Make(const Engine& engine, const Training& 
   if (training.evaluate_batch < 1) {
     return absl::InvalidArgumentError(absl::StrCat(
         "predict: evaluate_batch is ", training.evaluate_batch, "; it must be at least 1"));
+  }
+  if (!IsFloat(training.dtype)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "predict: dtype is ", AbslView(Name(training.dtype)), "; it must be float32 or float64"));
   }
   const Type input{IsFloat(sample.dtype) ? training.dtype : sample.dtype, sample.shape};
   const absl::StatusOr<std::vector<ParameterSpec>> specs = ParametersOf(training, input);

@@ -103,6 +103,7 @@ class Session final : public Run {
   int64_t epoch() const override { return epoch_; }
   int64_t batch() const override { return batch_; }
   int64_t batch_samples() const override { return batch_samples_; }
+  bool goes_on() const override { return !options_.state.empty(); }
   int64_t epochs() const override { return training_.epochs; }
   int64_t batches() const override { return BatchesOf(train_.size(), training_.batch); }
   int64_t samples() const override { return train_.size(); }

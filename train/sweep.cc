@@ -100,9 +100,7 @@ std::string SweepResult::ToCsv() const {
     absl::StrAppend(&text, ",", run.epochs, ",", AbslView(Name(run.end)));
     for (const std::string& column : columns) {
       text += ',';
-      if (run.history.epochs() > 0 && run.history.has(column)) {
-        AppendNumber(text, run.history.last(column));
-      }
+      AppendNumber(text, run.history.last(column));
     }
     text += '\n';
   }

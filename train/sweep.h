@@ -87,7 +87,7 @@ struct SweepResult {
 
   // A line a run: its number, its training (a title or a number) where there are several, inputs,
   // epochs, why it ended, and the last values of the history. Shortest decimals that read back to
-  // the same number.
+  // the same number. What a run has not measured is nan.
   //
   //   run,rate,seed,epochs,end,loss,accuracy,val_loss,val_accuracy,lr
   //

@@ -15,6 +15,7 @@
 #include "examples/tutorial/options.h"
 #include "examples/tutorial/progress.h"
 #include "examples/tutorial/report.h"
+#include "talweg.h"
 
 namespace talweg::tutorial {
 namespace {
@@ -26,14 +27,18 @@ bool Wanted(const Options& options, const Experiment& experiment) {
 }
 
 absl::Status Conduct(const Options& options) {
+  int64_t fits = 0;
+  for (const Experiment& experiment : kExperiments) {
+    if (Wanted(options, experiment)) fits += experiment.runs * options.seeds;
+  }
+  if (fits > static_cast<int64_t>(kMostRuns)) {
+    return absl::InvalidArgumentError(absl::StrCat("--seeds=", options.seeds, " makes ", fits,
+                                                   " fits; at most ", kMostRuns, " are possible"));
+  }
   if (absl::Status s = PrepareFolder(options.out); !s.ok()) return s;
   if (options.engine != "interpreter") {
     const absl::Status cache = CacheStatus(options.cache);
     if (!cache.ok()) absl::FPrintF(stderr, "note: %s\n", cache.message());
-  }
-  int64_t fits = 0;
-  for (const Experiment& experiment : kExperiments) {
-    if (Wanted(options, experiment)) fits += experiment.runs * options.seeds;
   }
   Progress progress(stderr, isatty(STDERR_FILENO) != 0, fits);
   absl::StatusOr<Lab> lab = Lab::Open(options, progress);

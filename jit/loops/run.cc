@@ -145,21 +145,29 @@ bool Run::OutputsAreKnown() const {
   return true;
 }
 
-absl::StatusOr<Array> Run::NewOutput(size_t k, const Dims& dims) const {
-  const DType dtype = graph_.output_type(k).dtype;
-  if (options_.reuse != nullptr && k < options_.reuse->size()) {
-    Array& old = (*options_.reuse)[k];
-    const auto is_old = [&old](const Array& input) { return input.raw() == old.raw(); };
-    if (std::none_of(inputs_.begin(), inputs_.end(), is_old) && old.IsSoleOwner() &&
-        old.dtype() == dtype && old.dims() == dims) {
-      Array output = std::move(old);
-      if (!tables_.writes_all) {
-        std::memset(output.mutable_bytes(), 0, static_cast<size_t>(output.bytes()));
-      }
-      return output;
+Array* Run::Reusable(size_t k, const SymbolValues& symbols) const {
+  if (options_.reuse == nullptr || k >= options_.reuse->size()) return nullptr;
+  Array& old = (*options_.reuse)[k];
+  const Type& type = graph_.output_type(k);
+  const auto is_extent = [&symbols](int64_t n, Dim dim) { return n == symbols.Of(dim); };
+  const auto is_old = [&old](const Array& input) { return input.raw() == old.raw(); };
+  const bool fits = old.dtype() == type.dtype &&
+                    std::equal(old.dims().begin(), old.dims().end(), type.shape.begin(),
+                               type.shape.end(), is_extent) &&
+                    std::none_of(inputs_.begin(), inputs_.end(), is_old) && old.IsSoleOwner();
+  return fits ? &old : nullptr;
+}
+
+absl::StatusOr<Array> Run::NewOutput(size_t k, const SymbolValues& symbols) const {
+  if (Array* const old = Reusable(k, symbols)) {
+    if (!tables_.writes_all) {
+      std::memset(old->mutable_bytes(), 0, static_cast<size_t>(old->bytes()));
     }
+    return std::move(*old);
   }
-  return tables_.writes_all ? Array::Unwritten(dtype, dims) : Array::Zeros(dtype, dims);
+  const Type& type = graph_.output_type(k);
+  const Dims dims = Resolve(type.shape, symbols);
+  return tables_.writes_all ? Array::Unwritten(type.dtype, dims) : Array::Zeros(type.dtype, dims);
 }
 
 bool Run::MakeOutputs() {
@@ -181,8 +189,7 @@ bool Run::MakeOutputs() {
                                         "`: no input has it in its shape")));
       return false;
     }
-    const Dims dims = Resolve(type.shape, symbols);
-    absl::StatusOr<Array> output = NewOutput(k, dims);
+    absl::StatusOr<Array> output = NewOutput(k, symbols);
     if (!output.ok()) {
       SetError(absl::IsResourceExhausted(output.status())
                    ? output.status()

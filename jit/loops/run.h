@@ -59,7 +59,9 @@ class Run {
   }
   bool OutputsAreKnown() const;
   bool IsWorthKeeping(const RunMemory& memory) const;
-  absl::StatusOr<Array> NewOutput(size_t k, const Dims& dims) const;
+  // Of what the caller lends, the memory that output k may take; null where there is none.
+  Array* Reusable(size_t k, const SymbolValues& symbols) const;
+  absl::StatusOr<Array> NewOutput(size_t k, const SymbolValues& symbols) const;
   void SetSlot(int32_t slot, const std::byte* memory, int64_t bytes);
 
   const RunTables& tables_;

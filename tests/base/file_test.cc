@@ -14,6 +14,7 @@
 #include <random>
 #include <vector>
 
+#include "base/memory.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -70,6 +71,19 @@ TEST_F(FileTest, ReadsUpToTheLimit) {
   EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
   EXPECT_EQ(status.message(), "can not read '" + Path("a") + "': more than the limit of 4 bytes");
   EXPECT_FALSE(ReadFile("/proc/self/status", 10).ok()) << "a size that the system does not know";
+}
+
+// A file with holes takes no room, and would take the memory of all of it.
+TEST_F(FileTest, DoesNotReadMoreThanTheMachineHas) {
+  constexpr int64_t kBytes = int64_t{1} << 42;
+  if (BytesOfMachine() > kBytes) GTEST_SKIP() << "this machine has so much";
+  ASSERT_TRUE(WriteFile(Path("a"), "x").ok());
+  std::error_code error;
+  std::filesystem::resize_file(Path("a"), kBytes, error);
+  if (error) GTEST_SKIP() << error.message();
+  EXPECT_EQ(ReadFile(Path("a"), 2 * kBytes).status(),
+            absl::ResourceExhaustedError("can not read '" + Path("a") +
+                                         "': no memory for 4398046511105 bytes"));
 }
 
 TEST_F(FileTest, ReadsNothingButRegularFiles) {

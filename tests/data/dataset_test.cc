@@ -2,6 +2,7 @@
 
 #include <limits>
 
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/base/allocation.h"
@@ -147,6 +148,12 @@ TEST(ToDataset, NamesTheColumnAndTheRowThatDoNotServe) {
   EXPECT_EQ(message(ParseCsv("x,y\n").value(), {.label = "y"}), "dataset: the table has no rows");
   EXPECT_EQ(message(ParseCsv("y\n1\n").value(), {.label = "y"}),
             "dataset: no column is left for the inputs");
+  for (const size_t shorter : {0, 1}) {
+    Table table = ParseCsv("x,y\n1,0\n2,1\n").value();
+    std::get<0>(table.columns[shorter].cells).pop_back();
+    EXPECT_EQ(message(table, {.label = "y"}), absl::StrCat("dataset: column 'y' has ", 2 - shorter,
+                                                           " rows, 'x' has ", 1 + shorter));
+  }
 }
 
 TEST(ReadDataset, NamesTheFile) {

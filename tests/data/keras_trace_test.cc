@@ -94,6 +94,15 @@ TEST(KerasTrace, IsWrittenAsItWasRead) {
   EXPECT_EQ(FormatKerasTrace(*trace), Small());
 }
 
+TEST(KerasTrace, IsWrittenWithoutWhatItLacks) {
+  KerasTrace empty;
+  empty.spec = "{}";
+  const std::string text = FormatKerasTrace(empty);
+  EXPECT_THAT(text, HasSubstr("\"loss\": []"));
+  EXPECT_THAT(text, HasSubstr("\"b1\": []"));
+  EXPECT_FALSE(ParseKerasTrace(text).ok());
+}
+
 TEST(KerasTrace, KeepsTheSignOfZero) {
   const absl::StatusOr<KerasTrace> trace = ParseKerasTrace(With("[0.25, 1]", "[-0.0, 1]"));
   ASSERT_TRUE(trace.ok()) << trace.status();
@@ -310,7 +319,7 @@ TEST(Agreements, AreReadWithSuspicion) {
   for (const char* wrong :
        {"[]", R"({"a": 1})", R"({"a": {"epochs": 90}})", R"({"a": {"tolerance": 1e-9}})",
         R"({"a": {"epochs": 0, "tolerance": 1e-9}})", R"({"a": {"epochs": 1, "tolerance": -1}})",
-        R"({"a": {"epochs": 1, "tolerance": Infinity}})",
+        R"({"a": {"epochs": 1, "tolerance": Infinity}})", R"({NaN: {"epochs": 1, "tolerance": 0}})",
         R"({"a": {"epochs": 1, "tolerance": 1e-9, "more": 1}})",
         R"({"a": {"epochs": 1, "tolerance": 0}, "a": {"epochs": 1, "tolerance": 0}})"}) {
     EXPECT_FALSE(ParseAgreements(wrong).ok()) << wrong;

@@ -64,6 +64,18 @@ TEST(SparseCategoricalAccuracy, TakesLabelsAsAColumnOfEitherWidth) {
             (Row{1, 0}));
 }
 
+TEST(BinaryAccuracy, RoundsWhereTheThresholdIsOneHalf) {
+  constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+  const std::vector<double> targets = {1, 2, 2, 0, 0, 1}, outputs = {1.7, 2.1, 1.5, 0.5, kNaN, 1.4};
+  Tape t;
+  const Value a = t.Input("t", kFloat64, {6, 1}), y = t.Input("y", kFloat64, {6, 1});
+  const std::vector<Array> out =
+      RunAll({BinaryAccuracy(a, y)},
+             {{"t", Floats(kFloat64, {6, 1}, targets)}, {"y", Floats(kFloat64, {6, 1}, outputs)}});
+  ASSERT_EQ(out.size(), 1u);
+  EXPECT_EQ(out[0].ToVector<double>(), (std::vector<double>{0, 1, 1, 1, 0, 1}));
+}
+
 TEST(BinaryAccuracy, IsTheShareOnTheRightSide) {
   Fixture f(2, {0, 1, 1, 1, 0, 0, 1, 0}, {0.1, 0.9, 0.5, 0.51, 0.5, 0.6, -1, 2});
   // 0.5 itself counts as 0.

@@ -328,6 +328,12 @@ TEST(Render, RefusesFiguresThatContradictThemselves) {
        "figure, panel 1 'p', x axis: can not show the range from 3 to 1"},
       {with([](Figure& f) { f.panels[0].y = {.low = -1, .log = true}; }),
        "figure, panel 1 'p', y axis: a logarithmic axis can not reach -1"},
+      {with([](Figure& f) { f.panels[0].y = {.low = 1e-200, .log = true}; }),
+       "figure, panel 1 'p', y axis: an axis can not reach 1e-200"},
+      {with([](Figure& f) { f.panels[0].y = {.low = 1e308, .log = true}; }),
+       "figure, panel 1 'p', y axis: an axis can not reach 1e+308"},
+      {with([](Figure& f) { f.panels[0].x = {.high = -1e200}; }),
+       "figure, panel 1 'p', x axis: an axis can not reach -1e+200"},
       {with([](Figure& f) { f.panels[0].y = {.high = kInfinity}; }),
        "figure, panel 1 'p', y axis: an end of the axis is not finite"},
       {with([](Figure& f) {

@@ -103,29 +103,49 @@ TEST(CsvLogger, ReplacesAFileOrGoesOnWithIt) {
 // What a kill left: a line that was not finished, and an epoch that will be repeated.
 TEST(CsvLogger, GoesOnAfterAnInterruption) {
   const std::string path = Folder() + "/log.csv";
-  for (const int64_t epoch : {2, 0}) {
-    ASSERT_TRUE(WriteFile(path, std::string_view("epoch,loss\n0,4\n1,3\n2,2\n3,")).ok());
+  struct Case {
+    const char* before;
+    bool goes_on;
+    int64_t epoch;
+    const char* after;
+  };
+  const Case cases[] = {
+      {"0,4\n1,3\n2,2\n3,", true, 2, "0,4\n1,3\n2,0.5\n"},
+      {"0,4\n1,3\n2,2\n3,", false, 0, "0,4\n1,3\n2,2\n0,0.5\n"},
+      // Of several trainings the last one goes on.
+      {"0,4\n1,3\n2,2\n0,9\n1,8\n", true, 1, "0,4\n1,3\n2,2\n0,9\n1,0.5\n"},
+      {"0,4\n1,3\n0,9\n1,8\n", true, 1, "0,4\n1,3\n0,9\n1,0.5\n"},
+      {"0,4\n1,3\n0,9\n", true, 0, "0,4\n1,3\n0,0.5\n"},
+      {"0,4\n0,9\n", true, 0, "0,4\n0,0.5\n"},
+      {"0,4\n1,3\n", true, 5, "0,4\n1,3\n5,0.5\n"},
+      {"", true, 0, "0,0.5\n"},
+  };
+  const std::string header = "epoch,loss\n";
+  for (const Case& c : cases) {
+    ASSERT_TRUE(WriteFile(path, header + c.before).ok());
     CsvLogger log(path, {.append = true});
     FakeRun run({"loss"});
-    run.epoch_ = epoch;
+    run.epoch_ = c.epoch;
+    run.goes_on_ = c.goes_on;
     log.OnTrainBegin(run);
     run.EndEpoch(log, {0.5});
     log.OnTrainEnd(run);
     EXPECT_EQ(run.failure(), "");
-    EXPECT_EQ(*ReadFile(path),
-              epoch == 2 ? "epoch,loss\n0,4\n1,3\n2,0.5\n" : "epoch,loss\n0,4\n1,3\n2,2\n0,0.5\n");
+    EXPECT_EQ(*ReadFile(path), header + c.after);
   }
 }
 
 TEST(CsvLogger, WritesTheHeaderThatWasCutShort) {
   const std::string path = Folder() + "/log.csv";
-  ASSERT_TRUE(WriteFile(path, std::string_view("epoch,loss")).ok());
-  CsvLogger log(path, {.append = true});
-  FakeRun run({"loss"});
-  log.OnTrainBegin(run);
-  run.EndEpoch(log, {0.5});
-  log.OnTrainEnd(run);
-  EXPECT_EQ(*ReadFile(path), "epoch,loss\n0,0.5\n");
+  for (const char* cut : {"epoch,loss", "epoch,lo"}) {
+    ASSERT_TRUE(WriteFile(path, std::string_view(cut)).ok());
+    CsvLogger log(path, {.append = true});
+    FakeRun run({"loss"});
+    log.OnTrainBegin(run);
+    run.EndEpoch(log, {0.5});
+    log.OnTrainEnd(run);
+    EXPECT_EQ(*ReadFile(path), "epoch,loss\n0,0.5\n");
+  }
 }
 
 TEST(CsvLogger, ServesOneTrainingAfterTheOther) {

@@ -17,6 +17,7 @@ class FakeRun final : public Run {
   int64_t epoch() const override { return epoch_; }
   int64_t batch() const override { return batch_; }
   int64_t batch_samples() const override { return batch_samples_; }
+  bool goes_on() const override { return goes_on_; }
   int64_t epochs() const override { return epochs_; }
   int64_t batches() const override { return (samples_ + 31) / 32; }
   int64_t samples() const override { return samples_; }
@@ -47,6 +48,7 @@ class FakeRun final : public Run {
 
   int64_t epoch_ = 0, batch_ = 0, batch_samples_ = 0, epochs_ = 2;
   int64_t samples_ = 500, validation_samples_ = 0;
+  bool goes_on_ = false;
   NamedArrays parameters_, state_;
 
  private:

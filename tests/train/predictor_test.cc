@@ -110,6 +110,10 @@ TEST_F(PredictorTest, RefusesWrongUse) {
   never.evaluate_batch = 0;
   EXPECT_THAT(Predict(EveryEngine, never, fitted_.parameters, data_.inputs).status().message(),
               HasSubstr("predict: evaluate_batch is 0; it must be at least 1"));
+  Training counts = training_;
+  counts.dtype = kInt32;
+  EXPECT_THAT(Predict(EveryEngine, counts, fitted_.parameters, data_.inputs).status().message(),
+              HasSubstr("predict: dtype is int32; it must be float32 or float64"));
   Training asks = training_;
   asks.model = [this](Scope& s, Value x) {
     return training_.model(s, x) * Tape(s.tape()).Input("temperature", kFloat32, {});

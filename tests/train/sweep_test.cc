@@ -308,7 +308,7 @@ TEST(Sweep, StoppedBeforeItBeginsHasRowsWithoutEpochs) {
     }
     EXPECT_THAT(sweep->best("loss").status().message(),
                 HasSubstr("no run has a number for 'loss'"));
-    EXPECT_THAT(sweep->ToCsv(), HasSubstr("\n0,1,0,request,,,,,\n"));
+    EXPECT_THAT(sweep->ToCsv(), HasSubstr("\n0,1,0,request,nan,nan,nan,nan,nan\n"));
   }
 }
 

@@ -222,6 +222,7 @@ TEST(Tutorial, ComplainsInOneSentence) {
   EXPECT_THAT(Complaint({"--epochs="}), HasSubstr("--epochs needs a value"));
   EXPECT_THAT(Complaint({"--epochs", "5"}), HasSubstr("--epochs needs a value"));
   EXPECT_THAT(Complaint({"--seeds=0"}), HasSubstr("--seeds takes a whole number from 1"));
+  EXPECT_THAT(Complaint({"--seeds=1000000"}), HasSubstr("makes 24000000 fits; at most 1000000"));
   EXPECT_THAT(Complaint({"--seed=-3"}), HasSubstr("--seed takes a whole number from 0"));
   EXPECT_THAT(Complaint({"--seed=4294967295", "--seeds=2"}), HasSubstr("beyond 4294967295"));
   EXPECT_THAT(Complaint({"--precision=float16"}), HasSubstr("float32 or float64, not 'float16'"));

@@ -57,6 +57,24 @@ absl::StatusOr<Array> Predict(const Training& training, const NamedArrays& param
   return Predict(DefaultEngine(), training, parameters, inputs, threads);
 }
 
+absl::StatusOr<Predictor> MakePredictor(const Training& training, const NamedArrays& parameters,
+                                        const Type& sample) {
+  return Predictor::Make(DefaultEngine(), training, parameters, sample);
+}
+
+absl::StatusOr<Hypergradient> MakeHypergradient(const Training& training, const Dataset& train,
+                                                const Dataset& validation,
+                                                const std::vector<std::string>& by,
+                                                const HypergradientOptions& options) {
+  return Hypergradient::Make(DefaultEngine(), training, train, validation, by, options);
+}
+
+absl::Status CheckGradients(
+    const std::function<Value(Tape& tape, const std::vector<Value>& inputs)>& function,
+    const std::vector<Array>& point, const GradientCheckOptions& options) {
+  return CheckGradients(DefaultEngine(), function, point, options);
+}
+
 absl::StatusOr<NamedArrays> InitialParameters(const Training& training, const Dataset& data) {
   return InitialParameters(DefaultEngine(), training, data);
 }

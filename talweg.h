@@ -53,6 +53,7 @@
 #include "ops/table.h"
 #include "ops/view.h"
 #include "optim/adjustments.h"
+#include "optim/rule_step.h"
 #include "optim/rules.h"
 #include "optim/schedule.h"
 #include "plot/figure.h"
@@ -94,6 +95,18 @@ absl::StatusOr<Scores> Evaluate(const Training& training, const NamedArrays& par
 absl::StatusOr<Array> Predict(const Training& training, const NamedArrays& parameters,
                               const Array& inputs, int threads = 0);
 absl::StatusOr<NamedArrays> InitialParameters(const Training& training, const Dataset& data);
+
+// Predictor::Make, Hypergradient::Make (train/hypergradient.h) and CheckGradients
+// (autodiff/check.h) on the default engine.
+absl::StatusOr<Predictor> MakePredictor(const Training& training, const NamedArrays& parameters,
+                                        const Type& sample);
+absl::StatusOr<Hypergradient> MakeHypergradient(const Training& training, const Dataset& train,
+                                                const Dataset& validation,
+                                                const std::vector<std::string>& by,
+                                                const HypergradientOptions& options = {});
+absl::Status CheckGradients(
+    const std::function<Value(Tape& tape, const std::vector<Value>& inputs)>& function,
+    const std::vector<Array>& point, const GradientCheckOptions& options = {});
 
 // Sweep of train/sweep.h on the default engine.
 absl::StatusOr<SweepResult> Sweep(const Training& training, const std::vector<SweepAxis>& axes,

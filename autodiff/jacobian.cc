@@ -53,7 +53,7 @@ Value Jacobian(const std::function<Value(Value)>& function, const Value& x,
   const bool forward = columns <= rows;
   // A column, or a row, in each trip: the derivatives along the element of that number.
   const LoopResult loop = Loop(
-      Tape(both[0].tape()), {.trips = forward ? columns : rows},
+      Tape(both[0].tape()), {.trips = forward ? columns : rows, .whole = true},
       [&](LoopBody& body) -> LoopStep {
         const auto inside = [&](const Value& value) {
           const Value lifted = OnOneTape({value, body.trip})[0];

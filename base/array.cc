@@ -115,12 +115,11 @@ Array Array::Vector(const std::vector<T>& elements) {
 
 template <typename T>
 Array Array::Matrix(const std::vector<std::vector<T>>& rows) {
-  size_t columns = 0;
-  for (const auto& row : rows) columns = std::max(columns, row.size());
+  const size_t columns = rows.empty() ? 0 : rows[0].size();
   std::vector<T> flat;
   for (const auto& row : rows) {
+    if (row.size() != columns) return Array(DTypeOf<T>, {0}, 0, nullptr);
     flat.insert(flat.end(), row.begin(), row.end());
-    flat.resize(flat.size() + columns - row.size());
   }
   Array array = Vector<T>(flat);
   if (array.raw() == nullptr) return array;

@@ -64,7 +64,8 @@ class Array {
   // A vector [n] of the given elements.
   template <typename T>
   static Array Vector(const std::vector<T>& elements);
-  // A matrix from its rows; short rows are filled with zeros.
+  // A matrix from its rows, which must be of one length: else the array is as where memory can not
+  // be had.
   template <typename T>
   static Array Matrix(const std::vector<std::vector<T>>& rows);
 
@@ -95,8 +96,8 @@ class Array {
     return absl::Span<T>(reinterpret_cast<T*>(bytes), size_);
   }
   const std::byte* raw() const { return storage_.get(); }
-  // Whether the elements are no other array's. Then whatever another thread read of them through a
-  // copy, which is gone, it has read before.
+  // Whether the elements are no other array's; never those of Array(). If so, all that others read
+  // of them through copies, which are gone, they have read before this call.
   bool IsSoleOwner() const;
   std::byte* mutable_bytes();
 

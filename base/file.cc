@@ -5,7 +5,6 @@
 #include <sys/random.h>
 
 #include <algorithm>
-#include <new>
 #include <utility>
 
 #include "absl/strings/str_format.h"
@@ -70,18 +69,6 @@ absl::StatusOr<std::string> TemporaryName(const std::string& path) {
   return absl::StrFormat(".talweg-%016x.tmp", random);
 }
 
-// False where there is no memory for so many bytes: also where the system would lend it, and end
-// who uses it.
-bool Resize(std::string& bytes, int64_t size) {
-  if (size >= BytesOfMachine()) return false;
-  try {
-    bytes.resize(static_cast<size_t>(size));
-    return true;
-  } catch (const std::bad_alloc&) {
-    return false;
-  }
-}
-
 }  // namespace
 
 absl::StatusOr<std::string> ReadFile(const std::string& path, int64_t max_bytes) {
@@ -104,13 +91,16 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, int64_t max_bytes)
         absl::StrFormat("can not read %s: no memory for %d bytes", Quoted(path, 4096), wanted));
   };
   std::string bytes;
-  if (!Resize(bytes, info.st_size + 1)) return no_memory(info.st_size + 1);
+  const auto resize = [&bytes](int64_t wanted) {
+    return WithMemoryFor(wanted, [&] { bytes.resize(static_cast<size_t>(wanted)); });
+  };
+  if (!resize(info.st_size + 1)) return no_memory(info.st_size + 1);
   size_t size = 0;
   while (true) {
     if (size == bytes.size()) {
       if (static_cast<int64_t>(size) > max_bytes) return too_long();
       const auto wanted = static_cast<int64_t>(size + std::max<size_t>(size, 4096));
-      if (!Resize(bytes, wanted)) return no_memory(wanted);
+      if (!resize(wanted)) return no_memory(wanted);
     }
     const ssize_t got = ::read(file.get(), bytes.data() + size, bytes.size() - size);
     if (got < 0 && errno == EINTR) continue;

@@ -83,6 +83,16 @@ std::byte* NewMemory(int64_t bytes) {
   return memory;
 }
 
+bool WithMemoryFor(int64_t bytes, const std::function<void()>& allocate) {
+  if (bytes > MostBytes()) return false;
+  try {
+    allocate();
+    return true;
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
+}
+
 void FreeMemory(std::byte* memory) {
   if (!kAligns) return ::operator delete(memory, kAlignment);
   if (memory == nullptr) return;

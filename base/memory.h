@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 
 namespace talweg {
 
@@ -19,6 +20,9 @@ namespace talweg {
 std::byte* NewMemory(int64_t bytes);
 // How much memory there is for this process at all, in use or not, without what can be swapped.
 int64_t BytesOfMachine();
+// Runs what allocates so many bytes by itself, such as a string's resize. False where it can not
+// have them, as NewMemory says it; what it has thrown for lack of memory is caught.
+bool WithMemoryFor(int64_t bytes, const std::function<void()>& allocate);
 // Null is nothing to free.
 void FreeMemory(std::byte* memory);
 // The same for a std::unique_ptr.

@@ -47,7 +47,8 @@ class Dim {
 
   constexpr bool is_static() const { return symbol_ == Symbol::kNone; }
   constexpr Symbol symbol() const { return symbol_; }
-  // The integer of a static dimension; -1 for a symbol.
+  // The integer of a static dimension; -1 for a symbol. Not for arithmetic in a model: Count
+  // (ops/reduce.h) is the number of rows at run time.
   constexpr int64_t value() const { return value_; }
   // "32", "rows" or "trips".
   std::string ToString() const;

@@ -1,7 +1,6 @@
 #include "data/csv.h"
 
 #include <algorithm>
-#include <new>
 #include <optional>
 #include <set>
 #include <utility>
@@ -43,7 +42,7 @@ class CsvParser {
   absl::StatusOr<bool> AtEnd();
   absl::StatusOr<After> AddColumn(std::string name);
   absl::Status ReadNames();
-  absl::Status ReserveRows();
+  void ReserveRows();
   absl::Status ReadRows();
 
   std::string_view text_;
@@ -186,29 +185,21 @@ absl::Status CsvParser::ReadNames() {
 }
 
 // Vectors that double as they grow would take up to three times what the cells need.
-absl::Status CsvParser::ReserveRows() {
+void CsvParser::ReserveRows() {
   // A row of c fields takes c bytes at least, so that all reservations together are in proportion
   // to the text, however its line ends are distributed.
   const size_t lines = std::count(text_.begin() + position_, text_.end(), '\n') + 1;
   const size_t rows = std::min(lines, (text_.size() - position_) / table_.columns.size() + 1);
-  const auto bytes = [rows](const Table::Column& column) {
-    return static_cast<double>(rows * (IsText(column) ? sizeof(std::string) : sizeof(double)));
-  };
-  double needed = 0;
-  for (const Table::Column& column : table_.columns) needed += bytes(column);
-  // Beyond that the system may lend it, and end who uses it.
-  bool is_there = needed < static_cast<double>(BytesOfMachine());
-  try {
-    for (Table::Column& column : table_.columns) {
-      if (is_there) std::visit([&](auto& cells) { cells.reserve(rows); }, column.cells);
-    }
-  } catch (const std::bad_alloc&) {
-    is_there = false;
+  double bytes = 0;
+  for (const Table::Column& column : table_.columns) {
+    bytes += static_cast<double>(rows * (IsText(column) ? sizeof(std::string) : sizeof(double)));
   }
-  if (is_there) return absl::OkStatus();
-  return absl::ResourceExhaustedError(
-      absl::StrFormat("%s: no memory for %d rows of %d columns, %.0f bytes", name_, rows,
-                      table_.columns.size(), needed));
+  // Line ends within quotes are no rows: so where there is no memory for all, the vectors grow.
+  WithMemoryFor(static_cast<int64_t>(std::min(bytes, 0x1p62)), [&] {
+    for (Table::Column& column : table_.columns) {
+      std::visit([&](auto& cells) { cells.reserve(rows); }, column.cells);
+    }
+  });
 }
 
 absl::Status CsvParser::ReadRows() {
@@ -251,8 +242,13 @@ absl::StatusOr<Table> CsvParser::Parse() {
   if (!empty.ok()) return empty.status();
   if (*empty) return absl::InvalidArgumentError(name_ + ": the file is empty");
   if (absl::Status status = ReadNames(); !status.ok()) return status;
-  if (absl::Status status = ReserveRows(); !status.ok()) return status;
-  if (absl::Status status = ReadRows(); !status.ok()) return status;
+  ReserveRows();
+  absl::Status status;
+  if (!WithMemoryFor(0, [&] { status = ReadRows(); })) {
+    return absl::ResourceExhaustedError(
+        absl::StrFormat("%s: no memory for the cells after line %d", name_, line_));
+  }
+  if (!status.ok()) return status;
   return std::move(table_);
 }
 

@@ -1,6 +1,7 @@
 #ifndef TALWEG_DATA_DATASET_H_
 #define TALWEG_DATA_DATASET_H_
 
+#include <concepts>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -17,7 +18,8 @@ namespace talweg {
 // leading axis of both arrays counts the samples.
 //
 //   inputs   [n, ...], usually float64 [n, features]
-//   targets  int32 [n], the class of each sample; or [n, classes], one-hot; or numbers [n, k]
+//   targets  int32 [n], the class of each sample; or [n, classes], one-hot; or numbers [n, k] (one
+//            number a sample is [n, 1])
 //
 //   absl::StatusOr<Dataset> blobs = Blobs({.samples = 1000, .cluster_std = 2, .seed = 2});
 //   absl::StatusOr<Dataset> one_hot = OneHotTargets(*blobs, 3);
@@ -40,15 +42,21 @@ struct TrainTest {
 };
 
 // The first `train` samples and the rest; both keep their order. Error: more training samples than
-// there are, or a negative number. The rest may be empty.
+// there are, or a negative number. The rest may be empty. Files are often sorted; mix first:
+//
+//   absl::StatusOr<Dataset> mixed = Take(d, NumPyRandom(0).Permutation(d.size()));
 absl::StatusOr<TrainTest> Split(const Dataset& dataset, int64_t train);
+// A share would be cut to 0 samples or 1.
+template <std::floating_point T>
+absl::StatusOr<TrainTest> Split(const Dataset& dataset, T share) = delete;
 
 // The samples at `rows`, in this order; a row may stand there often. Error: a row that is not
 // there.
 absl::StatusOr<Dataset> Take(const Dataset& dataset, absl::Span<const int64_t> rows);
 
 // [n] classes, int32 or int64, as rows with one 1: `dtype` [n, classes]. The error for a label
-// outside 0, ..., classes - 1 says which it is and in which row (from 0) it stands.
+// outside 0, ..., classes - 1 says which it is and in which row (from 0) it stands. (The op of that
+// name, in ops/gather.h, makes float32 where nothing is said, and zeros of such a label.)
 absl::StatusOr<Array> OneHot(const Array& labels, int64_t classes, DType dtype = kFloat64);
 // The dataset with one-hot targets, of the inputs' type where that is a float, else float64.
 absl::StatusOr<Dataset> OneHotTargets(const Dataset& dataset, int64_t classes);
@@ -57,7 +65,8 @@ absl::StatusOr<Dataset> OneHotTargets(const Dataset& dataset, int64_t classes);
 // is, classes.
 absl::StatusOr<Dataset> Cast(const Dataset& dataset, DType dtype);
 
-// Which columns of a table are what.
+// Which columns of a table are what. Labels that are yes or no, 1 and 0, for binary cross-entropy:
+// name their column among `targets`; they become float64 [n, 1].
 struct DatasetColumns {
   // The column of classes: whole numbers from 0. Targets become int32 [n].
   std::string label = {};

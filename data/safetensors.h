@@ -29,7 +29,7 @@ namespace talweg {
 // anywhere if somebody takes it for a file's. Control characters are refused, and more than 1,024
 // bytes. "__metadata__" is taken.
 //
-// This is checked by
+// OK for such a name; else the error says what is wrong with it.
 absl::Status CheckTensorName(std::string_view name);
 
 // A file that Talweg wrote carries a CRC-32C of all it holds, as metadata under kChecksumKey; a

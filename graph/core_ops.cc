@@ -18,12 +18,6 @@ Types InferConstant(const Op&, absl::Span<const Type>, const Attributes& attribu
   return std::vector<Type>{{value.dtype(), ToShape(value.dims())}};
 }
 
-// Of elements that are the numbers of their places. A symbol has the value -1.
-absl::Status CheckNumbers(DType dtype, int64_t extent) {
-  if (dtype != kInt32 || extent <= int64_t{1} << 31) return absl::OkStatus();
-  return absl::InvalidArgumentError("more elements than int32 can number");
-}
-
 Types InferIota(const Op&, absl::Span<const Type>, const Attributes& attributes) {
   const auto& [dtype, shape] = std::get<TypeAttributes>(attributes);
   if (!IsInteger(dtype)) return absl::InvalidArgumentError("the element type is not an integer");
@@ -49,6 +43,11 @@ Types InferPart(const Op&, absl::Span<const Type> operands, const Attributes& at
 }
 
 }  // namespace
+
+absl::Status CheckNumbers(DType dtype, int64_t extent) {
+  if (dtype != kInt32 || extent <= int64_t{1} << 31) return absl::OkStatus();
+  return absl::InvalidArgumentError("more elements than int32 can number");
+}
 
 absl::Status CheckExtents(const Node& node, const Dims& dims) {
   if (const absl::StatusOr<int64_t> size = CheckedSize(dims); !size.ok()) return size.status();

@@ -19,9 +19,13 @@ namespace talweg {
 // What the caller of a run may say to it and read from it while it runs.
 struct RunOptions {
   // When another thread sets it, each outermost loop ends after its present trip, as if its stop
-  // predicate had come true; the run then returns normally, with the trips that were run. Reversed
-  // loops go on to their end, as the way back of a gradient begins with trip 0. A
-  // derivative runs the loops that it goes through once more, which are loops as others; the way
+  // predicate had come true; the run then returns normally, with the trips that were run.
+  //
+  // Reversed loops ignore it and run all of their trips: with trip 0, which they visit last, the
+  // way back of a gradient begins, and it would have to begin at a trip that was not run. So do
+  // loops that are to run whole (ops/loop.h).
+  //
+  // A derivative runs the loops that it goes through once more, which are loops as others; the way
   // back of a gradient goes through all of the trips that were run.
   const std::atomic<bool>* stop = nullptr;
   // Counts the finished trips of outermost loops, but for those of a gradient's way back and those

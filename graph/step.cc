@@ -178,14 +178,15 @@ absl::StatusOr<std::vector<Array>> Step::Call(State& state, absl::Span<const Arr
   std::vector<Array> all(executable_.graph().inputs().size());
   for (size_t i = 0; i < inputs.size(); i++) all[layout.other_inputs[i]] = inputs[i];
   for (size_t i = 0; i < layout.inputs.size(); i++) all[layout.inputs[i]] = state.arrays_[i];
+  const bool is_lent = options.reuse != nullptr;
   RunOptions with_reuse = options;
-  if (with_reuse.reuse == nullptr) with_reuse.reuse = &state.before_;
+  if (!is_lent) with_reuse.reuse = &state.before_;
   absl::StatusOr<std::vector<Array>> outputs = executable_.Call(all, with_reuse);
   if (!outputs.ok()) return outputs.status();
   state.before_.resize(outputs->size());
   for (size_t i = 0; i < layout.outputs.size(); i++) {
     const size_t k = layout.outputs[i];
-    state.before_[k] = std::move(state.arrays_[i]);
+    if (!is_lent) state.before_[k] = std::move(state.arrays_[i]);
     state.arrays_[i] = std::move((*outputs)[k]);
   }
   std::vector<Array> others;

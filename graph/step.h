@@ -83,9 +83,9 @@ class Step {
 
   // Runs once: `inputs` by name, all but those of the state; returns the outputs that are not
   // state, in their order. The state has its next values then, which are the arrays that the run
-  // made: nothing is copied. After an error the state is as it was. The run after it writes into
-  // the old values, unless somebody else has them, too: in the loop no memory is asked for, and a
-  // state takes that of two.
+  // made: nothing is copied. After an error the state is as it was. Where the engine can (the JIT),
+  // the run after it writes into the old values, unless somebody else has them, too: in the loop no
+  // memory is asked for but that of other outputs, and a state takes that of two.
   // Errors: those of Executable::Run; a state of another step.
   absl::StatusOr<std::vector<Array>> Run(State& state, const NamedArrays& inputs,
                                          const RunOptions& options = {}) const;

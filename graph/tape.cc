@@ -106,7 +106,8 @@ bool TapeState::OpenLine(const SourceLine& line) {
 
 Tape::Tape() : state_(std::make_shared<TapeState>()) {}
 
-Value Tape::Input(std::string_view name, DType dtype, Shape shape, std::source_location where) {
+Value Tape::Input(std::string_view name, DType dtype, Shape shape,
+                  std::source_location where) const {
   const SourceLine line = LineOf(where);
   if (absl::Status status = CheckShape(shape); !status.ok()) {
     state_->SetError(absl::InvalidArgumentError(absl::StrCat(
@@ -116,7 +117,7 @@ Value Tape::Input(std::string_view name, DType dtype, Shape shape, std::source_l
   return Value(state_, state_->AddInput(std::string(name), {dtype, std::move(shape)}, line));
 }
 
-Value Tape::Constant(const Array& array, std::source_location where) {
+Value Tape::Constant(const Array& array, std::source_location where) const {
   const SourceLine line = LineOf(where);
   if (array.raw() == nullptr) {
     state_->SetError(absl::ResourceExhaustedError(absl::StrCat(
@@ -152,11 +153,11 @@ Value MakeLeaf(const std::shared_ptr<TapeState>& tape, const Op& op, Attributes 
 
 }  // namespace
 
-Value Tape::Iota(Dim n, DType dtype, std::source_location where) {
+Value Tape::Iota(Dim n, DType dtype, std::source_location where) const {
   return MakeLeaf(state_, kIotaOp, TypeAttributes{dtype, {n}}, LineOf(where));
 }
 
-Value Tape::Size(Dim symbol, std::source_location where) {
+Value Tape::Size(Dim symbol, std::source_location where) const {
   return MakeLeaf(state_, kSizeOp, SizeAttributes{symbol}, LineOf(where));
 }
 

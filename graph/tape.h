@@ -32,14 +32,15 @@ class Tape {
   // A named argument. A name that is used again is the same Value; with another type it is an
   // error. The body of a loop has no inputs of its own: ops/loop.h.
   Value Input(std::string_view name, DType dtype, Shape shape,
-              std::source_location where = std::source_location::current());
+              std::source_location where = std::source_location::current()) const;
   // An array that is part of the graph. Data belongs into inputs; this is for tables and scalars.
-  Value Constant(const Array& array, std::source_location where = std::source_location::current());
+  Value Constant(const Array& array,
+                 std::source_location where = std::source_location::current()) const;
   // 0, 1, ..., n - 1 as a vector of an integer type. n may be a run-time symbol.
   Value Iota(Dim n, DType dtype = kInt32,
-             std::source_location where = std::source_location::current());
+             std::source_location where = std::source_location::current()) const;
   // The run-time value of rows or trips, an int64 scalar.
-  Value Size(Dim symbol, std::source_location where = std::source_location::current());
+  Value Size(Dim symbol, std::source_location where = std::source_location::current()) const;
 
   // The first error of anything that was built here, else OK.
   absl::Status status() const;

@@ -35,7 +35,8 @@ struct LoopLayout {
   NodeId id = -1;
   int32_t body = -1;
   bool reversed = false;
-  int64_t length = -1;  // of what is sliced; -1 where nothing is
+  int64_t length = -1;           // of what is sliced; -1 where nothing is
+  bool length_is_found = false;  // by ProgramState::BindTrips, not by an input
   Address trips, trips_run;
   bool binds_rows = false, wide_rows = false, whole = false;
   Address rows;
@@ -87,10 +88,11 @@ bool LoopInstruction::Run(Frame& frame) const {
   std::memcpy(&trips, frame.At(layout_.trips), sizeof(trips));
   trips = std::max<int64_t>(trips, 0);
   if (layout_.length >= 0 && trips > layout_.length) {
-    // A loop may say how many trips there are, and was run for the length already. Told to stop
+    // A loop that says how many trips there are was run for the length already. Told to stop
     // between the two, it says another number now.
     const std::atomic<bool>* const stop_asked = frame.state->call().options->stop;
-    if (stop_asked == nullptr || !stop_asked->load(std::memory_order_relaxed)) {
+    if (!layout_.length_is_found || stop_asked == nullptr ||
+        !stop_asked->load(std::memory_order_relaxed)) {
       return Fail(frame, absl::StrCat(trips, " trips, but scanned and stacked values have ",
                                       layout_.length));
     }
@@ -223,6 +225,7 @@ absl::Status PlanLoop(Planner& planner) {
   layout.trips = planner.Read(trips);
   if (scanned + stacked > 0 || loop.binds_rows) {
     layout.length = planner.symbols().Of(loop.length);
+    layout.length_is_found = loop.length == kTrips && planner.program().trips() != nullptr;
     if (layout.length < 0) return planner.Error("nothing binds the number of trips");
   }
   if (loop.binds_rows) {

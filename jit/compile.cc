@@ -44,7 +44,9 @@ std::vector<RunTimeShape> RunTimeShapes(const Graph& graph) {
       // One of a shape stands for all, but for ops that ask more of it.
       const bool asks_more = node.kind() == Kind::kIota || node.kind() == Kind::kRandom;
       const bool known = std::any_of(shapes.begin(), shapes.end(), [&](const RunTimeShape& s) {
-        return s.shape == type.shape && (!asks_more || graph.node(s.node).op == node.op);
+        const Node& other = graph.node(s.node);
+        return s.shape == type.shape &&
+               (!asks_more || (other.op == node.op && other.types == node.types));
       });
       if (!known) shapes.push_back({type.shape, static_cast<NodeId>(i)});
     }

@@ -378,7 +378,9 @@ RunFunction WatchForNan(const Graph& graph, RunFunction run,
       tracking = *watch->run;
     }
     const absl::StatusOr<std::vector<Array>> origins =
-        tracking.ok() ? (*tracking)(inputs, symbols, {.stop = options.stop}) : tracking.status();
+        tracking.ok()
+            ? (*tracking)(inputs, symbols, {.stop = options.stop, .threads = options.threads})
+            : tracking.status();
     if (origins.ok()) {
       tell(DescribeOrigins(*shared, *origins));
     } else {

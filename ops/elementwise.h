@@ -35,7 +35,8 @@ Value Sign(Arg x);
 Value Square(Arg x);
 Value Reciprocal(Arg x);
 // The greater, the less of two. NaN if either is NaN; -0 is less than 0. Where both are equal each
-// gets half of the gradient.
+// gets half of the gradient. Elementwise, also with a number: Max(x, 0) is max(x, 0) and no maximum
+// along axis 0; that is ReduceMax (reduce.h).
 Value Max(Arg a, Arg b);
 Value Min(Arg a, Arg b);
 // max(x, 0), with the derivative 0 at 0; NaN and -0 stay what they are, as in TensorFlow.

@@ -24,7 +24,9 @@ Value Gather(Arg x, Arg indices, int64_t axis = 0, int64_t batch = 0);
 // the places that the indices name. Where an index occurs often, in the order of the indices.
 Value ScatterAdd(Arg updates, Arg indices, Dim size, int64_t axis = 0, int64_t batch = 0);
 
-// 1 at each index along a new last axis of extent n, else 0. An index outside gives all zeros.
+// 1 at each index along a new last axis of extent n, else 0. An index outside gives all zeros. (The
+// function of that name for arrays, in data/dataset.h, makes float64 where nothing is said, and
+// refuses a label outside.)
 Value OneHot(Arg indices, int64_t n, DType dtype = kFloat32);
 
 }  // namespace talweg

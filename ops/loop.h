@@ -52,7 +52,8 @@ struct LoopOptions {
   std::vector<Value> carried = {};
   // Their leading axis is cut into slices, one a trip.
   std::vector<Value> scanned = {};
-  // Visits the trips from the last to the first.
+  // Visits the trips from the last to the first, and all of them: nobody ends it from outside
+  // (RunOptions::stop).
   bool reversed = false;
   // int32 or int64 [trips]: the value of the symbol `rows` in each trip, for batches of which the
   // last one is smaller. At most `rows_limit`, which is needed with it. Without it rows means in

@@ -277,6 +277,29 @@ constexpr LossFunction kBinary = [](const Value& t, const Value& y) {
   const std::optional<Value> logits = LogitsOfSigmoid(y);
   return logits ? BinaryCrossEntropyFromLogits(t, *logits) : BinaryCrossEntropy(t, y);
 };
+// Probabilities that are taken for logits train, too, and badly.
+Value RefuseProbabilities(const char* name, const char* use, const Value& t, const Value& y) {
+  return Fail(name, {t, y},
+              absl::StrCat("the outputs are probabilities already; return what goes into their "
+                           "activation, or name the loss \"",
+                           use, "\""),
+              {});
+}
+constexpr LossFunction kCategoricalLogits = [](const Value& t, const Value& y) {
+  return LogitsOfSoftmax(y) ? RefuseProbabilities("categorical_crossentropy_from_logits",
+                                                  "categorical_crossentropy", t, y)
+                            : CategoricalCrossEntropyFromLogits(t, y);
+};
+constexpr LossFunction kSparseLogits = [](const Value& t, const Value& y) {
+  return LogitsOfSoftmax(y) ? RefuseProbabilities("sparse_categorical_crossentropy_from_logits",
+                                                  "sparse_categorical_crossentropy", t, y)
+                            : SparseCategoricalCrossEntropyFromLogits(t, y);
+};
+constexpr LossFunction kBinaryLogits = [](const Value& t, const Value& y) {
+  return LogitsOfSigmoid(y)
+             ? RefuseProbabilities("binary_crossentropy_from_logits", "binary_crossentropy", t, y)
+             : BinaryCrossEntropyFromLogits(t, y);
+};
 // From the public function, whose arguments are Args.
 template <auto kFunction>
 constexpr LossFunction kPlain = [](const Value& t, const Value& y) { return kFunction(t, y); };
@@ -286,10 +309,9 @@ constexpr NamedLoss kLosses[] = {
     {"categorical_crossentropy", kCategorical},
     {"sparse_categorical_crossentropy", kSparse},
     {"binary_crossentropy", kBinary},
-    {"categorical_crossentropy_from_logits", kPlain<CategoricalCrossEntropyFromLogits>},
-    {"sparse_categorical_crossentropy_from_logits",
-     kPlain<SparseCategoricalCrossEntropyFromLogits>},
-    {"binary_crossentropy_from_logits", kPlain<BinaryCrossEntropyFromLogits>},
+    {"categorical_crossentropy_from_logits", kCategoricalLogits},
+    {"sparse_categorical_crossentropy_from_logits", kSparseLogits},
+    {"binary_crossentropy_from_logits", kBinaryLogits},
     {"mean_squared_error", kPlain<MeanSquaredError>},
     {"mse", kPlain<MeanSquaredError>},
     {"MSE", kPlain<MeanSquaredError>},

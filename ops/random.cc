@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/philox.h"
+#include "graph/core_ops.h"
 #include "graph/tape.h"
 #include "ops/elementwise.h"
 
@@ -110,9 +111,7 @@ Types InferPermutation(const Op&, absl::Span<const Type> operands, const Attribu
   if (dtype != kInt32) return absl::InvalidArgumentError("a permutation is int32");
   if (shape.size() != 1) return absl::InvalidArgumentError("a permutation has one axis");
   if (absl::Status s = CheckShape(shape); !s.ok()) return s;
-  if (shape[0].value() > int64_t{1} << 31) {
-    return absl::InvalidArgumentError("more elements than int32 can number");
-  }
+  if (absl::Status s = CheckNumbers(dtype, shape[0].value()); !s.ok()) return s;
   return std::vector<Type>{{dtype, shape}};
 }
 

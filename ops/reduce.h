@@ -52,7 +52,8 @@ Value Mean(Arg x, const Axes& axes = {}, Keep keep = Keep::kNo);
 // Mean of the squared distance from the mean (the biased estimate, as NumPy's var).
 Value Variance(Arg x, const Axes& axes = {}, Keep keep = Keep::kNo);
 // Greatest and least; a NaN anywhere gives NaN. Of equal ones, each gets an equal part of the
-// gradient.
+// gradient. Along axes: ReduceMax(x, 0) is the maximum along axis 0 and not max(x, 0); that is Max
+// (elementwise.h).
 Value ReduceMax(Arg x, const Axes& axes = {}, Keep keep = Keep::kNo);
 Value ReduceMin(Arg x, const Axes& axes = {}, Keep keep = Keep::kNo);
 // The int64 index along `axis` of the greatest (least) element: the first of equal ones, the first

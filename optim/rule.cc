@@ -48,7 +48,7 @@ void RuleScope::Set(std::string_view name, const Value& next, std::source_locati
 
 Value RuleScope::count() const { return Cast(step_, kFloat64) + 1; }
 
-std::vector<Value> ClipByGlobalNorm(absl::Span<const Value> gradients, const Value& limit) {
+std::vector<Value> ClipByGlobalNorm(absl::Span<const Value> gradients, const Arg& limit) {
   if (gradients.empty()) return {};
   // norm = sqrt(sum over all gradients of sum g^2)
   Value squares;
@@ -59,15 +59,18 @@ std::vector<Value> ClipByGlobalNorm(absl::Span<const Value> gradients, const Val
   const Value norm = Sqrt(squares);
   // g limit / norm where norm >= limit. The division is kept harmless where it is not used, so that
   // no NaN gets into derivatives of the update.
-  const Value clips = And(GreaterEqual(norm, limit), Greater(limit, 0));
-  const Value scale = Select(clips, limit / Select(clips, norm, 1), 1);
+  const Value most = ToValue(limit, norm);
+  const Value clips = And(GreaterEqual(norm, most), Greater(most, 0));
+  const Value scale = Select(clips, most / Select(clips, norm, 1), 1);
   std::vector<Value> clipped;
   for (const Value& g : gradients) clipped.push_back(g * Cast(scale, g.dtype()));
   return clipped;
 }
 
-std::vector<Value> ClipByValue(absl::Span<const Value> gradients, const Value& limit) {
-  const Value bound = Select(Greater(limit, 0), limit, std::numeric_limits<double>::infinity());
+std::vector<Value> ClipByValue(absl::Span<const Value> gradients, const Arg& limit) {
+  if (gradients.empty()) return {};
+  const Value most = limit.is_number() ? Scalar(gradients[0], kFloat64, limit) : limit.value();
+  const Value bound = Select(Greater(most, 0), most, std::numeric_limits<double>::infinity());
   std::vector<Value> clipped;
   for (const Value& g : gradients) {
     const Value narrow = Cast(bound, g.dtype());

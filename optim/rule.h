@@ -105,9 +105,10 @@ absl::StatusOr<std::vector<Value>> Apply(const Rule& rule, absl::Span<const Name
                                          const StateScope& state);
 
 // The two clippings, for training loops of one's own. The norm is that of all elements of all
-// gradients together, in float64; limits are float64 scalars, and those that are 0 do not clip.
-std::vector<Value> ClipByGlobalNorm(absl::Span<const Value> gradients, const Value& limit);
-std::vector<Value> ClipByValue(absl::Span<const Value> gradients, const Value& limit);
+// gradients together, in float64; limits are numbers or float64 scalars, and those that are 0 do
+// not clip.
+std::vector<Value> ClipByGlobalNorm(absl::Span<const Value> gradients, const Arg& limit);
+std::vector<Value> ClipByValue(absl::Span<const Value> gradients, const Arg& limit);
 
 }  // namespace talweg
 

@@ -98,7 +98,9 @@ class Schedule {
   std::optional<Hyper> constant_;
 };
 
-// In the formulas n is the number of epochs, or of updates, as `unit` says.
+// In the formulas n is the number of epochs, or of updates, as `unit` says. A length is not taken
+// from the training: give it the training's epochs or, with kUpdates, its epochs times the batches
+// of an epoch.
 
 // initial / (1 + decay n)
 struct TimeDecayOptions {
@@ -106,7 +108,7 @@ struct TimeDecayOptions {
   Hyper decay = 0.01;
   Unit unit = kEpochs;
 };
-Schedule TimeDecay(const TimeDecayOptions& options);
+Schedule TimeDecay(const TimeDecayOptions& options = {});
 
 // initial drop^floor(n / every)
 struct StepDecayOptions {
@@ -115,7 +117,7 @@ struct StepDecayOptions {
   Hyper every = 10;
   Unit unit = kEpochs;
 };
-Schedule StepDecay(const StepDecayOptions& options);
+Schedule StepDecay(const StepDecayOptions& options = {});
 
 // initial drop^(how many of `at` are <= n)
 struct MultiStepOptions {
@@ -134,7 +136,7 @@ struct ExponentialOptions {
   bool staircase = false;
   Unit unit = kEpochs;
 };
-Schedule Exponential(const ExponentialOptions& options);
+Schedule Exponential(const ExponentialOptions& options = {});
 
 // final + (initial - final) (1 - min(n, length) / length)^power
 struct PolynomialOptions {
@@ -144,7 +146,7 @@ struct PolynomialOptions {
   Hyper power = 1.0;
   Unit unit = kEpochs;
 };
-Schedule Polynomial(const PolynomialOptions& options);
+Schedule Polynomial(const PolynomialOptions& options = {});
 
 // final + (initial - final) (1 + cos(pi min(n, length) / length)) / 2
 struct CosineOptions {
@@ -153,7 +155,7 @@ struct CosineOptions {
   Hyper length = 100;
   Unit unit = kEpochs;
 };
-Schedule Cosine(const CosineOptions& options);
+Schedule Cosine(const CosineOptions& options = {});
 
 // The cosine again and again (Loshchilov and Hutter 2017): cycle i = 0, 1, ... is
 // length stretch^i long and starts at initial shrink^i.
@@ -165,7 +167,7 @@ struct CosineRestartsOptions {
   Hyper shrink = 1.0;
   Unit unit = kEpochs;
 };
-Schedule CosineRestarts(const CosineRestartsOptions& options);
+Schedule CosineRestarts(const CosineRestartsOptions& options = {});
 
 // A straight line from `start` at n = 0 to the first rate of `then` at n = length, from where on
 // `then` runs as if its time began there.
@@ -183,7 +185,7 @@ struct OneCycleOptions {
   Hyper final = 1 / 25e4;
   Unit unit = kEpochs;
 };
-Schedule OneCycle(const OneCycleOptions& options);
+Schedule OneCycle(const OneCycleOptions& options = {});
 
 // rates[i] where i is the number of boundaries that are <= n: one rate more than boundaries, which
 // ascend.

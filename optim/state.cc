@@ -157,4 +157,11 @@ absl::StatusOr<std::vector<Value>> StateScope::Next() const {
 
 const Tape& StateScope::tape() const { return shared_->tape; }
 
+absl::StatusOr<Array> StartOf(const StateSpec& spec) {
+  absl::StatusOr<Array> array = Array::Zeros(kFloat64, Resolve(spec.type.shape, {}));
+  if (!array.ok()) return array;
+  for (double& element : array->mutable_data<double>()) element = spec.start;
+  return array->Cast(spec.type.dtype);
+}
+
 }  // namespace talweg

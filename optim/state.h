@@ -36,6 +36,9 @@ struct StateSpec {
   }
 };
 
+// An array of its start value.
+absl::StatusOr<Array> StartOf(const StateSpec& spec);
+
 // Named state for builders of graphs that know nothing of loops. A builder asks for the present
 // value of a name and sets the next one; who carries it around is the loop's business. For the loop
 // to know what to carry, the builder runs twice: once on a scratch tape to declare, once in the

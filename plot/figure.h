@@ -17,12 +17,12 @@ namespace talweg {
 //   Figure figure;
 //   figure.columns = 2;
 //   figure.share_y = true;
-//   for (const Run& run : runs) {
-//     figure.panels.push_back({.title = run.title,
+//   for (const Curve& c : curves) {
+//     figure.panels.push_back({.title = c.title,
 //                              .x = {.label = "epoch"},
 //                              .y = {.label = "accuracy"},
-//                              .series = {{.name = "train", .y = run.accuracy},
-//                                         {.name = "test", .y = run.val_accuracy}}});
+//                              .series = {{.name = "train", .y = c.accuracy},
+//                                         {.name = "test", .y = c.val_accuracy}}});
 //   }
 //   absl::Status status = Draw(figure, "figures/momentum");   // momentum.png and momentum.svg
 //

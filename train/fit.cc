@@ -104,6 +104,15 @@ absl::StatusOr<Scores> Evaluate(const Engine& engine, const Training& training,
   return scores;
 }
 
+NamedArrays ParametersOf(const NamedArrays& state) {
+  constexpr std::string_view kPrefix = "parameter/";
+  NamedArrays parameters;
+  for (const auto& [name, array] : state) {
+    if (name.starts_with(kPrefix)) parameters[name.substr(kPrefix.size())] = array;
+  }
+  return parameters;
+}
+
 absl::StatusOr<Predictor> Predictor::Make(const Engine& engine, const Training& training,
                                           const NamedArrays& parameters, const Type& sample) {
   if (absl::Status s = CheckEngine(engine, "predict"); !s.ok()) return s;
@@ -116,12 +125,12 @@ absl::StatusOr<Predictor> Predictor::Make(const Engine& engine, const Training& 
         "predict: dtype is ", AbslView(Name(training.dtype)), "; it must be float32 or float64"));
   }
   const Type input{IsFloat(sample.dtype) ? training.dtype : sample.dtype, sample.shape};
-  const absl::StatusOr<std::vector<ParameterSpec>> specs = ParametersOf(training, input);
-  if (!specs.ok()) return specs.status();
-  const absl::StatusOr<NamedArrays> matched = ForInputs(input, parameters, *specs);
+  const absl::StatusOr<ModelPlan> model = PlanModel(training.model, training.dtype, input);
+  if (!model.ok()) return model.status();
+  const absl::StatusOr<NamedArrays> matched = ForInputs(input, parameters, model->parameters);
   if (!matched.ok()) return matched.status();
   TrainingPlan plan;
-  plan.parameters = *specs;
+  plan.parameters = model->parameters;
   const absl::StatusOr<Graph> graph = PredictGraph(training, plan, input);
   if (!graph.ok()) return graph.status();
   absl::StatusOr<Executable> executable = engine(*graph);
@@ -200,6 +209,13 @@ absl::StatusOr<std::string> Summary(const Training& training, const Dataset& dat
   const absl::StatusOr<Dataset> prepared = Prepare(data, training.dtype, "data");
   if (!prepared.ok()) return prepared.status();
   const absl::StatusOr<TrainingPlan> plan = PlanEvaluation(training, TypesOf(*prepared));
+  if (!plan.ok()) return plan.status();
+  return Summary(plan->layers, plan->parameters);
+}
+
+absl::StatusOr<std::string> Summary(const Model& model, const Type& sample) {
+  const DType dtype = IsFloat(sample.dtype) ? sample.dtype : kFloat32;
+  const absl::StatusOr<ModelPlan> plan = PlanModel(model, dtype, sample);
   if (!plan.ok()) return plan.status();
   return Summary(plan->layers, plan->parameters);
 }

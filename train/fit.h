@@ -59,6 +59,10 @@ struct Fitted {
   bool stopped = false;
 };
 
+// The parameters in a state (Fitted::state, Run::State, a file of a ModelCheckpoint with
+// save_weights_only = false), by their own names, as Predict and FitOptions::parameters take them.
+NamedArrays ParametersOf(const NamedArrays& state);
+
 // Loss and metrics by name, means over the samples.
 using Scores = std::map<std::string, double>;
 
@@ -125,6 +129,8 @@ absl::StatusOr<NamedArrays> InitialParameters(const Engine& engine, const Traini
 // A table of the model's layers, output shapes and numbers of parameters, for such inputs. Errors:
 // those of InitialParameters but for an engine's.
 absl::StatusOr<std::string> Summary(const Training& training, const Dataset& data);
+// The same of a model alone, for samples of this type: Summary(model, {kFloat32, {784}}).
+absl::StatusOr<std::string> Summary(const Model& model, const Type& sample);
 
 }  // namespace talweg
 

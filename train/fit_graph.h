@@ -106,8 +106,11 @@ absl::StatusOr<Graph> PredictGraph(const Training& training, const TrainingPlan&
 absl::StatusOr<Graph> RateGraph(const Training& training, const TrainingPlan& plan, int64_t n);
 
 // What a model declares for such inputs.
-absl::StatusOr<std::vector<ParameterSpec>> ParametersOf(const Training& training,
-                                                        const Type& input);
+struct ModelPlan {
+  std::vector<ParameterSpec> parameters;
+  std::vector<LayerSpec> layers;
+};
+absl::StatusOr<ModelPlan> PlanModel(const Model& model, DType dtype, const Type& input);
 
 }  // namespace talweg
 

@@ -184,16 +184,15 @@ absl::StatusOr<TrainingPlan> PlanTraining(const Training& training, const DataTy
   return plan;
 }
 
-absl::StatusOr<std::vector<ParameterSpec>> ParametersOf(const Training& training,
-                                                        const Type& input) {
-  if (!training.model) return Invalid("there is no model");
+absl::StatusOr<ModelPlan> PlanModel(const Model& model, DType dtype, const Type& input) {
+  if (!model) return Invalid("there is no model");
   Tape scratch;
   // As PlanTraining does: some of a model may be there in training only.
-  ScopeRoot root(scratch, training.dtype, Mode::kTrain);
+  ScopeRoot root(scratch, dtype, Mode::kTrain);
   Scope scope = root.scope();
-  training.model(scope, scratch.Input("inputs", input.dtype, WithLeading(kRows, input.shape)));
+  model(scope, scratch.Input("inputs", input.dtype, WithLeading(kRows, input.shape)));
   if (!scratch.status().ok()) return scratch.status();
-  return root.parameters();
+  return ModelPlan{root.parameters(), root.layers()};
 }
 
 }  // namespace talweg

@@ -32,7 +32,8 @@ class History {
   // Appends a row; values are in the order of the columns. What is missing is NaN.
   void Append(absl::Span<const double> row);
 
-  // "epoch,loss,...": epochs count from 1; shortest decimals that read back to the same number.
+  // "epoch,loss,...": the column epoch counts from 1 (CsvLogger's from 0, as Keras's); shortest
+  // decimals that read back to the same number.
   std::string ToCsv() const;
   // {"loss": [..], ..}; not-a-number and infinities, which JSON has not, become strings.
   std::string ToJson() const;

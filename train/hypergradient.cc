@@ -215,6 +215,10 @@ absl::StatusOr<Hypergradient::Result> Hypergradient::Run(const NamedArrays& at) 
                                               : CheckNumbers(spec, array.data<double>());
       if (!status.ok()) return status;
     }
+    const Range rates = Range::AtLeast(0);
+    if ((name == "rate" || name == "rate_scale") && !rates.Contains(array.At(0))) {
+      return Invalid(absl::StrCat("'", name, "' is ", array.At(0), "; it must be at least 0"));
+    }
     inputs[InputOf(name, states_)] = array;
   }
   const absl::StatusOr<std::vector<Array>> outputs = executable_.Run(inputs);

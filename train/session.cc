@@ -26,13 +26,6 @@ absl::Status CheckEngine(const Engine& engine, std::string_view what) {
   return absl::InvalidArgumentError(absl::StrCat(AbslView(what), ": the engine is empty"));
 }
 
-absl::StatusOr<Array> StartOf(const StateSpec& spec) {
-  absl::StatusOr<Array> array = Array::Zeros(kFloat64, Resolve(spec.type.shape, {}));
-  if (!array.ok()) return array;
-  for (double& element : array->mutable_data<double>()) element = spec.start;
-  return array->Cast(spec.type.dtype);
-}
-
 DataTypes TypesOf(const Dataset& data) {
   return {WithoutLeading(data.inputs), WithoutLeading(data.targets)};
 }
@@ -81,7 +74,9 @@ absl::StatusOr<NamedArrays> Matching(const NamedArrays& given,
       return absl::InvalidArgumentError(absl::StrCat(
           "parameter '", spec.name, "' ", ToString(spec.type), " is missing",
           given.contains(absl::StrCat("parameter/", spec.name))
-              ? "; what is given is the state of a training: FitOptions::state takes it"
+              ? "; what is given is the state of a training: ParametersOf takes its parameters, "
+                "and "
+                "FitOptions::state goes on from it"
           : given.empty() ? ""
                           : absl::StrCat("; given are '", given.begin()->first, "' and others")));
     }
@@ -303,14 +298,6 @@ absl::StatusOr<double> Session::ScheduledRate() const {
   const absl::StatusOr<std::vector<Array>> rate = executable->Run(inputs, {.threads = 1});
   if (!rate.ok()) return rate.status();
   return rate->front().At(0);
-}
-
-NamedArrays Session::ParametersOf(const NamedArrays& state) const {
-  NamedArrays parameters;
-  for (const ParameterSpec& spec : plan_.parameters) {
-    parameters[spec.name] = state.at(absl::StrCat("parameter/", spec.name));
-  }
-  return parameters;
 }
 
 // What a graph has among its inputs of seed, hyper-parameters and states.

@@ -74,8 +74,6 @@ struct FitKit {
 // are asked for.
 absl::StatusOr<FitKit> MakeKit(const Training& training, const Dataset& train,
                                const Dataset& validation);
-// An array of a state's start value.
-absl::StatusOr<Array> StartOf(const StateSpec& spec);
 
 // One training under way: plan, data, state, and what its callbacks see.
 class Session final : public Run {
@@ -124,7 +122,6 @@ class Session final : public Run {
  private:
   absl::Status StartFrom(const NamedArrays& state);
   absl::StatusOr<double> ScheduledRate() const;
-  NamedArrays ParametersOf(const NamedArrays& state) const;
   NamedArrays StateInputs(const Graph& graph) const;
   // Takes states from the front of outputs, and returns how many there were.
   size_t TakeState(const std::vector<Array>& outputs);

@@ -76,9 +76,10 @@ struct SweepResult {
   std::vector<std::string> titles = {};  // SweepOptions::titles
   std::vector<SweepRun> runs = {};
 
-  // The row of the run with the best value of a column of the history: the one that it ended with,
-  // or the best of its epochs, which is that of its parameters where EarlyStopping, with the same
-  // column as monitor and no min_delta, restored them.
+  // The row of the run with the best value of a column of the history. kLast compares the last
+  // epochs. kBest compares each run's best epoch: the one to use where EarlyStopping restores the
+  // best weights, since the last epoch's value is then not that of SweepRun::parameters. (The best
+  // one is, if EarlyStopping has the same column as monitor, and no min_delta.)
   // The mode is "min", "max" or "auto": max where the column's name contains "acc" (as in Keras;
   // min for a cosine similarity, too). NaN is never best; of equal runs it is the first. Errors: no
   // such column, an unknown mode, nothing but NaN.

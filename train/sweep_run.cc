@@ -119,9 +119,11 @@ absl::Status Sweeper::PrepareTraining(size_t t, const std::vector<SweepAxis>& ax
   const Training& training = trainings_[t];
   absl::StatusOr<FitKit> kit = MakeKit(training, train, validation);
   if (!kit.ok()) return kit.status();
-  if (t > 0 && training.dtype == trainings_[t - 1].dtype) {
-    kit->train = kits_.back().train;  // once in memory
-    kit->validation = kits_.back().validation;
+  for (size_t other = 0; other < t; other++) {
+    if (training.dtype != trainings_[other].dtype) continue;
+    kit->train = kits_[other].train;  // once in memory
+    kit->validation = kits_[other].validation;
+    break;
   }
   kits_.push_back(*std::move(kit));
   const FitKit& made = kits_.back();

@@ -31,8 +31,9 @@ enum class Shuffle : uint8_t {
 
 // A thing, or the name by which Keras knows it. Names are looked up when the training is planned. A
 // loss may also be a function of targets and outputs, one number a sample; what "accuracy" means
-// then follows from the width of the outputs alone, but for the library's own cross-entropies,
-// which count as if they were named.
+// then follows from the width of the outputs alone, but for the library's own cross-entropies of
+// two parameters, which count as if they were named. (CategoricalCrossEntropy has three; it is
+// "categorical_crossentropy".)
 //
 //   .rule = "adam"      .rule = Adam({.amsgrad = true})      .loss = "mse"
 //   .loss = [](Value t, Value y) { return Mean(Abs(t - y), -1); }
@@ -70,9 +71,10 @@ class Choice {
 };
 
 // Names, as strings: of the cross-entropy of one-hot targets for a model that returns logits, whose
-// function is CategoricalCrossEntropyFromLogits, and of the share of samples whose greatest output
-// is at the right place.
+// function is CategoricalCrossEntropyFromLogits, of the same for targets that are labels, and of
+// the share of samples whose greatest output is at the right place.
 inline constexpr char SoftmaxCrossEntropy[] = "categorical_crossentropy_from_logits";
+inline constexpr char SparseSoftmaxCrossEntropy[] = "sparse_categorical_crossentropy_from_logits";
 inline constexpr char Accuracy[] = "accuracy";
 
 // Everything that defines a training but its data.

@@ -102,14 +102,13 @@ Run::~Run() {
   if (pool_ != nullptr && IsWorthKeeping(*memory_)) pool_->Give(std::move(memory_));
 }
 
-// Others may have a use for much memory, but not so much compared to what the caller has at hand
-// anyway: inputs and outputs.
+// Others may have a use for much memory, but for no more than the outputs take anyway.
 bool Run::IsWorthKeeping(const RunMemory& memory) const {
   constexpr int64_t kSmall = 32 << 20;
   const int64_t bytes = memory.bytes();
   if (bytes <= kSmall) return true;
-  const auto* const end = bytes_.begin() + tables_.constant_slot();
-  return bytes <= std::accumulate(bytes_.begin(), end, int64_t{0});
+  return bytes <= std::accumulate(bytes_.begin() + tables_.output_slot(),
+                                  bytes_.begin() + tables_.constant_slot(), int64_t{0});
 }
 
 void Run::SetSlot(int32_t slot, const std::byte* memory, int64_t bytes) {

@@ -143,6 +143,26 @@ TEST(Jacobian, InABodyTakesArgumentsAndValuesFromOutside) {
   ExpectNear(ValueOf(t, loop.stacked[2], inputs), {3, 2, 2}, std::vector<double>(12, 0));
 }
 
+TEST(Jacobian, IsWholeWhateverTheRunIsTold) {
+  Tape t;
+  const Value x = t.Input("x", kFloat64, {3});
+  const absl::StatusOr<Graph> graph =
+      t.Finish({Jacobian([](const Value& at) { return at * at; }, x)});
+  ASSERT_TRUE(graph.ok()) << graph.status();
+  const NamedArrays inputs = {{"x", Array::Vector<double>({1, 2, 3})}};
+  for (const NamedEngine& engine : AllEngines()) {
+    const absl::StatusOr<Executable> f = engine.make(*graph);
+    ASSERT_TRUE(f.ok()) << f.status();
+    const std::atomic<bool> stop = true;
+    std::atomic<int64_t> progress = 0;
+    const auto out = f->Run(inputs, {.stop = &stop, .progress = &progress});
+    ASSERT_TRUE(out.ok()) << out.status();
+    EXPECT_TRUE(SameBits((*out)[0], Array::Matrix<double>({{2, 0, 0}, {0, 4, 0}, {0, 0, 6}})))
+        << engine.name << (*out)[0].ToString();
+    EXPECT_EQ(progress, 0);
+  }
+}
+
 TEST(Hessian, OfAConstantIsZero) {
   Tape t;
   const Value x = t.Input("x", kFloat64, {2}), c = t.Input("c", kFloat64, {});

@@ -80,9 +80,13 @@ TEST(Array, HasMemoryForWhoWritesAllOfIt) {
   EXPECT_FALSE(Array::Unwritten(kFloat32, {-1}).ok());
 }
 
-TEST(Array, FillsShortRowsOfAMatrixWithZeros) {
-  EXPECT_EQ(Array::Matrix<int32_t>({{1}, {2, 3}}).data<int32_t>(),
-            (std::vector<int32_t>{1, 0, 2, 3}));
+TEST(Array, HasNoElementsWhereRowsAreOfUnequalLength) {
+  for (const auto& rows :
+       std::vector<std::vector<std::vector<int32_t>>>{{{1}, {2, 3}}, {{1, 2}, {3}}}) {
+    const Array array = Array::Matrix<int32_t>(rows);
+    EXPECT_EQ(array.raw(), nullptr);
+    EXPECT_EQ(array.dims(), Dims({0}));
+  }
 }
 
 TEST(Array, RefusesWhatCanNotBe) {

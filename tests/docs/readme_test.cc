@@ -46,6 +46,38 @@ TEST(Readme, AGraphDifferentiatedTwiceAndRun) {
   EXPECT_GT((*out)[2].At(0), 0);
 }
 
+// y = 2 x0 - x1 + 3, found from rows of x.
+absl::StatusOr<double> FitALine() {
+  Tape t;
+  Value w = t.Input("w", kFloat32, {2}), b = t.Input("b", kFloat32, {});
+  Value x = t.Input("x", kFloat32, {kRows, 2}), y = t.Input("y", kFloat32, {kRows});
+  Value loss = Mean(Square(MatMul(x, w) + b - y));
+  absl::StatusOr<RuleStep> update =
+      ApplyInStep(Adam(), {{"w", w}, {"b", b}}, Gradient(loss, {w, b}), 0.05);
+  if (!update.ok()) return update.status();
+  absl::StatusOr<Step> step = CompileStep(t, update->carried, {loss});
+  if (!step.ok()) return step.status();
+  NamedArrays first = update->start;
+  first.insert({{"w", Array::Vector<float>({0, 0})}, {"b", Array(0.0f)}});
+  absl::StatusOr<State> state = step->Start(first);
+  if (!state.ok()) return state.status();
+  const NamedArrays rows = {{"x", Array::Matrix<float>({{0, 0}, {1, 0}, {0, 1}, {1, 1}})},
+                            {"y", Array::Vector<float>({3, 5, 2, 4})}};
+  double last = 0;
+  for (int i = 0; i < 1000; i++) {
+    absl::StatusOr<std::vector<Array>> out = step->Run(*state, rows);
+    if (!out.ok()) return out.status();
+    last = (*out)[0].At(0);
+  }
+  return last;
+}
+
+TEST(Readme, ARuleInALoopOfOnesOwn) {
+  const absl::StatusOr<double> loss = FitALine();
+  ASSERT_TRUE(loss.ok()) << loss.status();
+  EXPECT_LT(*loss, 1e-3);
+}
+
 TEST(Readme, AMistakeIsASentence) {
   Tape t;
   Value x = t.Input("x", kFloat32, {32, 2}), w = t.Input("w", kFloat32, {3, 50});

@@ -12,6 +12,7 @@
 #include "interpreter/interpreter.h"
 #include "jit/jit.h"
 #include "ops/elementwise.h"
+#include "ops/loop.h"
 #include "ops/reduce.h"
 
 namespace talweg {
@@ -131,6 +132,26 @@ TEST(Step, OutputsOfOtherShapesTakeOtherMemory) {
   out = run(Array::Vector<double>({6, 7, 8}));
   EXPECT_EQ(out[1].raw(), where);
   EXPECT_THAT(Elements(out[1]), ElementsAre(12, 14, 16));
+}
+
+// The slices of trips that did not run are zero, whatever was there before.
+TEST(Step, WhatIsNotWrittenIsZeroInMemoryOfOthers) {
+  Tape t;
+  const Value n = t.Input("n", kInt64, {}), x = t.Input("x", kFloat64, {4});
+  const LoopResult loop = Loop(t, {.trips = n, .scanned = {x}}, [](LoopBody& body) -> LoopStep {
+    return {.carried = {}, .stacked = {body.scanned[0] + 1}};
+  });
+  const Executable f = *JitEngine()(*t.Finish({loop.stacked[0]}));
+  std::vector<Array> reuse;
+  const std::byte* where = nullptr;
+  for (const int64_t trips : {4, 2}) {
+    std::vector<Array> out = *f.Run(
+        {{"n", Array(trips)}, {"x", Array::Vector<double>({1, 2, 3, 4})}}, {.reuse = &reuse});
+    EXPECT_TRUE(where == nullptr || out[0].raw() == where);
+    EXPECT_THAT(Elements(out[0]), ElementsAre(2, 3, trips == 4 ? 4 : 0, trips == 4 ? 5 : 0));
+    where = out[0].raw();
+    reuse = std::move(out);
+  }
 }
 
 TEST(Step, OutputsTakeNoMemoryOfInputs) {

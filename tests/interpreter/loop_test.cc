@@ -495,8 +495,28 @@ TEST(Loop, TrainsALinearModel) {
   EXPECT_LT(out[1].At(199), out[1].At(0) * 1e-3 + 1e-12);
 }
 
+TEST(Loop, MoreTripsThanSlicesAreAnErrorWhateverTheRunIsTold) {
+  Tape t;
+  const Value n = t.Input("n", kInt64, {}), x = t.Input("x", kFloat64, {5});
+  const LoopResult loop = Loop(t, {.trips = n, .scanned = {x}}, [](LoopBody& body) -> LoopStep {
+    return {.carried = {}, .stacked = {body.scanned[0]}};
+  });
+  const absl::StatusOr<Graph> graph = t.Finish({loop.stacked[0]});
+  ASSERT_TRUE(graph.ok()) << graph.status();
+  const absl::StatusOr<Executable> f = EveryEngine(*graph);
+  ASSERT_TRUE(f.ok()) << f.status();
+  const std::atomic<bool> stop = true;
+  EXPECT_THAT(
+      f->Run({{"n", Array(int64_t{7})}, {"x", *Array::Zeros(kFloat64, {5})}}, {.stop = &stop})
+          .status()
+          .message(),
+      testing::HasSubstr("7 trips, but scanned and stacked values have 5"));
+}
+
 // A loop that counts another's trips runs twice, once for the length of what that one stacks.
 TEST(Loop, EndsWhereItIsToldToBetweenItsLengthAndItsTrips) {
+  told = false;
+  drawn = 0;
   Tape t;
   const Value key = t.Input("key", kInt64, {});
   const LoopResult count =

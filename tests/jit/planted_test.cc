@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "graph/print.h"
+#include "graph/tape.h"
 #include "graph/verify.h"
 #include "gtest/gtest.h"
 #include "interpreter/interpreter.h"
@@ -21,6 +22,7 @@
 #include "jit/loops/runtime.h"
 #include "jit/loops/verify.h"
 #include "jit/passes/pipeline.h"
+#include "ops/elementwise.h"
 #include "tests/graphs/engines.h"
 #include "tests/graphs/random_graph.h"
 #include "tests/jit/mutants.h"
@@ -173,6 +175,21 @@ TEST(Planted, MistakesOfPassesAreFound) {
     std::cout << tally.ToString(mutant.name) << std::endl;
     EXPECT_GE(tally.all_found(), 1) << mutant.name;
   }
+}
+
+// An engine that fails where the interpreter does not is never excused; what the passes leave out
+// is.
+TEST(Difference, ExcusesNoEngineThatFailsByItself) {
+  Tape t;
+  const Value x = t.Input("x", kFloat32, {2});
+  const Graph graph = *t.Finish({x + 1});
+  const std::vector<Array> inputs = {Array::Vector<float>({1, 2})};
+  const Outcome right = Interpret(graph)->Call(inputs);
+  ASSERT_TRUE(right.ok()) << right.status();
+  const Outcome fails = absl::InvalidArgumentError("no");
+  EXPECT_EQ(Difference(graph, inputs, right, right), "");
+  EXPECT_NE(Difference(graph, inputs, right, fails), "");
+  EXPECT_EQ(Difference(graph, inputs, fails, right), "");
 }
 
 }  // namespace

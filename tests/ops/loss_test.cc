@@ -521,6 +521,28 @@ TEST(LossByName, KnowsKerassShortNames) {
   for (const std::string& name : LossNames()) EXPECT_TRUE(LossByName(name).ok()) << name;
 }
 
+TEST(LossByName, RefusesProbabilitiesWhereLogitsAreExpected) {
+  struct Case {
+    const char* name;
+    DType targets;
+    Value (*activation)(const Value& x);
+  };
+  const auto softmax = [](const Value& x) { return Softmax(x); };
+  const auto sigmoid = [](const Value& x) { return Sigmoid(x); };
+  for (const Case& c : {Case{"categorical_crossentropy_from_logits", kFloat32, softmax},
+                        Case{"sparse_categorical_crossentropy_from_logits", kInt32, softmax},
+                        Case{"binary_crossentropy_from_logits", kFloat32, sigmoid}}) {
+    Tape tape;
+    const Shape rows = c.targets == kInt32 ? Shape{kRows} : Shape{kRows, 3};
+    const Value t = tape.Input("t", c.targets, rows);
+    const Value y = tape.Input("y", kFloat32, {kRows, 3});
+    LossByName(c.name)->per_sample(t, y);
+    EXPECT_TRUE(tape.status().ok()) << tape.status();
+    LossByName(c.name)->per_sample(t, c.activation(y));
+    EXPECT_THAT(Message(tape.status()), HasSubstr("the outputs are probabilities already"));
+  }
+}
+
 TEST(LossByName, RefusesAnUnknownNameAndListsTheKnownOnes) {
   const std::string message = Message(LossByName("crossentropy").status());
   EXPECT_THAT(message, HasSubstr("unknown loss 'crossentropy'; known are "));

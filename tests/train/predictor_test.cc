@@ -37,6 +37,19 @@ class PredictorTest : public testing::Test {
   Fitted fitted_;
 };
 
+TEST_F(PredictorTest, TakesTheParametersOfAState) {
+  const NamedArrays parameters = ParametersOf(fitted_.state);
+  ASSERT_EQ(parameters.size(), 4u);
+  for (const auto& [name, array] : parameters) {
+    EXPECT_TRUE(SameBits(array, fitted_.parameters.at(name))) << name;
+  }
+  const auto error = Predict(EveryEngine, training_, fitted_.state, data_.inputs).status();
+  EXPECT_THAT(error.message(), HasSubstr("ParametersOf takes its parameters"));
+  const absl::StatusOr<std::string> summary = Summary(training_.model, {kFloat64, {2}});
+  ASSERT_TRUE(summary.ok()) << summary.status();
+  EXPECT_EQ(*summary, *Summary(training_, data_));
+}
+
 TEST_F(PredictorTest, SaysTheSameAgainAndAgain) {
   const absl::StatusOr<Predictor> predictor =
       Predictor::Make(EveryEngine, training_, fitted_.parameters, {kFloat64, {2}});
@@ -122,7 +135,7 @@ TEST_F(PredictorTest, RefusesWrongUse) {
               HasSubstr("predict: the model makes an input of its own, 'temperature'"));
   // A state in place of parameters, and the other way round.
   EXPECT_THAT(make(EveryEngine, fitted_.state, {kFloat32, {2}}).status().message(),
-              HasSubstr("FitOptions::state takes it"));
+              HasSubstr("FitOptions::state goes on from it"));
   const auto resumed = Fit(EveryEngine, training_, data_, {}, {.state = fitted_.parameters});
   EXPECT_THAT(resumed.status().message(), HasSubstr("FitOptions::parameters takes"));
 }

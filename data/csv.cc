@@ -42,7 +42,8 @@ class CsvParser {
   absl::StatusOr<bool> AtEnd();
   absl::StatusOr<After> AddColumn(std::string name);
   absl::Status ReadNames();
-  void ReserveRows();
+  size_t CountLines() const;
+  absl::Status ReserveRows();
   absl::Status ReadRows();
 
   std::string_view text_;
@@ -184,22 +185,37 @@ absl::Status CsvParser::ReadNames() {
   return absl::OkStatus();
 }
 
+// How many lines there are from here on, and perhaps an empty one; line ends within quotes end
+// none.
+size_t CsvParser::CountLines() const {
+  size_t lines = 1;
+  bool is_quoted = false;
+  for (const char c : text_.substr(position_)) {
+    if (c == '"') is_quoted = !is_quoted;
+    if (c == '\n' && !is_quoted) lines++;
+  }
+  return lines;
+}
+
 // Vectors that double as they grow would take up to three times what the cells need.
-void CsvParser::ReserveRows() {
+absl::Status CsvParser::ReserveRows() {
   // A row of c fields takes c bytes at least, so that all reservations together are in proportion
   // to the text, however its line ends are distributed.
-  const size_t lines = std::count(text_.begin() + position_, text_.end(), '\n') + 1;
-  const size_t rows = std::min(lines, (text_.size() - position_) / table_.columns.size() + 1);
+  const size_t rows =
+      std::min(CountLines(), (text_.size() - position_) / table_.columns.size() + 1);
   double bytes = 0;
   for (const Table::Column& column : table_.columns) {
-    bytes += static_cast<double>(rows * (IsText(column) ? sizeof(std::string) : sizeof(double)));
+    bytes += static_cast<double>(rows) *
+             static_cast<double>(IsText(column) ? sizeof(std::string) : sizeof(double));
   }
-  // Line ends within quotes are no rows: so where there is no memory for all, the vectors grow.
-  WithMemoryFor(static_cast<int64_t>(std::min(bytes, 0x1p62)), [&] {
+  const bool is_there = WithMemoryFor(static_cast<int64_t>(std::min(bytes, 0x1p62)), [&] {
     for (Table::Column& column : table_.columns) {
       std::visit([&](auto& cells) { cells.reserve(rows); }, column.cells);
     }
   });
+  if (is_there) return absl::OkStatus();
+  return absl::ResourceExhaustedError(absl::StrFormat("%s: no memory for %.0f bytes of %d columns",
+                                                      name_, bytes, table_.columns.size()));
 }
 
 absl::Status CsvParser::ReadRows() {
@@ -242,8 +258,8 @@ absl::StatusOr<Table> CsvParser::Parse() {
   if (!empty.ok()) return empty.status();
   if (*empty) return absl::InvalidArgumentError(name_ + ": the file is empty");
   if (absl::Status status = ReadNames(); !status.ok()) return status;
-  ReserveRows();
-  absl::Status status;
+  absl::Status status = ReserveRows();
+  if (!status.ok()) return status;
   if (!WithMemoryFor(0, [&] { status = ReadRows(); })) {
     return absl::ResourceExhaustedError(
         absl::StrFormat("%s: no memory for the cells after line %d", name_, line_));

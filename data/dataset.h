@@ -46,7 +46,7 @@ struct TrainTest {
 //
 //   absl::StatusOr<Dataset> mixed = Take(d, NumPyRandom(0).Permutation(d.size()));
 absl::StatusOr<TrainTest> Split(const Dataset& dataset, int64_t train);
-// A share would be cut to 0 samples or 1.
+// A share would be cut to 0 samples or 1; a number that is computed needs a cast.
 template <std::floating_point T>
 absl::StatusOr<TrainTest> Split(const Dataset& dataset, T share) = delete;
 

@@ -26,7 +26,9 @@ absl::Status Check(std::string_view name, const Type& type, const Array& array,
   };
   if (array.raw() == nullptr) {
     return absl::ResourceExhaustedError(
-        absl::StrCat("input '", AbslView(name), "': there was no memory for the array"));
+        absl::StrCat("input '", AbslView(name),
+                     "': the array has no elements: no memory was left for it, or its "
+                     "rows are of unequal length"));
   }
   if (array.dtype() != type.dtype) return fail("; Array::Cast converts");
   if (array.dims().size() != type.shape.size()) return fail("");

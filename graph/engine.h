@@ -29,7 +29,7 @@ struct RunOptions {
   // back of a gradient goes through all of the trips that were run.
   const std::atomic<bool>* stop = nullptr;
   // Counts the finished trips of outermost loops, but for those of a gradient's way back and those
-  // that an op is made of (random numbers of many instances).
+  // that something else is made of (random numbers of many instances, a Jacobian).
   std::atomic<int64_t>* progress = nullptr;
   // How many threads may share the work of a large step, the caller's among them; the bits do not
   // depend on it. 0: as many as the machine lends; 1: the caller's only.

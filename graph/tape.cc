@@ -120,8 +120,11 @@ Value Tape::Input(std::string_view name, DType dtype, Shape shape,
 Value Tape::Constant(const Array& array, std::source_location where) const {
   const SourceLine line = LineOf(where);
   if (array.raw() == nullptr) {
-    state_->SetError(absl::ResourceExhaustedError(absl::StrCat(
-        "constant: there was no memory for the array (", ToString(state_->LineOr(line)), ")")));
+    state_->SetError(
+        absl::ResourceExhaustedError(absl::StrCat("constant: the array has no elements: no memory "
+                                                  "was left for it, or its rows are of unequal "
+                                                  "length (",
+                                                  ToString(state_->LineOr(line)), ")")));
     return Value(state_, -1);
   }
   Node node;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/algorithm/container.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/text.h"
@@ -373,7 +374,12 @@ Loss LossOf(Value (*function)(Arg, Arg), std::source_location where) {
       {BinaryCrossEntropy, "binary_crossentropy"}};
   const auto named =
       absl::c_find_if(kNamed, [&](const auto& candidate) { return candidate.first == function; });
-  return AtLine(named == std::end(kNamed) ? "loss" : named->second, function, where);
+  if (named == std::end(kNamed)) return AtLine("loss", function, where);
+  const absl::string_view name = named->second;
+  if (!absl::EndsWith(name, "_from_logits")) return AtLine(named->second, function, where);
+  // The same, but that it refuses probabilities.
+  const auto of_name = [&](const NamedLoss& loss) { return name == loss.name; };
+  return AtLine(named->second, absl::c_find_if(kLosses, of_name)->function, where);
 }
 
 }  // namespace talweg

@@ -99,7 +99,8 @@ struct Loss {
 //
 // As in Keras on TensorFlow, a cross-entropy of outputs that come directly from a Softmax along the
 // last axis (a Sigmoid, for the binary one) is computed from its logits, without clipping; of any
-// other outputs from the clipped probabilities.
+// other outputs from the clipped probabilities. With "_from_logits" such outputs are refused:
+// probabilities that are taken for logits train, too, and badly.
 //
 // An unknown name is an error that lists the known ones. What the loss itself reports later names
 // the line of this call, unless its caller has opened another.

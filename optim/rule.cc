@@ -68,7 +68,7 @@ std::vector<Value> ClipByGlobalNorm(absl::Span<const Value> gradients, const Arg
 }
 
 std::vector<Value> ClipByValue(absl::Span<const Value> gradients, const Arg& limit) {
-  if (gradients.empty()) return {};
+  if (gradients.empty() || !gradients[0].ok()) return {gradients.begin(), gradients.end()};
   const Value most = limit.is_number() ? Scalar(gradients[0], kFloat64, limit) : limit.value();
   const Value bound = Select(Greater(most, 0), most, std::numeric_limits<double>::infinity());
   std::vector<Value> clipped;

@@ -1,6 +1,7 @@
 #ifndef TALWEG_OPTIM_RULE_STEP_H_
 #define TALWEG_OPTIM_RULE_STEP_H_
 
+#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -25,16 +26,20 @@ namespace talweg {
 struct RuleStep {
   // The parameters and, by the names of `start`, the rest: "rule/updates", the number of updates
   // made; "state/rule/w/m" and the like; and the hyper-parameters, "rule/beta_1", which stay as
-  // they are until State::Set changes them.
+  // they are until State::Set changes them (to any number: only those of the rule's options are
+  // checked).
   std::vector<Carry> carried;
   NamedArrays start;
 };
 
 // One update. Parameters are inputs of one tape, with their names; gradients have their types. The
-// rate is a number or a float64 scalar: an input, or a schedule's value. Errors: those of Apply
-// (rule.h); a parameter that is no input; no parameters; a hyper-parameter out of its range.
+// rate is a number or a float64 scalar: an input, or made of the number of updates before, which is
+// t.Input("rule/updates", kInt64, {}). Two rules in one step, each for parameters of its own, need
+// two names in place of "rule". Errors: those of Apply (rule.h); a parameter that is no input, or
+// has a run-time extent; no parameters; a rate or hyper-parameter out of its range.
 absl::StatusOr<RuleStep> ApplyInStep(const Rule& rule, absl::Span<const NamedValue> parameters,
-                                     absl::Span<const Value> gradients, const Arg& rate);
+                                     absl::Span<const Value> gradients, const Arg& rate,
+                                     std::string_view name = "rule");
 
 }  // namespace talweg
 

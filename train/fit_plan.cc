@@ -190,8 +190,10 @@ absl::StatusOr<ModelPlan> PlanModel(const Model& model, DType dtype, const Type&
   // As PlanTraining does: some of a model may be there in training only.
   ScopeRoot root(scratch, dtype, Mode::kTrain);
   Scope scope = root.scope();
-  model(scope, scratch.Input("inputs", input.dtype, WithLeading(kRows, input.shape)));
+  const Value outputs =
+      model(scope, scratch.Input("inputs", input.dtype, WithLeading(kRows, input.shape)));
   if (!scratch.status().ok()) return scratch.status();
+  if (!outputs.ok()) return Invalid("the model returns a value of no tape");
   return ModelPlan{root.parameters(), root.layers()};
 }
 

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "autodiff/gradient.h"
+#include "base/text.h"
 #include "ops/elementwise.h"
 #include "train/fit_builder.h"
 #include "train/fit_graph.h"
@@ -217,7 +218,8 @@ absl::StatusOr<Hypergradient::Result> Hypergradient::Run(const NamedArrays& at) 
     }
     const Range rates = Range::AtLeast(0);
     if ((name == "rate" || name == "rate_scale") && !rates.Contains(array.At(0))) {
-      return Invalid(absl::StrCat("'", name, "' is ", array.At(0), "; it must be at least 0"));
+      return Invalid(absl::StrCat("'", name, "' is ", FormatNumber(array.At(0)), "; it must be ",
+                                  rates.ToString()));
     }
     inputs[InputOf(name, states_)] = array;
   }

@@ -75,7 +75,6 @@ absl::StatusOr<NamedArrays> Matching(const NamedArrays& given,
           "parameter '", spec.name, "' ", ToString(spec.type), " is missing",
           given.contains(absl::StrCat("parameter/", spec.name))
               ? "; what is given is the state of a training: ParametersOf takes its parameters, "
-                "and "
                 "FitOptions::state goes on from it"
           : given.empty() ? ""
                           : absl::StrCat("; given are '", given.begin()->first, "' and others")));

@@ -102,7 +102,8 @@ Run::~Run() {
   if (pool_ != nullptr && IsWorthKeeping(*memory_)) pool_->Give(std::move(memory_));
 }
 
-// Others may have a use for much memory, but for no more than the outputs take anyway.
+// Much memory that lies idle is worth more to others, but for as much as the caller holds outputs.
+// Inputs are no measure: many functions share a data set.
 bool Run::IsWorthKeeping(const RunMemory& memory) const {
   constexpr int64_t kSmall = 32 << 20;
   const int64_t bytes = memory.bytes();

@@ -57,8 +57,9 @@ struct RunMemory {
 };
 
 // What the last run of a program left to the next one: its memory, since a run of a microsecond has
-// no time for the allocator, and a large one none for new pages; and the threads that helped it
-// (they sleep). Thread-safe; runs at the same time have memory and threads of their own.
+// no time for the allocator, and a larger one little for new pages (what is worth keeping says
+// Run::IsWorthKeeping); and the threads that helped it (they sleep). Thread-safe; runs at the same
+// time have memory and threads of their own.
 class RunPool {
  public:
   RunPool() = default;

@@ -291,7 +291,7 @@ TEST(FromKeras, FitAndWhatItLeaves) {
   EXPECT_EQ(probabilities->dims(), (Dims{100, 3}));
 
   absl::StatusOr<Predictor> predictor =
-      Predictor::Make(DefaultEngine(), training, fitted->parameters, {kFloat32, {2}});
+      MakePredictor(training, fitted->parameters, {kFloat32, {2}});
   absl::StatusOr<Array> once_more = predictor->Run(test.inputs);
   EXPECT_TRUE(once_more.ok() && SameBits(*once_more, *probabilities)) << once_more.status();
 

@@ -74,7 +74,10 @@ TEST_F(ExecutableTest, RefusesAnArrayThatHasNoMemory) {
   }
   const auto outputs = executable_.Run(inputs);
   EXPECT_EQ(outputs.status().code(), absl::StatusCode::kResourceExhausted);
-  EXPECT_EQ(outputs.status().message(), "input 'rate': there was no memory for the array");
+  EXPECT_EQ(
+      outputs.status().message(),
+      "input 'rate': the array has no elements: no memory was left for it, or its rows are of "
+      "unequal length");
 }
 
 TEST_F(ExecutableTest, TakesAnyNumberOfRowsNoneToo) {

@@ -218,7 +218,7 @@ TEST(Tape, RefusesAConstantThatHasNoMemory) {
       EXPECT_FALSE(make(t, x).ok());
     }
     EXPECT_EQ(t.status().code(), absl::StatusCode::kResourceExhausted);
-    EXPECT_THAT(ErrorOf(t), StartsWith("constant: there was no memory for the array"));
+    EXPECT_THAT(ErrorOf(t), StartsWith("constant: the array has no elements: no memory"));
   };
   refuses([](Tape& t, const Value&) { return t.Constant(Array(2.0)); });
   refuses([](Tape& t, const Value&) { return t.Constant(Array::Vector<float>({1, 2})); });

@@ -50,10 +50,11 @@ std::vector<NamedEngine> EnginesFor(const Graph& graph);
 // run nodes in orders of their own. So where errors differ, each must be what the interpreter says
 // of a graph that ends at one of the nodes (of the outermost graph). And what fails in a part of a
 // loop that no output needs may fail or not: the passes may remove it, or may be left out. Where
-// one engine has an error and another has not, the interpreter must have none of the graph without
-// such parts. An error tells the types of the node's operands as the passes have left them; these
-// may differ, too. These are the only differences that pass. Memory is no part of this: an engine
-// may need less of it than another, so graphs that need more than there is are for one engine.
+// the reference has an error and another engine has not, the interpreter must have none of the
+// graph without such parts. An error tells the types of the node's operands as the passes have left
+// them; these may differ, too. These are the only differences that pass. Memory is no part of this:
+// an engine may need less of it than another, so graphs that need more than there is are for one
+// engine.
 absl::StatusOr<Executable> EveryEngine(const Graph& graph);
 // The same of these engines, of which the first is the reference.
 absl::StatusOr<Executable> CompileOn(absl::Span<const NamedEngine> engines, const Graph& graph);
@@ -65,11 +66,11 @@ absl::StatusOr<std::vector<Array>> RunOnAllEngines(const std::vector<Value>& out
 absl::StatusOr<std::vector<Array>> RunOnEngines(absl::Span<const NamedEngine> engines,
                                                 const Graph& graph, const NamedArrays& inputs);
 
-// How two outcomes of a graph differ; empty where they do not, or where the difference is one of
-// those that pass.
+// How the outcomes of the reference and of another engine differ for a graph; empty where they do
+// not, or where the difference is one of those that pass.
 using Outcome = absl::StatusOr<std::vector<Array>>;
-std::string Difference(const Graph& graph, absl::Span<const Array> inputs, const Outcome& a,
-                       const Outcome& b);
+std::string Difference(const Graph& graph, absl::Span<const Array> inputs, const Outcome& reference,
+                       const Outcome& other);
 
 // A line for each engine: how many graphs it has run in this process, and the mean time for
 // compiling and running one. It is also printed when the process ends.

@@ -503,7 +503,7 @@ TEST(Loop, MoreTripsThanSlicesAreAnErrorWhateverTheRunIsTold) {
   });
   const absl::StatusOr<Graph> graph = t.Finish({loop.stacked[0]});
   ASSERT_TRUE(graph.ok()) << graph.status();
-  const absl::StatusOr<Executable> f = EveryEngine(*graph);
+  const absl::StatusOr<Executable> f = Interpret(*graph);
   ASSERT_TRUE(f.ok()) << f.status();
   const std::atomic<bool> stop = true;
   EXPECT_THAT(

@@ -89,9 +89,39 @@ TEST(ApplyInStep, SaysWhatIsWrong) {
   EXPECT_THAT(message(ApplyInStep(Sgd(), {{"w", w}}, {w}, narrow)),
               HasSubstr("it must be a float64 scalar"));
   EXPECT_THAT(message(ApplyInStep(Sgd(), {{"w", w}}, {}, 0.1)), HasSubstr("0 gradients"));
+  EXPECT_THAT(message(ApplyInStep(Sgd(), {{"w", w * 2}}, {w}, 0.1)),
+              HasSubstr("parameter w is no input of the step's tape"));
+  EXPECT_THAT(message(ApplyInStep(Sgd(), {{"w", w}}, {w}, -0.1)),
+              HasSubstr("the rate is -0.1; it must be finite and at least 0"));
+  const Value rows = t.Input("rows", kFloat64, {kRows});
+  EXPECT_THAT(message(ApplyInStep(Sgd(), {{"rows", rows}}, {rows}, 0.1)),
+              HasSubstr("its extents must be known"));
+}
+
+// Two rules, and a rate that follows from the number of updates.
+TEST(ApplyInStep, GoesByNames) {
+  Tape t;
+  const Value a = t.Input("a", kFloat64, {}), b = t.Input("b", kFloat64, {});
+  const Value ones = Square(a) * 0 + 1;
+  const Value halves = 0.5 / (1 + Cast(t.Input("slow/updates", kInt64, {}), kFloat64));
+  const absl::StatusOr<RuleStep> fast = ApplyInStep(Sgd(), {{"a", a}}, {ones}, 1, "fast");
+  const absl::StatusOr<RuleStep> slow = ApplyInStep(Sgd(), {{"b", b}}, {ones}, halves, "slow");
+  ASSERT_TRUE(fast.ok() && slow.ok()) << fast.status() << slow.status();
+  std::vector<Carry> carried = fast->carried;
+  carried.insert(carried.end(), slow->carried.begin(), slow->carried.end());
+  const StepGraph made = *MakeStepGraph(t, carried, {});
+  const Step step = *Step::Make(*EveryEngine(made.graph), made.state);
+  NamedArrays first = fast->start;
+  first.insert(slow->start.begin(), slow->start.end());
+  first.insert({{"a", Array(0.0)}, {"b", Array(0.0)}});
+  State state = *step.Start(first);
+  for (int i = 0; i < 2; i++) ASSERT_TRUE(step.Run(state, {}).ok());
+  EXPECT_EQ(state.Get("a")->At(0), -2);
+  EXPECT_EQ(state.Get("b")->At(0), -0.75);
 }
 
 TEST(Clip, TakesNumbers) {
+  EXPECT_EQ(ClipByValue({Value()}, 1).size(), 1u);
   Tape t;
   const Value g = t.Input("g", kFloat32, {2});
   const std::vector<Array> out =

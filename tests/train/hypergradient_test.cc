@@ -287,7 +287,7 @@ TEST(Hypergradient, RunsWithOtherValues) {
   EXPECT_EQ(error("rule/momentum", Array(1.0f)),
             "hypergradient: 'rule/momentum' is float64[]; the one given is float32[]");
   EXPECT_EQ(error("rate_scale", Array(-0.1)),
-            "hypergradient: 'rate_scale' is -0.1; it must be at least 0");
+            "hypergradient: 'rate_scale' is -0.1; it must be finite and at least 0");
   EXPECT_EQ(error("momentum", Array(1.0)), "hypergradient: the training has no 'momentum' to set");
 }
 

@@ -3,8 +3,6 @@
 #include <numbers>
 #include <utility>
 
-#include "absl/algorithm/container.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/text.h"
@@ -278,28 +276,28 @@ constexpr LossFunction kBinary = [](const Value& t, const Value& y) {
   const std::optional<Value> logits = LogitsOfSigmoid(y);
   return logits ? BinaryCrossEntropyFromLogits(t, *logits) : BinaryCrossEntropy(t, y);
 };
-// Probabilities that are taken for logits train, too, and badly.
-Value RefuseProbabilities(const char* name, const char* use, const Value& t, const Value& y) {
-  return Fail(name, {t, y},
+// Of logits. Probabilities that are taken for logits train, too, and badly; `name` is that of the
+// loss for these.
+Value OfLogits(absl::string_view name, bool are_probabilities, Value (*loss)(Arg, Arg),
+               const Value& t, const Value& y) {
+  if (!are_probabilities) return loss(t, y);
+  return Fail(absl::StrCat(name, "_from_logits"), {t, y},
               absl::StrCat("the outputs are probabilities already; return what goes into their "
                            "activation, or name the loss \"",
-                           use, "\""),
+                           name, "\""),
               {});
 }
 constexpr LossFunction kCategoricalLogits = [](const Value& t, const Value& y) {
-  return LogitsOfSoftmax(y) ? RefuseProbabilities("categorical_crossentropy_from_logits",
-                                                  "categorical_crossentropy", t, y)
-                            : CategoricalCrossEntropyFromLogits(t, y);
+  return OfLogits("categorical_crossentropy", LogitsOfSoftmax(y).has_value(),
+                  CategoricalCrossEntropyFromLogits, t, y);
 };
 constexpr LossFunction kSparseLogits = [](const Value& t, const Value& y) {
-  return LogitsOfSoftmax(y) ? RefuseProbabilities("sparse_categorical_crossentropy_from_logits",
-                                                  "sparse_categorical_crossentropy", t, y)
-                            : SparseCategoricalCrossEntropyFromLogits(t, y);
+  return OfLogits("sparse_categorical_crossentropy", LogitsOfSoftmax(y).has_value(),
+                  SparseCategoricalCrossEntropyFromLogits, t, y);
 };
 constexpr LossFunction kBinaryLogits = [](const Value& t, const Value& y) {
-  return LogitsOfSigmoid(y)
-             ? RefuseProbabilities("binary_crossentropy_from_logits", "binary_crossentropy", t, y)
-             : BinaryCrossEntropyFromLogits(t, y);
+  return OfLogits("binary_crossentropy", LogitsOfSigmoid(y).has_value(),
+                  BinaryCrossEntropyFromLogits, t, y);
 };
 // From the public function, whose arguments are Args.
 template <auto kFunction>
@@ -366,20 +364,19 @@ absl::StatusOr<Loss> LossByName(std::string_view name, std::source_location wher
 
 Loss LossOf(Value (*function)(Arg, Arg), std::source_location where) {
   if (function == nullptr) return Loss{"loss", nullptr};
-  constexpr std::pair<Value (*)(Arg, Arg), const char*> kNamed[] = {
-      {CategoricalCrossEntropyFromLogits, "categorical_crossentropy_from_logits"},
-      {SparseCategoricalCrossEntropyFromLogits, "sparse_categorical_crossentropy_from_logits"},
-      {SparseCategoricalCrossEntropy, "sparse_categorical_crossentropy"},
-      {BinaryCrossEntropyFromLogits, "binary_crossentropy_from_logits"},
-      {BinaryCrossEntropy, "binary_crossentropy"}};
-  const auto named =
-      absl::c_find_if(kNamed, [&](const auto& candidate) { return candidate.first == function; });
-  if (named == std::end(kNamed)) return AtLine("loss", function, where);
-  const absl::string_view name = named->second;
-  if (!absl::EndsWith(name, "_from_logits")) return AtLine(named->second, function, where);
-  // The same, but that it refuses probabilities.
-  const auto of_name = [&](const NamedLoss& loss) { return name == loss.name; };
-  return AtLine(named->second, absl::c_find_if(kLosses, of_name)->function, where);
+  constexpr std::pair<Value (*)(Arg, Arg), NamedLoss> kNamed[] = {
+      {CategoricalCrossEntropyFromLogits,
+       {"categorical_crossentropy_from_logits", kCategoricalLogits}},
+      {SparseCategoricalCrossEntropyFromLogits,
+       {"sparse_categorical_crossentropy_from_logits", kSparseLogits}},
+      {SparseCategoricalCrossEntropy,
+       {"sparse_categorical_crossentropy", kPlain<SparseCategoricalCrossEntropy>}},
+      {BinaryCrossEntropyFromLogits, {"binary_crossentropy_from_logits", kBinaryLogits}},
+      {BinaryCrossEntropy, {"binary_crossentropy", kPlain<BinaryCrossEntropy>}}};
+  for (const auto& [known, loss] : kNamed) {
+    if (function == known) return AtLine(loss.name, loss.function, where);
+  }
+  return AtLine("loss", function, where);
 }
 
 }  // namespace talweg

@@ -406,6 +406,22 @@ TEST(Batch, DrawsForAllInstancesWhateverTheRunIsTold) {
   }
 }
 
+// Each engine, told to stop before it begins, with the input "x"; and what it says of its trips.
+void RunToldToStop(
+    const Graph& graph, const Array& x,
+    const std::function<void(const std::vector<Array>& out, int64_t progress)>& check) {
+  for (const NamedEngine& engine : AllEngines()) {
+    SCOPED_TRACE(engine.name);
+    const absl::StatusOr<Executable> f = engine.make(graph);
+    ASSERT_TRUE(f.ok()) << f.status();
+    std::atomic<bool> stop = true;
+    std::atomic<int64_t> progress = 0;
+    const auto out = f->Run({{"x", x}}, {.stop = &stop, .progress = &progress});
+    ASSERT_TRUE(out.ok()) << out.status();
+    check(*out, progress);
+  }
+}
+
 TEST(Gradient, OfALoopThatIsStoppedIsThatOfTheTripsThatWereRun) {
   Tape t;
   const Value x = t.Input("x", kFloat64, {});
@@ -414,17 +430,10 @@ TEST(Gradient, OfALoopThatIsStoppedIsThatOfTheTripsThatWereRun) {
   });
   const absl::StatusOr<Graph> graph = t.Finish({Gradient(loop.carried[0], x)});
   ASSERT_TRUE(graph.ok()) << graph.status();
-  for (const NamedEngine& engine : AllEngines()) {
-    SCOPED_TRACE(engine.name);
-    const absl::StatusOr<Executable> f = engine.make(*graph);
-    ASSERT_TRUE(f.ok()) << f.status();
-    std::atomic<bool> stop = true;
-    std::atomic<int64_t> progress = 0;
-    const auto out = f->Run({{"x", Array(0.5)}}, {.stop = &stop, .progress = &progress});
-    ASSERT_TRUE(out.ok()) << out.status();
-    EXPECT_NEAR((*out)[0].At(0), std::cos(0.5), 1e-15);
+  RunToldToStop(*graph, Array(0.5), [](const std::vector<Array>& out, int64_t progress) {
+    EXPECT_NEAR(out[0].At(0), std::cos(0.5), 1e-15);
     EXPECT_EQ(progress, 1);
-  }
+  });
 }
 
 TEST(Gradient, OfAReversedLoopIsThatOfAllTripsWhateverTheRunIsTold) {
@@ -436,19 +445,12 @@ TEST(Gradient, OfAReversedLoopIsThatOfAllTripsWhateverTheRunIsTold) {
   const absl::StatusOr<Graph> graph =
       t.Finish({loop.carried[0], loop.trips, Gradient(loop.carried[0], x)});
   ASSERT_TRUE(graph.ok()) << graph.status();
-  for (const NamedEngine& engine : AllEngines()) {
-    SCOPED_TRACE(engine.name);
-    const absl::StatusOr<Executable> f = engine.make(*graph);
-    ASSERT_TRUE(f.ok()) << f.status();
-    std::atomic<bool> stop = true;
-    std::atomic<int64_t> progress = 0;
-    const auto out = f->Run({{"x", Array(1.5)}}, {.stop = &stop, .progress = &progress});
-    ASSERT_TRUE(out.ok()) << out.status();
-    EXPECT_EQ((*out)[0].At(0), std::pow(1.5, 8));
-    EXPECT_EQ((*out)[1].At(0), 3);
-    EXPECT_EQ((*out)[2].At(0), 8 * std::pow(1.5, 7));
+  RunToldToStop(*graph, Array(1.5), [](const std::vector<Array>& out, int64_t progress) {
+    EXPECT_EQ(out[0].At(0), std::pow(1.5, 8));
+    EXPECT_EQ(out[1].At(0), 3);
+    EXPECT_EQ(out[2].At(0), 8 * std::pow(1.5, 7));
     EXPECT_GE(progress, 3);
-  }
+  });
 }
 
 TEST(Batch, RefusesWhatItCanNot) {

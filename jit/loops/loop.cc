@@ -264,6 +264,7 @@ class LoopLowering {
       if (DependsOnHome(next)) snapshots_.push_back({k, body.CopyOf(next, {})});
     }
     slice_is_written_.assign(stacked(), false);
+    slice_is_planned_.assign(stacked(), false);
     for (size_t i = 0; i < stacked(); i++) {
       const NodeId next = graph_.outputs()[carried() + i];
       if (DependsOnHome(next)) {
@@ -271,6 +272,7 @@ class LoopLowering {
       } else if (body.fusion().group[static_cast<size_t>(next)] >= 0 &&
                  !body.PlannedFor(next).has_value()) {
         body.Plan(next, slices_[i]);
+        slice_is_planned_[i] = true;
       } else {
         continue;
       }
@@ -382,19 +384,25 @@ class LoopLowering {
     nest.Emit();
   }
 
+  // Whether a value is where it was planned; a loop may have taken another place for it.
+  static bool LiesAt(const Level& body, NodeId id, const Tensor& place) {
+    return body.HasTensor(id) && SamePlace(body.tensor(id), place);
+  }
+
   void CopyResults(Level& body) {
     // Values that are read through are computed here, before homes change.
     std::vector<std::pair<size_t, Tensor>> values = snapshots_;
     std::vector<bool> taken(carried(), false);
     for (const auto& [k, snapshot] : snapshots_) taken[k] = true;
     for (size_t k = 0; k < carried(); k++) {
-      if (Stays(k) || in_place_[k]) continue;
+      if (Stays(k) || (in_place_[k] && LiesAt(body, graph_.outputs()[k], homes_[k]))) continue;
       if (!taken[k]) values.push_back({k, body.Materialize(graph_.outputs()[k])});
     }
     for (const auto& [k, from] : values) CopyTensor(body, from, graph_.outputs()[k], homes_[k]);
     for (size_t i = 0; i < stacked(); i++) {
-      if (slice_is_written_[i]) continue;
       const NodeId next = graph_.outputs()[carried() + i];
+      if (slice_is_written_[i] && (!slice_is_planned_[i] || LiesAt(body, next, slices_[i])))
+        continue;
       CopyTensor(body, body.Materialize(next), next, slices_[i]);
     }
   }
@@ -468,7 +476,7 @@ class LoopLowering {
   };
   std::vector<std::vector<Read>> reads_;
   std::vector<bool> becomes_;
-  std::vector<bool> in_place_, slice_is_written_;
+  std::vector<bool> in_place_, slice_is_written_, slice_is_planned_;
   std::vector<std::pair<size_t, Tensor>> snapshots_;
 };
 

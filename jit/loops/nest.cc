@@ -43,11 +43,14 @@ void Nest::Flatten() {
     for (NodeId operand : node.operands) {
       if (members_.contains(operand)) continue;
       const Node& from = level_.node(operand);
+      // A copy in memory is read there, also that of a number (a loop may have begun with it).
+      if (level_.HasTensor(operand)) {
+        if (!same(level_.tensor(operand))) return;
+        continue;
+      }
       const bool scalar =
           from.kind() == Kind::kView && level_.node(from.operands[0]).type().shape.empty();
-      const bool splat = from.kind() == Kind::kConstant && !level_.HasTensor(operand);
-      if (scalar || splat) continue;
-      if (!level_.HasTensor(operand) || !same(level_.tensor(operand))) return;
+      if (!scalar && from.kind() != Kind::kConstant) return;
     }
   }
   int64_t size = 1;

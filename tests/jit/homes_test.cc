@@ -109,6 +109,50 @@ TEST(Homes, OfAValueThatIsStackedAsItIs) {
   ExpectSame(*t.Finish(outputs));
 }
 
+// An outer loop lays its value out for a reshape, an inner one wants gaps between the rows, and
+// keeps it elsewhere: what it ends with is still the outer one's next value, and a slice of what it
+// stacks.
+TEST(Homes, OfAnInnerLoopThatWantsAnotherLayout) {
+  for (const int64_t columns : {48, 50}) {
+    for (const bool stacks : {false, true}) {
+      SCOPED_TRACE(columns);
+      Tape t;
+      const Value x = t.Input("x", kFloat32, {2, columns});
+      const LoopResult outer =
+          Loop(t, {.trips = 3, .carried = {x}}, [&](LoopBody& body) -> LoopStep {
+            const Value sum = Sum(Reshape(body.carried[0], {2 * columns}));
+            const LoopResult inner = Loop(
+                body.tape, {.trips = 2, .carried = {body.carried[0]}},
+                [](LoopBody& in) -> LoopStep { return {.carried = {Tanh(in.carried[0] + 0.5)}}; });
+            LoopStep step{.carried = inner.carried, .stacked = {sum}};
+            if (stacks)
+              step = {.carried = {body.carried[0] * 0.5}, .stacked = {sum, inner.carried[0]}};
+            return step;
+          });
+      std::vector<Value> outputs = {outer.carried[0]};
+      outputs.insert(outputs.end(), outer.stacked.begin(), outer.stacked.end());
+      ExpectSame(*t.Finish(outputs));
+      if (stacks) outputs.push_back(Sum(Reshape(outer.stacked[1], {6 * columns})));
+      ExpectSame(*t.Finish(outputs));
+    }
+  }
+}
+
+// A loop begins with a number in each place, which then lies in memory with gaps between the rows;
+// who reads it there counts the gaps.
+TEST(Homes, OfANumberThatALoopBeginsWith) {
+  for (const bool constant : {false, true}) {
+    Tape t;
+    const Value x = t.Input("x", kFloat32, {3, 50});
+    const Value number = constant ? t.Constant(Array(0.5f)) : t.Input("number", kFloat32, {});
+    const Value start = BroadcastTo(number, {3, 50});
+    const LoopResult loop = Loop(t, {.trips = 3, .carried = {start}}, [&](LoopBody& body) {
+      return LoopStep{.carried = {Tanh(body.carried[0] + x)}};
+    });
+    ExpectSame(*t.Finish({loop.carried[0], x * start}));
+  }
+}
+
 // The nodes of a graph, and of the bodies in it, with all parts of loops there a second time: as
 // outputs beside the first ones, or in place of them.
 Graph WithTwins(const Graph& graph, bool instead) {

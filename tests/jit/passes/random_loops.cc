@@ -1,5 +1,6 @@
 #include "tests/jit/passes/random_loops.h"
 
+#include <algorithm>
 #include <random>
 #include <vector>
 
@@ -15,14 +16,32 @@
 namespace talweg::passes {
 namespace {
 
-constexpr int64_t kWidth = 3;
+// Of all values: a vector, or a matrix whose rows are vectors with gaps between them in memory, but
+// not where they are reshaped.
+Shape ShapeOf(uint64_t seed) {
+  switch (seed / 2 % 4) {
+    case 0:
+      return {2, 50};
+    case 1:
+      return {3, 17};
+    default:
+      return {3};
+  }
+}
 
 class Maker {
  public:
-  Maker(uint64_t seed, bool smooth) : random_(seed), smooth_(smooth) {}
+  Maker(uint64_t seed, bool smooth, const Shape& shape)
+      : random_(seed), smooth_(smooth), shape_(shape), size_(CountOf(shape).elements) {}
 
-  // A few more float64 vectors of kWidth elements; `pool` has some already.
+  // A few more float64 values; `pool` has some already.
   void Grow(Tape& t, std::vector<Value>& pool, int depth, int64_t count);
+  // Two of them: often what a loop ended with, as it is.
+  std::vector<Value> Outputs(const std::vector<Value>& pool) {
+    std::vector<Value> outputs = {pool[pool.size() - 1], pool[pool.size() - 2]};
+    if (!ends_.empty() && Chance(0.5)) outputs[0] = Any(ends_);
+    return outputs;
+  }
 
  private:
   int64_t Between(int64_t low, int64_t high) {
@@ -32,35 +51,58 @@ class Maker {
   const Value& Any(const std::vector<Value>& pool) {
     return pool[static_cast<size_t>(Between(0, static_cast<int64_t>(pool.size()) - 1))];
   }
+  // One of the last few.
+  const Value& Recent(const std::vector<Value>& pool) {
+    const auto size = static_cast<int64_t>(pool.size());
+    return pool[static_cast<size_t>(Between(std::max<int64_t>(size - 4, 0), size - 1))];
+  }
   Value Leaf(Tape& t);
   Value Elementwise(Tape& t, const std::vector<Value>& pool);
   void AddLoop(Tape& t, std::vector<Value>& pool, int depth);
   LoopStep Step(LoopBody& body, const std::vector<Value>& outer, int depth, bool has_rows,
                 int64_t stacked);
 
+  // The same numbers again and again.
+  Value Repeated(Tape& t, const std::vector<double>& numbers) {
+    std::vector<double> elements;
+    for (int64_t i = 0; i < size_; i++) {
+      elements.push_back(numbers[static_cast<size_t>(i) % numbers.size()]);
+    }
+    return Reshape(t.Constant(Array::Vector<double>(elements)), shape_);
+  }
+  Value Spread(const Value& x) { return BroadcastTo(x, shape_); }
+  // [n] -> [n, 1 ...]: a number for each of n values.
+  Value Numbers(const Value& n) {
+    return Reshape(n, WithLeading(n.dim(0), Shape(shape_.size(), Dim(1))));
+  }
+
   std::mt19937_64 random_;
   bool smooth_;
+  Shape shape_;
+  int64_t size_;
+  std::vector<Value> ends_;  // of the outermost loops
 };
 
 Value Maker::Leaf(Tape& t) {
   const double number = static_cast<double>(Between(-2, 2)) / 2;
   switch (Between(0, 4)) {
     case 0:
-      return t.Constant(Array::Vector<double>({number, 1, -0.0}));
+      return Repeated(t, {number, 1, -0.0});
     case 1:
-      return BroadcastTo(t.Constant(Array(number)), {kWidth});
+      return Spread(t.Constant(Array(number)));
     case 2:
-      return Cast(t.Iota(kWidth), kFloat64);
+      return Reshape(Cast(t.Iota(size_), kFloat64), shape_);
     case 3:
-      return Exp(t.Constant(Array::Vector<double>({number, 0, 1})));
+      return Exp(Repeated(t, {number, 0, 1}));
     default:
-      return RandomUniform(t.Constant(Array(Between(0, 3))), kFloat64, {kWidth});
+      return RandomUniform(t.Constant(Array(Between(0, 3))), kFloat64, shape_);
   }
 }
 
 Value Maker::Elementwise(Tape& t, const std::vector<Value>& pool) {
   const Value x = Any(pool), y = Chance(0.3) ? Leaf(t) : Any(pool);
-  switch (Between(0, smooth_ ? 5 : 9)) {
+  if (shape_.size() > 1 && Chance(0.2)) return Spread(Sum(Reshape(x, {size_}))) * 0.125;
+  switch (Between(0, smooth_ ? 6 : 10)) {
     case 0:
       return x + y;
     case 1:
@@ -68,16 +110,18 @@ Value Maker::Elementwise(Tape& t, const std::vector<Value>& pool) {
     case 2:
       return Tanh(x - y);
     case 3:
-      return BroadcastTo(Sum(x), {kWidth}) * 0.25;
+      return Spread(Sum(x)) * 0.25;
     case 4:
       return Sin(x);
     case 5:
-      return Gather(x, t.Constant(Array::Vector<int32_t>({2, 1, 0})), 0) * y;
+      return Gather(x, Cast(x.dim(0).value() - 1 - t.Iota(x.dim(0)), kInt32), 0) * y;
     case 6:
-      return Select(Less(x, y), x, y);
+      return Reshape(Reverse(Reshape(x, {size_}), {0}), shape_) * y;
     case 7:
-      return Max(x, BroadcastTo(At(y, 0, 1), {kWidth}));
+      return Select(Less(x, y), x, y);
     case 8:
+      return Max(x, Spread(At(y, 0, 1)));
+    case 9:
       return Cast(ArgMax(x, 0), kFloat64) + y;
     default:
       return Abs(Reverse(x, {0}));
@@ -94,28 +138,29 @@ LoopStep Maker::Step(LoopBody& body, const std::vector<Value>& outer, int depth,
   for (const auto* list : {&carried_values, &body.scanned}) {
     pool.insert(pool.end(), list->begin(), list->end());
   }
-  pool.push_back(BroadcastTo(Cast(body.trip, kFloat64), {kWidth}));
+  pool.push_back(Spread(Cast(body.trip, kFloat64)));
   if (has_rows) {
-    pool.push_back(BroadcastTo(Cast(body.tape.Size(kRows), kFloat64), {kWidth}));
+    pool.push_back(Spread(Cast(body.tape.Size(kRows), kFloat64)));
     const Value rows = Cast(body.tape.Iota(kRows), kFloat64);
-    pool.push_back(BroadcastTo(Sum(Sin(rows)), {kWidth}));
-    pool.push_back(Sum(Reshape(rows, {kRows, 1}) * Any(pool), 0));
+    pool.push_back(Spread(Sum(Sin(rows))));
+    pool.push_back(Sum(Numbers(rows) * Any(pool), 0));
   }
   Grow(body.tape, pool, depth + 1, Between(1, 5));
   LoopStep step;
   for (const Value& carried : carried_values) {
-    if (Chance(0.2)) {
-      step.carried.push_back(carried);
-    } else {
-      step.carried.push_back(Chance(0.2) ? Any(carried_values) : Tanh(Any(pool)));
-    }
+    // As it was, another one, what an inner loop ended with, or something new.
+    const double kind = std::uniform_real_distribution<double>(0, 1)(random_);
+    step.carried.push_back(kind < 0.2    ? carried
+                           : kind < 0.35 ? Any(carried_values)
+                           : kind < 0.6  ? Recent(pool)
+                                         : Tanh(Any(pool)));
   }
   for (int64_t i = 0; i < stacked; i++) step.stacked.push_back(Any(pool));
   if (!smooth_ && Chance(0.2)) step.stop = GreaterEqual(Sum(Any(pool)), 1);
   if (!smooth_ && Chance(0.1)) step.stop = body.tape.Constant(Array(false));
   if (says_stop) {
     step.carried.push_back(Greater(Any(pool), 0.5));
-    step.stop = At(body.carried.back(), 0, Between(0, kWidth - 1));
+    step.stop = At(Reshape(body.carried.back(), {size_}), 0, Between(0, size_ - 1));
   }
   return step;
 }
@@ -128,7 +173,7 @@ void Maker::AddLoop(Tape& t, std::vector<Value>& pool, int depth) {
   for (int64_t i = Between(0, 3); i > 0; i--) options.carried.push_back(Any(pool));
   const bool says_stop = !smooth_ && Chance(0.15);
   if (says_stop) {
-    options.carried.push_back(BroadcastTo(t.Constant(Array(false)), {kWidth}));
+    options.carried.push_back(Spread(t.Constant(Array(false))));
   }
   const int64_t scanned = Between(0, 2);
   const int64_t length = trips + Between(0, 1);
@@ -137,10 +182,10 @@ void Maker::AddLoop(Tape& t, std::vector<Value>& pool, int depth) {
     if (i == 1 && Chance(0.3)) {
       options.scanned.push_back(options.scanned[0]);
     } else if (Chance(0.4)) {
-      options.scanned.push_back(BroadcastTo(x, {length, kWidth}));
+      options.scanned.push_back(BroadcastTo(x, WithLeading(length, shape_)));
     } else {
-      options.scanned.push_back(Reshape(x * 0.5, {1, kWidth}) +
-                                Reshape(Cast(t.Iota(length), kFloat64), {length, 1}));
+      options.scanned.push_back(Reshape(x * 0.5, WithLeading(1, shape_)) +
+                                Numbers(Cast(t.Iota(length), kFloat64)));
     }
   }
   const bool has_rows = Chance(0.3);
@@ -157,7 +202,7 @@ void Maker::AddLoop(Tape& t, std::vector<Value>& pool, int depth) {
   const int twins = Chance(0.3) ? 2 : 1;
   for (int twin = 0; twin < twins; twin++) {
     const LoopResult result = Loop(t, options, [&](LoopBody& body) -> LoopStep {
-      Maker maker(body_seed, smooth_);
+      Maker maker(body_seed, smooth_, shape_);
       LoopStep step = maker.Step(body, outer, depth, has_rows, stacked);
       if (twin == 1) {
         for (const Value& carried : body.carried) {
@@ -168,8 +213,11 @@ void Maker::AddLoop(Tape& t, std::vector<Value>& pool, int depth) {
     });
     if (!result.trips.ok()) return;
     pool.insert(pool.end(), result.carried.begin(), result.carried.end() - (says_stop ? 1 : 0));
+    if (depth == 0) {
+      ends_.insert(ends_.end(), result.carried.begin(), result.carried.end() - (says_stop ? 1 : 0));
+    }
     for (const Value& y : result.stacked) pool.push_back(Sum(y, 0));
-    if (Chance(0.3)) pool.push_back(BroadcastTo(Cast(result.trips, kFloat64), {kWidth}));
+    if (Chance(0.3)) pool.push_back(Spread(Cast(result.trips, kFloat64)));
   }
 }
 
@@ -188,11 +236,12 @@ void Maker::Grow(Tape& t, std::vector<Value>& pool, int depth, int64_t count) {
 absl::StatusOr<Graph> MakeRandomLoops(uint64_t seed) {
   const bool gradients = seed % 2 == 1;
   Tape t;
-  const Value x = t.Input("x", kFloat64, {kWidth}), y = t.Input("y", kFloat64, {kWidth});
+  const Shape shape = ShapeOf(seed);
+  const Value x = t.Input("x", kFloat64, shape), y = t.Input("y", kFloat64, shape);
   std::vector<Value> pool = {x, y};
-  Maker maker(seed, gradients);
+  Maker maker(seed, gradients, shape);
   maker.Grow(t, pool, 0, 4);
-  std::vector<Value> outputs = {pool[pool.size() - 1], pool[pool.size() - 2]};
+  std::vector<Value> outputs = maker.Outputs(pool);
   if (gradients) {
     const Value f = Sum(Tanh(outputs[0])) + Sum(Sin(outputs[1]));
     for (const Value& dx : Gradient(f, std::vector<Value>{x, y})) outputs.push_back(dx);

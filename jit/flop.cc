@@ -128,7 +128,7 @@ absl::StatusOr<Counted> Count(const Tape& tape, const Graph& graph,
   const auto value = [&](NodeId id) -> Value& { return counted.values[static_cast<size_t>(id)]; };
   for (size_t i = 0; i < inputs.size(); i++) value(graph.inputs()[i]) = inputs[i];
   Polynomial sum;
-  Value flop = Tape(tape).Constant(Array(0.0));
+  Value flop = tape.Constant(Array(0.0));
   std::vector<std::vector<Value>> parts(graph.nodes().size());
   const std::vector<bool> needed = NeededFor(graph, graph.outputs());
   for (size_t i = 0; i < needed.size(); i++) {
@@ -154,7 +154,7 @@ absl::StatusOr<Counted> Count(const Tape& tape, const Graph& graph,
     const Graph& body = *node.As<LoopAttributes>().body;
     const std::optional<double> each = FixedFlop(body);
     std::vector<Value> start;
-    if (!each.has_value()) start.push_back(Tape(tape).Constant(Array(0.0)));
+    if (!each.has_value()) start.push_back(tape.Constant(Array(0.0)));
     absl::StatusOr<WideLoop> loop =
         Widen(tape, node, operands, {}, start, [&](WideBody& wide) -> absl::StatusOr<WideStep> {
           absl::StatusOr<Counted> inner = Count(wide.tape, body, wide.inputs);
@@ -171,10 +171,10 @@ absl::StatusOr<Counted> Count(const Tape& tape, const Graph& graph,
     flop = flop + (each.has_value() ? Cast(parts[i].back(), kFloat64) * *each : loop->carried[0]);
   }
   for (const auto& [powers, coefficient] : sum) {
-    Value term = Tape(tape).Constant(Array(coefficient));
-    for (int32_t k = 0; k < powers.first; k++) term = term * Cast(Tape(tape).Size(kRows), kFloat64);
+    Value term = tape.Constant(Array(coefficient));
+    for (int32_t k = 0; k < powers.first; k++) term = term * Cast(tape.Size(kRows), kFloat64);
     for (int32_t k = 0; k < powers.second; k++) {
-      term = term * Cast(Tape(tape).Size(kTrips), kFloat64);
+      term = term * Cast(tape.Size(kTrips), kFloat64);
     }
     flop = flop + term;
   }

@@ -125,6 +125,7 @@ JitEngine::JitEngine() : JitEngine(JitOptions()) {}
 JitEngine::JitEngine(const JitOptions& options) : state_(std::make_shared<State>(options)) {}
 
 absl::StatusOr<Executable> JitEngine::operator()(const Graph& graph) const {
+  if (absl::Status s = Verify(graph); !s.ok()) return s;
   const size_t hash = graph.Hash();
   if (const auto found = state_->Find(graph, hash)) return *found;
   const auto profile = std::make_shared<Profile>();

@@ -69,7 +69,7 @@ class Tracker {
   const Value& value(NodeId id) const { return values_[static_cast<size_t>(id)]; }
   const MaybeOrigin& origin(NodeId id) const { return origins_[static_cast<size_t>(id)]; }
 
-  Value Number(int64_t number) const { return Tape(tape_).Constant(Array(number)); }
+  Value Number(int64_t number) const { return tape_.Constant(Array(number)); }
   Origin Nothing() const {
     Origin origin(length_, Number(0));
     origin[0] = Number(kNothing);

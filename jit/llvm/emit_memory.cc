@@ -11,6 +11,7 @@
 #include "llvm/IR/Instructions.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/Metadata.h"
+#include "llvm/Support/MathExtras.h"
 
 namespace talweg::native {
 
@@ -189,6 +190,37 @@ bool Emitter::HasGather(DType dtype, int32_t lanes) const {
   return target_.avx512 && dtype != kBool && lanes > 1;
 }
 
+namespace {
+
+// How many of the first lanes a constant mask takes, and no others; 0 where it is another mask.
+int32_t FirstLanes(const llvm::Value* mask, int32_t lanes) {
+  const auto* constant = llvm::dyn_cast<llvm::Constant>(mask);
+  if (constant == nullptr) return 0;
+  int32_t first = 0;
+  for (int32_t lane = 0; lane < lanes; lane++) {
+    const llvm::Constant* bit = constant->getAggregateElement(static_cast<unsigned>(lane));
+    if (bit == nullptr || !llvm::isa<llvm::ConstantInt>(bit)) return 0;
+    if (bit->isNullValue()) continue;
+    if (first++ != lane) return 0;
+  }
+  return first;
+}
+
+}  // namespace
+
+// The first lanes of a vector, with zeros behind: 1, 2, 4 ... of them are one load of a shorter
+// vector.
+Emitter::Value* Emitter::LoadFirst(llvm::Type* element, int32_t first, int32_t lanes,
+                                   Value* address, llvm::Align align) {
+  llvm::Type* type = TypeWithLanes(element, first);
+  Value* load = builder_.CreateAlignedLoad(type, address, align);
+  llvm::Constant* zeros = llvm::Constant::getNullValue(TypeWithLanes(element, lanes));
+  if (first == 1) return builder_.CreateInsertElement(zeros, load, uint64_t{0});
+  std::vector<int> shuffle(Index(lanes), first);
+  for (int32_t lane = 0; lane < first; lane++) shuffle[Index(lane)] = lane;
+  return builder_.CreateShuffleVector(load, llvm::Constant::getNullValue(type), shuffle);
+}
+
 Emitter::Value* Emitter::EmitLoad(const loops::Instruction& i) {
   const Buffer& buffer = program_.buffers[Index(i.buffer)];
   const int32_t lanes = TypeOf(i.result).lanes;
@@ -203,12 +235,16 @@ Emitter::Value* Emitter::EmitLoad(const loops::Instruction& i) {
     llvm::Type* type = TypeWithLanes(element, lanes);
     const bool reversed = i.stride < 0;
     Value* address = Address(i.buffer, index, reversed ? offset - (lanes - 1) : offset);
-    llvm::Instruction* load = nullptr;
+    const int32_t first = mask == nullptr || reversed ? 0 : FirstLanes(mask, lanes);
+    Value* load = nullptr;
     if (mask == nullptr) {
-      load = builder_.CreateAlignedLoad(type, address, align);
+      llvm::LoadInst* plain = builder_.CreateAlignedLoad(type, address, align);
       if (IsInvariant(buffer)) {
-        load->setMetadata(llvm::LLVMContext::MD_invariant_load, llvm::MDNode::get(context_, {}));
+        plain->setMetadata(llvm::LLVMContext::MD_invariant_load, llvm::MDNode::get(context_, {}));
       }
+      load = plain;
+    } else if (llvm::isPowerOf2_32(static_cast<uint32_t>(first)) && first < lanes) {
+      load = LoadFirst(element, first, lanes, address, align);
     } else {
       if (reversed) mask = builder_.CreateVectorReverse(mask);
       load =

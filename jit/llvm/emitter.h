@@ -98,6 +98,8 @@ class Emitter {
   Value* FromMemory(Value* v, DType dtype);
   Value* ToMemory(Value* v, DType dtype);
   Value* LoadLanes(const loops::Instruction& i, Value* mask);
+  Value* LoadFirst(llvm::Type* element, int32_t first, int32_t lanes, Value* address,
+                   llvm::Align align);
   std::vector<Value*> LaneAddresses(const loops::Instruction& i, Value* mask, int32_t lanes,
                                     Value* instead);
   Value* LaneAddressVector(const loops::Instruction& i, int32_t lanes);

@@ -203,13 +203,20 @@ Register Reader::Load(const Tensor& tensor, const Point& point) {
     const bool rounded = !dim.is_static() && level_.BoundOf(dim) >= 0;
     free = free && (flat.lane == 1 || (rounded && point.at[axis].lane == 1));
   }
-  if (!free) mask = b_.Both(mask, point.active);
+  // What lies there is nobody's, and may be denormal numbers, which take processors long: lanes
+  // that are left out compute with zeros. Where masks have registers of their own, they cost
+  // nothing.
+  const bool has_masks = level_.lowering().machine.vector_registers >= 32;
+  const bool leaves_out = free && point.active != kNone && IsFloat(tensor.dtype);
+  if (!free || (leaves_out && has_masks)) mask = b_.Both(mask, point.active);
   if (flat.each != kNone) {
     return b_.LoadEach(tensor.buffer, AllLanes(flat, point.lanes),
                        {.offset = tensor.offset, .mask = mask});
   }
-  return b_.Load(tensor.buffer, flat.at, point.lanes,
-                 {.offset = tensor.offset, .stride = flat.lane, .mask = mask});
+  const Register all = b_.Load(tensor.buffer, flat.at, point.lanes,
+                               {.offset = tensor.offset, .stride = flat.lane, .mask = mask});
+  if (!leaves_out || has_masks) return all;
+  return b_.Select(point.active, all, b_.Splat(b_.Constant(tensor.dtype, 0), point.lanes));
 }
 
 void Reader::Store(const Tensor& tensor, const Point& point, Register value) {

@@ -26,8 +26,17 @@ absl::Status OutputError(const Graph& graph, size_t k, absl::string_view what) {
 
 }  // namespace
 
+std::byte* NewRunMemory(int64_t bytes) {
+  constexpr int64_t kFewMegabytes = int64_t{4} << 20;
+  std::byte* const memory = NewMemory(bytes);
+  if (memory != nullptr && bytes <= kFewMegabytes) {
+    std::memset(memory, 0, static_cast<size_t>(bytes));
+  }
+  return memory;
+}
+
 void RunMemory::Block::Make(int64_t wanted) {
-  memory.reset(NewMemory(wanted));
+  memory.reset(NewRunMemory(wanted));
   bytes = memory != nullptr ? wanted : 0;
 }
 

@@ -39,6 +39,14 @@ using ParallelBody = void (*)(Context* context, const void* captured, int64_t be
 // run ended early; the context's Run has the reason then.
 using Body = std::function<bool(Context*)>;
 
+// Memory for what a run keeps between inputs and outputs, as NewMemory makes it. A few megabytes
+// are zero, which takes no time that counts. More than that may be anything.
+//
+// Generated code computes with what is left between the rows of a buffer, for nobody, where it does
+// not pay to leave it out. What the allocator leaves there are addresses and integers: denormal
+// numbers, for which processors take a hundred times as long as for others.
+std::byte* NewRunMemory(int64_t bytes);
+
 // The memory of a run, besides its outputs.
 struct RunMemory {
   struct Block {

@@ -37,7 +37,7 @@ std::unique_ptr<Team> Team::Make(int threads, int64_t block_bytes) {
   for (int i = 1; i < most; i++) {
     auto helper = std::make_unique<Helper>();
     helper->team = team.get();
-    helper->block = NewMemory(block_bytes);
+    helper->block = NewRunMemory(block_bytes);
     if (helper->block == nullptr) break;
     if (pthread_create(&helper->thread, nullptr, Work, helper.get()) != 0) {
       FreeMemory(helper->block);

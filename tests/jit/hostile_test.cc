@@ -259,6 +259,21 @@ void Visit(const loops::Block& block, std::vector<int>& allocated, std::vector<i
 }
 
 // Schedules that were tried and not taken leave nothing behind.
+TEST(Hostile, LoopsWithoutABody) {
+  Tape t;
+  const LoopResult loop =
+      Loop(t, {.trips = 3, .carried = {t.Input("x", kFloat32, {})}},
+           [](LoopBody& body) { return LoopStep{.carried = {Exp(body.carried[0])}}; });
+  const Graph good = *t.Finish({loop.carried[0]});
+  std::vector<Node> nodes = good.nodes();
+  for (Node& node : nodes) {
+    if (node.kind() == Kind::kLoop) std::get<LoopAttributes>(node.attributes).body = nullptr;
+  }
+  const Graph bad(nodes, good.inputs(), good.outputs());
+  EXPECT_EQ(JitEngine()(bad).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(Jit(bad).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
 TEST(Hostile, NothingIsAllocatedThatNobodyTouches) {
   for (const int64_t columns : {3, 20, 40}) {
     for (const int32_t bytes : {16, 32, 64}) {

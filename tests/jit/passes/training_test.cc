@@ -14,6 +14,7 @@
 #include "ops/view.h"
 #include "optim/adjustments.h"
 #include "optim/schedule.h"
+#include "tests/train/same.h"
 #include "train/callbacks.h"
 #include "train/fit.h"
 #include "train/fit_graph.h"
@@ -92,12 +93,6 @@ absl::StatusOr<Executable> InterpretAfterPasses(const Graph& graph) {
   const absl::StatusOr<Graph> again = RunPasses(*after);
   if (!(*again == *after)) return absl::InternalError("done twice, passes give another graph");
   return Interpret(*after);
-}
-
-void ExpectSame(const Fitted& a, const Fitted& b) {
-  EXPECT_EQ(a.history.ToCsv(), b.history.ToCsv());
-  ASSERT_EQ(a.state.size(), b.state.size());
-  for (const auto& [name, array] : a.state) EXPECT_TRUE(SameBits(array, b.state.at(name))) << name;
 }
 
 TEST(Passes, KeepEveryBitOfTrainings) {

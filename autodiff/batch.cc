@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "autodiff/batch_rules.h"
 #include "graph/tape.h"
+#include "graph/verify.h"
 
 namespace talweg {
 
@@ -15,6 +16,7 @@ absl::StatusOr<Batched> Batch(const Graph& graph, absl::Span<const std::string> 
   if (size < 0) {
     return absl::InvalidArgumentError(absl::StrCat("batch: ", size, " instances"));
   }
+  if (absl::Status s = Verify(graph); !s.ok()) return s;
   std::vector<bool> chosen(graph.inputs().size(), false);
   for (const std::string& name : inputs) {
     size_t i = 0;

@@ -214,7 +214,7 @@ absl::StatusOr<std::vector<Lanes>> LoopBatcher::Make() {
     values.push_back(std::move(value));
   };
   const auto constant = [&](const Array& array) {
-    return WithInstanceAxis(batching_, {Tape(batching_.tape).Constant(array), false}, line_);
+    return WithInstanceAxis(batching_, {batching_.tape.Constant(array), false}, line_);
   };
   for (size_t i = 0; i < at_.captures; i++) add(i);
   if (own_trips()) values.push_back(own);

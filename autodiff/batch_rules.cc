@@ -14,11 +14,6 @@
 namespace talweg {
 namespace {
 
-Shape Leading(Dim dim, Shape shape) {
-  shape.insert(shape.begin(), dim);
-  return shape;
-}
-
 // Axes as they are numbered behind a new leading one.
 std::vector<int64_t> Behind(std::vector<int64_t> axes) {
   for (int64_t& axis : axes) axis++;
@@ -28,7 +23,7 @@ std::vector<int64_t> Behind(std::vector<int64_t> axes) {
 // [...] -> [size, ...], each instance the same.
 Value Repeated(const Batching& batching, const Value& x, const SourceLine& line) {
   if (!x.ok()) return x;
-  ViewAttributes view{.axes = {}, .fill = 0, .shape = Leading(batching.size, x.shape())};
+  ViewAttributes view{.axes = {}, .fill = 0, .shape = WithLeading(batching.size, x.shape())};
   for (int64_t axis = 0; axis < x.rank(); axis++) {
     view.axes.push_back({.offset = 0, .dilation = 1, .terms = {{axis + 1, 1}}});
   }
@@ -46,7 +41,7 @@ Value BatchView(const Node& node, const Value& x) {
   const auto& single = node.As<ViewAttributes>();
   ViewAttributes view{.axes = {{.offset = 0, .dilation = 1, .terms = {{0, 1}}}},
                       .fill = single.fill,
-                      .shape = Leading(x.dim(0), single.shape)};
+                      .shape = WithLeading(x.dim(0), single.shape)};
   for (AxisMap map : single.axes) {
     for (AxisMap::Term& term : map.terms) term.axis++;
     view.axes.push_back(std::move(map));
@@ -141,7 +136,7 @@ Value BatchRandom(const Batching& batching, const Node& node, absl::Span<const L
     inner.push_back(Value(state, state->AddInput(name, {kInt64, {}}, node.line)));
   }
   const Value drawn = draw(inner[0], inner[1]);
-  const Value trips = Tape(batching.tape).Constant(Array(batching.size));
+  const Value trips = batching.tape.Constant(Array(batching.size));
   // `rows` means in the body what it means here.
   const Graph graph = Extract(state->nodes(), state->inputs(), {drawn.id()});
   LoopAttributes loop{.body = std::make_shared<const Graph>(graph), .scanned = 2, .stacked = 1};

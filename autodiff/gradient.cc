@@ -8,6 +8,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "autodiff/transpose.h"
+#include "graph/flow.h"
 #include "graph/tape.h"
 #include "ops/elementwise.h"
 #include "ops/view.h"
@@ -15,14 +16,11 @@
 namespace talweg {
 namespace {
 
-// Whether a node depends on those operands that are marked, by a path of floats. Paths through
-// integers and bools carry no derivative.
+// Whether a derivative flows between a node and those operands that are marked.
 bool CarriesOn(const Node& node, const std::vector<bool>& marked) {
-  if (node.kind() != Kind::kLoop && !IsFloat(node.type().dtype)) return false;
+  if (!HasDerivative(node)) return false;
   for (size_t k = 0; k < node.operands.size(); k++) {
-    // A map without a derivative by this operand ends the path: a comparison, a detached value.
-    if (node.kind() == Kind::kMap && node.op->map->partials[k] == nullptr) continue;
-    if (marked[static_cast<size_t>(node.operands[k])]) return true;
+    if (marked[static_cast<size_t>(node.operands[k])] && DerivativeFlows(node, k)) return true;
   }
   return false;
 }

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "autodiff/gradient.h"
 #include "autodiff/transpose.h"
+#include "graph/flow.h"
 #include "graph/loop_places.h"
 #include "graph/tape.h"
 #include "ops/contract.h"
@@ -224,8 +225,7 @@ std::vector<Value> PushLoop(const NodeView& view, const std::vector<Value>& tang
   return parts;
 }
 
-// Which nodes, of those up to the last of ys, a path of floats leads from to one of ys. The
-// function of a custom gradient has no part in its derivative.
+// From which nodes, of those up to the last of ys, a derivative flows to one of ys.
 std::vector<bool> NeededBy(const TapeState& tape, const std::vector<Value>& ys) {
   NodeId last = -1;
   for (const Value& y : ys) last = std::max(last, y.id());
@@ -236,10 +236,9 @@ std::vector<bool> NeededBy(const TapeState& tape, const std::vector<Value>& ys) 
   for (size_t i = needed.size(); i-- > 0;) {
     if (!needed[i]) continue;
     const Node& node = tape.nodes()[i];
-    for (size_t k = node.kind() == Kind::kCustom ? 1 : 0; k < node.operands.size(); k++) {
+    for (size_t k = 0; k < node.operands.size(); k++) {
       const auto operand = static_cast<size_t>(node.operands[k]);
-      const Node& from = tape.nodes()[operand];
-      if (from.kind() == Kind::kLoop || IsFloat(from.type().dtype)) needed[operand] = true;
+      if (DerivativeFlows(node, k) && HasDerivative(tape.nodes()[operand])) needed[operand] = true;
     }
   }
   return needed;

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cstdlib>
 #include <utility>
+#include <vector>
 
+#include "absl/algorithm/container.h"
 #include "graph/axes.h"
 #include "graph/tape.h"
 #include "ops/contract.h"
@@ -157,6 +159,25 @@ Gradients TransposeNode(const NodeView& view, const Value& dy) {
 
 namespace {
 
+// The same view with each axis of the result in one term of a map at most.
+ViewAttributes WithTermsTogether(ViewAttributes view) {
+  for (AxisMap& map : view.axes) {
+    std::vector<AxisMap::Term> terms;
+    for (const AxisMap::Term& term : map.terms) {
+      const auto same = absl::c_find_if(
+          terms, [&](const AxisMap::Term& other) { return other.axis == term.axis; });
+      if (same == terms.end()) {
+        terms.push_back(term);
+      } else {
+        same->step += term.step;
+      }
+    }
+    std::erase_if(terms, [](const AxisMap::Term& term) { return term.step == 0; });
+    map.terms = std::move(terms);
+  }
+  return view;
+}
+
 // A view reads x at i[a] = (offset + sum of step * o) / dilation for each operand axis a. Its
 // transpose has to name, for each element i of x, the results o that came from it. For each axis a,
 // one o is solved for,
@@ -178,9 +199,15 @@ class ViewTransposer {
   size_t NextEquation() const;
   // False where its unknowns are all solved: two equations for one.
   bool Solve(size_t axis);
-  AxisMap SolutionFor(size_t axis, size_t target) const;
+  AxisMap SolutionFor(size_t axis, size_t target);
+  int64_t Times(int64_t a, int64_t b) {
+    int64_t product = 0;
+    too_large_ |= __builtin_mul_overflow(a, b, &product);
+    return product;
+  }
 
-  const ViewAttributes& view_;
+  const ViewAttributes view_;
+  bool too_large_ = false;          // a product
   std::vector<int64_t> broadcast_;  // axes of the result that no term names
   std::vector<int64_t> place_;      // of each axis of the result among the named ones, or -1
   std::vector<bool> done_;          // by operand axis
@@ -192,9 +219,9 @@ class ViewTransposer {
 };
 
 ViewTransposer::ViewTransposer(const ViewAttributes& view, const Shape& shape)
-    : view_(view), place_(view.shape.size(), -1), done_(shape.size(), false) {
+    : view_(WithTermsTogether(view)), place_(view.shape.size(), -1), done_(shape.size(), false) {
   std::vector<bool> named(view.shape.size(), false);
-  for (const AxisMap& map : view.axes) {
+  for (const AxisMap& map : view_.axes) {
     for (const AxisMap::Term& term : map.terms) named[static_cast<size_t>(term.axis)] = true;
   }
   int64_t next = 0;
@@ -258,24 +285,28 @@ bool ViewTransposer::Solve(size_t axis) {
 }
 
 // o = (dilation i - offset - sum of step_t o_t) / step, over a common denominator.
-AxisMap ViewTransposer::SolutionFor(size_t axis, size_t target) const {
+AxisMap ViewTransposer::SolutionFor(size_t axis, size_t target) {
   const AxisMap& map = view_.axes[axis];
   int64_t denominator = 1;
   for (size_t t = 0; t < map.terms.size(); t++) {
-    if (t != target) denominator *= transposed_.axes[Unknown(map.terms[t])].dilation;
+    if (t == target) continue;
+    denominator = Times(denominator, transposed_.axes[Unknown(map.terms[t])].dilation);
   }
+  if (too_large_) return {};
   const int64_t step = map.terms[target].step;
   const int64_t sign = step < 0 ? -1 : 1;
-  AxisMap solution{.offset = -map.offset * denominator * sign,
-                   .dilation = std::abs(step) * denominator,
-                   .terms = {{static_cast<int64_t>(axis), map.dilation * denominator * sign}}};
+  const int64_t all = Times(denominator, sign);
+  AxisMap solution{.offset = Times(-map.offset, all),
+                   .dilation = Times(std::abs(step), denominator),
+                   .terms = {{static_cast<int64_t>(axis), Times(map.dilation, all)}}};
   for (size_t t = 0; t < map.terms.size(); t++) {
     if (t == target) continue;
     const AxisMap& other = transposed_.axes[Unknown(map.terms[t])];
-    const int64_t factor = -map.terms[t].step * (denominator / other.dilation) * sign;
-    solution.offset += factor * other.offset;
+    const int64_t factor = Times(-map.terms[t].step, Times(denominator / other.dilation, sign));
+    too_large_ |=
+        __builtin_add_overflow(solution.offset, Times(factor, other.offset), &solution.offset);
     for (const AxisMap::Term& term : other.terms) {
-      solution.terms.push_back({term.axis, factor * term.step});
+      solution.terms.push_back({term.axis, Times(factor, term.step)});
     }
   }
   return solution;
@@ -287,6 +318,9 @@ Value ViewTransposer::Transpose(const Value& dy, const SourceLine& line) {
     done_[axis] = true;
     if (Solve(axis)) continue;
     return Fail("gradient", {dy}, "of a view that reads a diagonal is not supported", line);
+  }
+  if (too_large_) {
+    return Fail("gradient", {dy}, "of a view with such large steps is not supported", line);
   }
   // What was broadcast adds up.
   const Value summed = broadcast_.empty() ? dy : Reduce(kSumOp, dy, broadcast_, line);

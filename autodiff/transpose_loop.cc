@@ -4,6 +4,7 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "autodiff/transpose.h"
+#include "graph/flow.h"
 #include "graph/loop_places.h"
 #include "graph/tape.h"
 #include "ops/elementwise.h"
@@ -61,9 +62,11 @@ ActiveInLoop FindActive(const LoopAttributes& a, const std::vector<bool>& wanted
     }
     for (size_t i = 0; i < reached.size(); i++) {
       const Node& node = body.nodes()[i];
-      if (node.kind() != Kind::kLoop && !IsFloat(node.type().dtype)) continue;
-      for (NodeId operand : node.operands) {
-        if (reached[static_cast<size_t>(operand)]) reached[i] = true;
+      if (!HasDerivative(node)) continue;
+      for (size_t k = 0; k < node.operands.size(); k++) {
+        if (reached[static_cast<size_t>(node.operands[k])] && DerivativeFlows(node, k)) {
+          reached[i] = true;
+        }
       }
     }
     for (size_t k = 0; k < carried; k++) {

@@ -190,6 +190,24 @@ absl::StatusOr<Array> Array::Reshaped(absl::Span<const int64_t> dims) const {
   return Array(dtype_, Dims(dims.begin(), dims.end()), size_, storage_);
 }
 
+absl::StatusOr<Array> Array::Rows(int64_t first, int64_t count) const {
+  if (storage_ == nullptr) return NoMemory(SizeOf(dtype_), dtype_, dims_);
+  if (dims_.empty()) return absl::InvalidArgumentError("rows: a scalar has none");
+  if (first < 0 || count < 0 || count > dims_[0] || first > dims_[0] - count) {
+    return absl::OutOfRangeError(absl::StrCat("rows: ", count, " from ", first, " on, of ",
+                                              talweg::ToString(dims_), ", which has ", dims_[0]));
+  }
+  if (count == dims_[0]) return *this;
+  Dims dims = dims_;
+  dims[0] = count;
+  absl::StatusOr<Array> rows = Unwritten(dtype_, dims);
+  if (!rows.ok()) return rows;
+  if (rows->bytes() == 0) return rows;
+  const int64_t row = rows->bytes() / count;
+  std::memcpy(rows->mutable_bytes(), raw() + first * row, static_cast<size_t>(rows->bytes()));
+  return rows;
+}
+
 absl::StatusOr<Array> Array::Cast(DType dtype) const {
   if (storage_ == nullptr) return NoMemory(SizeOf(dtype), dtype, dims_);
   if (dtype == dtype_) return *this;

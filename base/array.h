@@ -105,6 +105,9 @@ class Array {
   double At(int64_t i) const;
   // The same elements under another shape of the same size.
   absl::StatusOr<Array> Reshaped(absl::Span<const int64_t> dims) const;
+  // Rows first .. first + count - 1 of the leading axis; all of them are no copy. Errors: a scalar,
+  // rows that are not there.
+  absl::StatusOr<Array> Rows(int64_t first, int64_t count) const;
   // Converted elements, as the op `cast` does it: saturating to integers, NaN to 0, bool is != 0.
   absl::StatusOr<Array> Cast(DType dtype) const;
 

@@ -5,6 +5,7 @@
 #include <sys/random.h>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_format.h"
@@ -18,6 +19,7 @@ namespace {
 class Descriptor {
  public:
   explicit Descriptor(int fd) : fd_(fd) {}
+  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
   Descriptor(const Descriptor&) = delete;
   Descriptor& operator=(const Descriptor&) = delete;
   ~Descriptor() { Close(); }
@@ -62,11 +64,45 @@ absl::Status WriteAll(int file, std::string_view bytes, const FileSystem& system
   return absl::OkStatus();
 }
 
-// A name that no other process or thread uses; the caller opens it with O_EXCL all the same.
-absl::StatusOr<std::string> TemporaryName(const std::string& path) {
+constexpr char kCanNotWrite[] = "can not write";
+
+// A file that is being written, beside the one whose place it will take.
+struct NewFile {
+  // Everything goes through this one descriptor: a folder that is moved meanwhile, or replaced by a
+  // link, does not divert the file.
+  Descriptor folder;
+  std::string name;
+  std::optional<mode_t> old_mode;  // of the file that is there now
+  std::string temporary;           // a name that no other process or thread uses
+  Descriptor file;
+
+  void Remove() const { ::unlinkat(folder.get(), temporary.c_str(), 0); }
+};
+
+absl::StatusOr<NewFile> Begin(const std::string& path, const FileSystem& system) {
+  const auto error = [&](int number) { return SystemError(number, kCanNotWrite, path); };
+  if (path.find('\0') != std::string::npos) return HoldsNul(kCanNotWrite, path);
+  const size_t slash = path.rfind('/');
+  const std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
+  const std::string folder_path = slash == std::string::npos ? "."
+                                  : slash == 0               ? "/"
+                                                             : path.substr(0, slash);
+  if (name.empty()) return error(path.empty() ? ENOENT : EISDIR);
+  Descriptor folder(
+      system.openat(AT_FDCWD, folder_path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0));
+  if (!folder.ok()) return error(errno);
+  struct stat old;
+  const bool exists = ::fstatat(folder.get(), name.c_str(), &old, AT_SYMLINK_NOFOLLOW) == 0;
+  if (!exists && errno != ENOENT) return error(errno);
+  if (exists && !S_ISREG(old.st_mode)) return NotAFile(old.st_mode, kCanNotWrite, path);
   uint64_t random;
-  if (::getentropy(&random, sizeof(random)) != 0) return SystemError(errno, "can not write", path);
-  return absl::StrFormat(".talweg-%016x.tmp", random);
+  if (::getentropy(&random, sizeof(random)) != 0) return error(errno);
+  std::string temporary = absl::StrFormat(".talweg-%016x.tmp", random);
+  Descriptor file(system.openat(folder.get(), temporary.c_str(),
+                                O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666));
+  if (!file.ok()) return error(errno);
+  return NewFile{std::move(folder), name, exists ? std::optional(old.st_mode) : std::nullopt,
+                 std::move(temporary), std::move(file)};
 }
 
 }  // namespace
@@ -115,43 +151,22 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, int64_t max_bytes)
 
 absl::Status WriteFile(const std::string& path, absl::Span<const std::string_view> pieces,
                        const FileSystem& system) {
-  constexpr char kWhat[] = "can not write";
-  if (path.find('\0') != std::string::npos) return HoldsNul(kWhat, path);
-  const size_t slash = path.rfind('/');
-  const std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
-  const std::string folder_path = slash == std::string::npos ? "."
-                                  : slash == 0               ? "/"
-                                                             : path.substr(0, slash);
-  if (name.empty()) return SystemError(path.empty() ? ENOENT : EISDIR, kWhat, path);
-  // Everything below goes through this one descriptor: a folder that is moved meanwhile, or
-  // replaced by a link, does not divert the file.
-  const Descriptor folder(
-      system.openat(AT_FDCWD, folder_path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0));
-  if (!folder.ok()) return SystemError(errno, kWhat, path);
-  struct stat old;
-  const bool exists = ::fstatat(folder.get(), name.c_str(), &old, AT_SYMLINK_NOFOLLOW) == 0;
-  if (!exists && errno != ENOENT) return SystemError(errno, kWhat, path);
-  if (exists && !S_ISREG(old.st_mode)) return NotAFile(old.st_mode, kWhat, path);
-
-  const absl::StatusOr<std::string> temporary = TemporaryName(path);
-  if (!temporary.ok()) return temporary.status();
-  Descriptor file(system.openat(folder.get(), temporary->c_str(),
-                                O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666));
-  if (!file.ok()) return SystemError(errno, kWhat, path);
+  const auto error = [&] { return SystemError(errno, kCanNotWrite, path); };
+  absl::StatusOr<NewFile> begun = Begin(path, system);
+  if (!begun.ok()) return begun.status();
+  auto& [folder, name, old_mode, temporary, file] = *begun;
   absl::Status status;
-  if (exists && ::fchmod(file.get(), old.st_mode & 07777) != 0) {
-    status = SystemError(errno, kWhat, path);
-  }
+  if (old_mode && ::fchmod(file.get(), *old_mode & 07777) != 0) status = error();
   for (std::string_view piece : pieces) {
     if (status.ok()) status = WriteAll(file.get(), piece, system, path);
   }
-  if (status.ok() && system.fsync(file.get()) != 0) status = SystemError(errno, kWhat, path);
-  if (file.Close() != 0 && status.ok()) status = SystemError(errno, kWhat, path);
-  if (status.ok() && system.rename(folder.get(), temporary->c_str(), name.c_str()) != 0) {
-    status = SystemError(errno, kWhat, path);
+  if (status.ok() && system.fsync(file.get()) != 0) status = error();
+  if (file.Close() != 0 && status.ok()) status = error();
+  if (status.ok() && system.rename(folder.get(), temporary.c_str(), name.c_str()) != 0) {
+    status = error();
   }
   if (!status.ok()) {
-    ::unlinkat(folder.get(), temporary->c_str(), 0);
+    begun->Remove();
     return status;
   }
   // Some network file systems can not sync a folder and say so by EINVAL; there is no more to do.
@@ -164,6 +179,13 @@ absl::Status WriteFile(const std::string& path, absl::Span<const std::string_vie
 
 absl::Status WriteFile(const std::string& path, std::string_view bytes, const FileSystem& system) {
   return WriteFile(path, absl::MakeConstSpan(&bytes, 1), system);
+}
+
+absl::Status CheckWritable(const std::string& path) {
+  const absl::StatusOr<NewFile> begun = Begin(path, {});
+  if (!begun.ok()) return begun.status();
+  begun->Remove();
+  return absl::OkStatus();
 }
 
 }  // namespace talweg

@@ -55,6 +55,11 @@ absl::Status WriteFile(const std::string& path, absl::Span<const std::string_vie
 absl::Status WriteFile(const std::string& path, std::string_view bytes,
                        const FileSystem& system = {});
 
+// The errors of WriteFile that can be seen before there is anything to write, for what is written
+// after hours of work. What access() says is not what happens, so a file is made, and removed: root
+// may write everywhere, but not on a file system that is read-only.
+absl::Status CheckWritable(const std::string& path);
+
 }  // namespace talweg
 
 #endif  // TALWEG_BASE_FILE_H_

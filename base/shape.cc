@@ -79,6 +79,11 @@ bool IsStatic(absl::Span<const Dim> shape) {
 
 Shape ToShape(absl::Span<const int64_t> dims) { return Shape(dims.begin(), dims.end()); }
 
+Shape WithLeading(Dim leading, Shape shape) {
+  shape.insert(shape.begin(), leading);
+  return shape;
+}
+
 bool Uses(absl::Span<const Dim> shape, Dim symbol) { return absl::c_linear_search(shape, symbol); }
 
 ExtentCount CountOf(absl::Span<const Dim> shape) {

@@ -79,6 +79,8 @@ std::string ToString(absl::Span<const int64_t> dims);
 
 bool IsStatic(absl::Span<const Dim> shape);
 Shape ToShape(absl::Span<const int64_t> dims);
+// [leading, shape...]: of so many of them along a new leading axis.
+Shape WithLeading(Dim leading, Shape shape);
 
 // The values of the two symbols at one run; -1 where a symbol is not bound.
 struct SymbolValues {

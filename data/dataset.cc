@@ -13,29 +13,19 @@
 namespace talweg {
 namespace {
 
-// `count` rows, the i-th of them row row_of(i) of `array`, as raw bytes: this holds for every
-// element type.
-template <typename RowOf>
-absl::StatusOr<Array> CopyRows(const Array& array, int64_t count, RowOf row_of) {
+// These rows of `array`, as raw bytes: this holds for every element type.
+absl::StatusOr<Array> Take(const Array& array, absl::Span<const int64_t> rows) {
   Dims dims = array.dims();
   const int64_t row_bytes = dims[0] == 0 ? 0 : array.bytes() / dims[0];
-  dims[0] = count;
-  absl::StatusOr<Array> out = Array::Zeros(array.dtype(), dims);
+  dims[0] = static_cast<int64_t>(rows.size());
+  absl::StatusOr<Array> out = Array::Unwritten(array.dtype(), dims);
   if (!out.ok() || row_bytes == 0) return out;
   std::byte* to = out->mutable_bytes();
-  for (int64_t i = 0; i < count; i++, to += row_bytes) {
-    std::memcpy(to, array.raw() + row_of(i) * row_bytes, static_cast<size_t>(row_bytes));
+  for (const int64_t row : rows) {
+    std::memcpy(to, array.raw() + row * row_bytes, static_cast<size_t>(row_bytes));
+    to += row_bytes;
   }
   return out;
-}
-
-template <typename RowOf>
-absl::StatusOr<Dataset> CopyRows(const Dataset& dataset, int64_t count, RowOf row_of) {
-  absl::StatusOr<Array> inputs = CopyRows(dataset.inputs, count, row_of);
-  if (!inputs.ok()) return inputs.status();
-  absl::StatusOr<Array> targets = CopyRows(dataset.targets, count, row_of);
-  if (!targets.ok()) return targets.status();
-  return Dataset{*std::move(inputs), *std::move(targets)};
 }
 
 // The leading axes agree; unlike Validate, no samples are fine: so is the rest of a split.
@@ -122,12 +112,20 @@ absl::StatusOr<TrainTest> Split(const Dataset& dataset, int64_t train) {
     return absl::InvalidArgumentError(
         absl::StrFormat("split: %d training samples of the %d there are", train, dataset.size()));
   }
-  absl::StatusOr<Dataset> first = CopyRows(dataset, train, [](int64_t i) { return i; });
+  absl::StatusOr<Dataset> first = Rows(dataset, 0, train);
   if (!first.ok()) return first.status();
-  absl::StatusOr<Dataset> rest =
-      CopyRows(dataset, dataset.size() - train, [train](int64_t i) { return train + i; });
+  absl::StatusOr<Dataset> rest = Rows(dataset, train, dataset.size() - train);
   if (!rest.ok()) return rest.status();
   return TrainTest{*std::move(first), *std::move(rest)};
+}
+
+absl::StatusOr<Dataset> Rows(const Dataset& dataset, int64_t first, int64_t count) {
+  if (absl::Status status = CheckRows(dataset); !status.ok()) return status;
+  absl::StatusOr<Array> inputs = dataset.inputs.Rows(first, count);
+  if (!inputs.ok()) return inputs.status();
+  absl::StatusOr<Array> targets = dataset.targets.Rows(first, count);
+  if (!targets.ok()) return targets.status();
+  return Dataset{*std::move(inputs), *std::move(targets)};
 }
 
 absl::StatusOr<Dataset> Take(const Dataset& dataset, absl::Span<const int64_t> rows) {
@@ -138,8 +136,11 @@ absl::StatusOr<Dataset> Take(const Dataset& dataset, absl::Span<const int64_t> r
           absl::StrFormat("take: no row %d among %d samples", row, dataset.size()));
     }
   }
-  return CopyRows(dataset, static_cast<int64_t>(rows.size()),
-                  [rows](int64_t i) { return rows[i]; });
+  absl::StatusOr<Array> inputs = Take(dataset.inputs, rows);
+  if (!inputs.ok()) return inputs.status();
+  absl::StatusOr<Array> targets = Take(dataset.targets, rows);
+  if (!targets.ok()) return targets.status();
+  return Dataset{*std::move(inputs), *std::move(targets)};
 }
 
 absl::StatusOr<Array> OneHot(const Array& labels, int64_t classes, DType dtype) {

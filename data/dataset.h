@@ -50,6 +50,8 @@ absl::StatusOr<TrainTest> Split(const Dataset& dataset, int64_t train);
 template <std::floating_point T>
 absl::StatusOr<TrainTest> Split(const Dataset& dataset, T share) = delete;
 
+// Samples first .. first + count - 1. Error: a sample that is not there.
+absl::StatusOr<Dataset> Rows(const Dataset& dataset, int64_t first, int64_t count);
 // The samples at `rows`, in this order; a row may stand there often. Error: a row that is not
 // there.
 absl::StatusOr<Dataset> Take(const Dataset& dataset, absl::Span<const int64_t> rows);

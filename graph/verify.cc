@@ -6,6 +6,7 @@
 #include <string_view>
 #include <utility>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -154,21 +155,29 @@ class Verifier {
   absl::Status Check(const Graph& graph, bool rows, int32_t depth);
 
  private:
+  absl::Status CheckDepth(int32_t depth);
   absl::Status CheckBorder(const Graph& graph);
   absl::Status CheckTrips(const Graph& graph);
   absl::Status CheckNode(const Graph& graph, NodeId id, bool rows, bool trips, int32_t depth);
   absl::Status CheckNodeInside(const Graph& graph, NodeId id, bool rows, bool trips, int32_t depth);
 
-  // Graphs that were found good: one object may be the body of many loops. Those around which rows
-  // has a value count apart.
-  absl::flat_hash_set<std::pair<const Graph*, bool>> good_;
+  // Graphs that were found good, and how deep graphs within graphs go in them: one object may be
+  // the body of many loops. Those around which rows has a value count apart.
+  absl::flat_hash_map<std::pair<const Graph*, bool>, int32_t> good_;
+  int32_t deepest_ = 0;  // so far
 };
 
+absl::Status Verifier::CheckDepth(int32_t depth) {
+  deepest_ = std::max(deepest_, depth);
+  if (depth <= kMaxNesting) return absl::OkStatus();
+  return Error(absl::StrCat("graphs within graphs, more than ", kMaxNesting, " deep"));
+}
+
 absl::Status Verifier::Check(const Graph& graph, bool rows, int32_t depth) {
-  if (depth > kMaxNesting) {
-    return Error(absl::StrCat("graphs within graphs, more than ", kMaxNesting, " deep"));
-  }
-  if (good_.contains({&graph, rows})) return absl::OkStatus();
+  if (absl::Status status = CheckDepth(depth); !status.ok()) return status;
+  const auto good = good_.find({&graph, rows});
+  if (good != good_.end()) return CheckDepth(depth + good->second);
+  const int32_t deepest_around = std::exchange(deepest_, depth);
   const bool rows_around = rows;
   if (graph.nodes().size() > static_cast<size_t>(std::numeric_limits<NodeId>::max())) {
     return Error("more nodes than numbers for them");
@@ -191,7 +200,8 @@ absl::Status Verifier::Check(const Graph& graph, bool rows, int32_t depth) {
   if (!input_has_trips && loop_has_trips) {
     if (absl::Status status = CheckTrips(graph); !status.ok()) return status;
   }
-  good_.insert({&graph, rows_around});
+  good_.insert({{&graph, rows_around}, deepest_ - depth});
+  deepest_ = std::max(deepest_, deepest_around);
   return absl::OkStatus();
 }
 

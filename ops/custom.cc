@@ -8,6 +8,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "base/text.h"
+#include "graph/flow.h"
 #include "graph/loop_places.h"
 #include "graph/tape.h"
 #include "ops/map.h"
@@ -49,18 +50,10 @@ Types InferCustom(const Op&, absl::Span<const Type> operands, const Attributes& 
   return std::vector<Type>{operands[0]};
 }
 
-// Paths of floats carry derivatives.
-bool Carries(const Node& node) { return node.kind() == Kind::kLoop || IsFloat(node.type().dtype); }
-
-// Which operands of a node (no loop and no part of one) a gradient flows to, by the rules of the
-// derivatives: none through a map without a partial derivative (Detach), none to the first operand
-// of a custom gradient.
+// Which operands of a node (no loop and no part of one) a gradient flows to.
 std::vector<bool> Reaches(const Node& node) {
-  std::vector<bool> operands(node.operands.size(), true);
-  for (size_t k = 0; k < operands.size() && node.kind() == Kind::kMap; k++) {
-    operands[k] = node.op->map->partials[k] != nullptr;
-  }
-  if (node.kind() == Kind::kCustom) operands[0] = false;
+  std::vector<bool> operands(node.operands.size());
+  for (size_t k = 0; k < operands.size(); k++) operands[k] = DerivativeFlows(node, k);
   return operands;
 }
 
@@ -88,7 +81,7 @@ std::vector<bool> ReachedIn(const Graph& body, const std::vector<bool>& outputs)
   std::vector<bool> reached(body.nodes().size(), false);
   for (size_t k = 0; k < outputs.size(); k++) {
     const NodeId id = body.outputs()[k];
-    if (outputs[k] && Carries(body.node(id))) reached[static_cast<size_t>(id)] = true;
+    if (outputs[k] && HasDerivative(body.node(id))) reached[static_cast<size_t>(id)] = true;
   }
   LoopOutputs inner;
   for (size_t i = reached.size(); i-- > 0;) {
@@ -101,7 +94,8 @@ std::vector<bool> ReachedIn(const Graph& body, const std::vector<bool>& outputs)
                                          : Reaches(node);
     for (size_t k = 0; k < onward.size(); k++) {
       const NodeId operand = node.operands[k];
-      if (onward[k] && Carries(body.node(operand))) reached[static_cast<size_t>(operand)] = true;
+      if (onward[k] && HasDerivative(body.node(operand)))
+        reached[static_cast<size_t>(operand)] = true;
     }
   }
   return reached;
@@ -140,7 +134,7 @@ std::optional<std::string> Forgotten(const Value& output, const std::vector<Valu
   }
   std::vector<Value> open;
   const auto visit = [&](const Value& v) {
-    if (Carries(v.node()) && seen.insert({v.tape().get(), v.id()}).second) open.push_back(v);
+    if (HasDerivative(v.node()) && seen.insert({v.tape().get(), v.id()}).second) open.push_back(v);
   };
   absl::flat_hash_map<const TapeState*, LoopOutputs> loops;
   visit(output);

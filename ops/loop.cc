@@ -196,10 +196,10 @@ Value TripsOf(const Tape& tape, const LoopOptions& options, Dim length,
   }
   const int64_t number = *options.trips.integer();
   if (number != kAllTrips) {
-    return Tape(tape).Constant(Array(std::max<int64_t>(number, 0)), where);
+    return tape.Constant(Array(std::max<int64_t>(number, 0)), where);
   }
-  return length.is_static() ? Tape(tape).Constant(Array(length.value()), where)
-                            : Tape(tape).Size(length, where);
+  return length.is_static() ? tape.Constant(Array(length.value()), where)
+                            : tape.Size(length, where);
 }
 
 // A body of which only the inputs are there: the trip, the carried values and the slices.
@@ -341,7 +341,7 @@ std::vector<Value> WithRows(const Tape& tape, int64_t rows,
     Fail("loop", {Value(tape.state(), -1)}, "the body is empty", LineOf(where));
     return {};
   }
-  const Value bound = Tape(tape).Constant(Array::Vector<int64_t>({rows}), where);
+  const Value bound = tape.Constant(Array::Vector<int64_t>({rows}), where);
   const LoopResult result = Loop(
       tape, {.trips = 1, .rows = bound, .rows_limit = rows},
       [&](LoopBody& inner) -> LoopStep { return {.carried = {}, .stacked = body(inner.tape)}; },

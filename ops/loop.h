@@ -56,8 +56,8 @@ struct LoopOptions {
   // (RunOptions::stop).
   bool reversed = false;
   // int32 or int64 [trips]: the value of the symbol `rows` in each trip, for batches of which the
-  // last one is smaller. At most `rows_limit`, which is needed with it. Without it rows means in
-  // the body what it means outside.
+  // last one is smaller. At most `rows_limit`, which is needed with it; compiled code has memory
+  // for that many. Without it rows means in the body what it means outside.
   Value rows = {};
   int64_t rows_limit = 0;
   // Runs all of its trips even where the run is told to stop (RunOptions::stop), and does not count

@@ -32,7 +32,9 @@ absl::Status CheckNumber(const HyperSpec& spec, double number) {
                                                  spec.range.ToString()));
 }
 
-absl::Status CheckNumbers(const HyperSpec& spec, absl::Span<const double> numbers) {
+namespace {
+
+absl::Status CheckList(const HyperSpec& spec, absl::Span<const double> numbers) {
   for (size_t i = 0; i < numbers.size(); i++) {
     if (spec.range.Contains(numbers[i])) continue;
     const std::string name = absl::StrCat(spec.name, "[", i, "]");
@@ -41,8 +43,6 @@ absl::Status CheckNumbers(const HyperSpec& spec, absl::Span<const double> number
   return absl::OkStatus();
 }
 
-namespace {
-
 // One number is checked against one range, also where it is bound later.
 std::string TwoRanges(const Range& first, const Range& second) {
   return absl::StrCat(" is asked for with two ranges, ", first.ToString(), " and ",
@@ -50,6 +50,10 @@ std::string TwoRanges(const Range& first, const Range& second) {
 }
 
 }  // namespace
+
+absl::Status CheckValue(const HyperSpec& spec, const Array& value) {
+  return spec.list.empty() ? CheckNumber(spec, value.At(0)) : CheckList(spec, value.data<double>());
+}
 
 struct HyperScope::Shared {
   Tape tape;
@@ -129,7 +133,7 @@ const std::vector<HyperSpec>& HyperScope::specs() const { return shared_->specs;
 absl::Status HyperScope::Check() const {
   for (const HyperSpec& spec : shared_->specs) {
     absl::Status status =
-        spec.list.empty() ? CheckNumber(spec, spec.number) : CheckNumbers(spec, spec.list);
+        spec.list.empty() ? CheckNumber(spec, spec.number) : CheckList(spec, spec.list);
     if (!status.ok()) return status;
   }
   return absl::OkStatus();

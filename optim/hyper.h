@@ -72,6 +72,9 @@ class Range {
   bool above_low_ = false, below_high_ = false;
 };
 
+// What a rate may be.
+inline constexpr Range kRates = Range::AtLeast(0);
+
 // A hyper-parameter that a graph asks for: the input's name, the number that its options held, and
 // what it may be. Or a list of them that goes by one name, as float64 [n].
 struct HyperSpec {
@@ -87,8 +90,9 @@ struct HyperSpec {
 // "hyper-parameter ReduceLROnPlateau/factor is 1; it must be at least 0 and less than 1" if the
 // number is out of range. For the numbers of the options, and for those bound instead later.
 absl::Status CheckNumber(const HyperSpec& spec, double number);
-// The same for a list: "hyper-parameter schedule/rates[3] is -1; it must be ...".
-absl::Status CheckNumbers(const HyperSpec& spec, absl::Span<const double> numbers);
+// The same for what is bound to the input, an array of the type of value(); of a list it says which
+// number: "hyper-parameter schedule/rates[3] is -1; it must be ...".
+absl::Status CheckValue(const HyperSpec& spec, const Array& value);
 
 // Where rules, schedules and adjustments ask for their hyper-parameters. Get makes the input on the
 // outermost tape, whatever loop body it is used in (there it becomes a capture), or finds it: a

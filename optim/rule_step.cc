@@ -29,9 +29,8 @@ absl::StatusOr<RuleStep> ApplyInStep(const Rule& rule, absl::Span<const NamedVal
                    "; its extents must be known");
     }
   }
-  const Range range = Range::AtLeast(0);
-  if (rate.is_number() && !range.Contains(rate.number())) {
-    return error("the rate is ", FormatNumber(rate.number()), "; it must be ", range.ToString());
+  if (rate.is_number() && !kRates.Contains(rate.number())) {
+    return error("the rate is ", FormatNumber(rate.number()), "; it must be ", kRates.ToString());
   }
   const Value& first = parameters[0].value;
   const Tape t(first.tape());

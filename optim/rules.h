@@ -92,7 +92,7 @@ Rule Adamax(const AdamaxOptions& options = {});  // rate 0.002
 //   mu(t) = beta_1 (1 - 0.96^(schedule_decay t) / 2);   S *= mu(t), from 1;
 //   m, v as Adam;   g' = g / (1 - S);   m' = m / (1 - S mu(t+1));   v' = v / (1 - beta_2^t);
 //   p -= lr ((1 - mu(t)) g' + mu(t+1) m') / (sqrt(v') + e).
-// It has no decay, as Keras's has none.
+// Its options have no decay, as Keras's have none ("rule/decay" is there, as every rule's).
 struct NadamOptions {
   Hyper beta_1 = 0.9, beta_2 = 0.999;
   Hyper schedule_decay = 0.004;

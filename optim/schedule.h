@@ -69,18 +69,15 @@ class Schedule {
   Schedule(T rate) : Schedule(Hyper(rate)) {}             // NOLINT: a number is a schedule
   Schedule(const Value& rate) : Schedule(Hyper(rate)) {}  // NOLINT: so is a Value
   Schedule(const Hyper& rate);                            // NOLINT
-  // `finest` says whether the rate may change within an epoch.
-  Schedule(Function function, Unit finest);
-  // The same of a function that is not said to be slow: asked at each update.
+  // Asked at each update.
+  Schedule(Function function);
   template <typename F>
     requires std::is_invocable_r_v<Value, F&, ScheduleScope&>
-  Schedule(F function) : Schedule(Function(std::move(function)), kUpdates) {}  // NOLINT: a lambda
+  Schedule(F function) : Schedule(Function(std::move(function))) {}  // NOLINT: a lambda
 
   // The float64 scalar; cast if the function made another float. An error on the tape for anything
   // else.
   Value Rate(const ScheduleScope& scope) const;
-  // kUpdates where it must be asked at each update, kEpochs where once an epoch suffices.
-  Unit finest() const { return finest_; }
   // The rate, where it never changes.
   const std::optional<Hyper>& constant() const { return constant_; }
 
@@ -94,7 +91,6 @@ class Schedule {
   static Schedule ProductOf(const Schedule& a, const Schedule& b);
 
   Function function_;
-  Unit finest_ = kEpochs;
   std::optional<Hyper> constant_;
 };
 

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/text.h"
+#include "plot/layout.h"
 #include "plot/scale.h"
 
 namespace talweg::plot {
@@ -14,6 +15,8 @@ namespace {
 constexpr int kMaxColumns = 12;
 constexpr size_t kMaxPanels = 400;
 constexpr double kMostEnd = 1e149;
+// What draws the PNG takes no more.
+constexpr int kMostPixels = 32767;
 
 absl::Status Wrong(absl::string_view where, absl::string_view what) {
   return absl::InvalidArgumentError(
@@ -95,6 +98,12 @@ absl::Status CheckFigure(const Figure& figure, const DrawOptions& options) {
           absl::StrCat(where, ", series ", s + 1, " ", Quoted(panel.series[s].name));
       if (absl::Status status = CheckSeries(panel.series[s], name); !status.ok()) return status;
     }
+  }
+  const double height = MakeLayout(figure).height * options.png_scale;
+  if (height > kMostPixels) {
+    return Wrong(
+        "", absl::StrCat("a picture ", std::ceil(height), " pixels high, more than ", kMostPixels,
+                         "; more columns or a lower png_scale make it lower"));
   }
   return absl::OkStatus();
 }

@@ -41,7 +41,8 @@ class Run {
   // batch that of the update to come, after one that of the last update, or what adjustments made
   // of it since. (Adjustments that act before an epoch run after OnEpochBegin.)
   virtual double rate() const = 0;
-  // In epoch events the row of the history; in batch events loss and metrics of the batch.
+  // After an epoch its row of the history, and before the next one still that (in a training that
+  // goes on, nothing before its first epoch's end); in batch events loss and metrics of the batch.
   virtual const std::vector<Measured>& logs() const = 0;
   // The epochs so far; those before an interruption, too.
   virtual const History& history() const = 0;

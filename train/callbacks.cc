@@ -198,7 +198,10 @@ void CsvLogger::OnTrainBegin(const Run& run) {
       std::string_view kept = WholeLines(*before);
       if (run.goes_on()) kept = BeforeEpoch(kept, run.epoch());
       if (kept != *before) {
-        if (absl::Status s = WriteFile(path_, kept); !s.ok()) return run.Fail(s);
+        // The log may be a link, which would not be one any more.
+        std::error_code error;
+        const std::string target = std::filesystem::canonical(path_, error).string();
+        if (absl::Status s = WriteFile(error ? path_ : target, kept); !s.ok()) return run.Fail(s);
       }
       writes_header = kept.empty();
     }
@@ -256,13 +259,19 @@ void ModelCheckpoint::OnTrainBegin(const Run& run) {
   }
   std::map<std::string, double> values = {{"epoch", 1}};
   for (const std::string& column : columns) values[column] = 0;
-  if (const auto path = ExpandPath(path_, values); !path.ok()) return run.Fail(path.status());
-  std::error_code error;
-  const std::string folder = path_.substr(0, path_.rfind('/') + 1);
-  if (!folder.empty() && !absl::StrContains(folder, '{') &&
-      !std::filesystem::is_directory(folder, error)) {
-    return run.Fail(absl::NotFoundError(
-        absl::StrCat("ModelCheckpoint: there is no folder ", Quoted(folder, 200))));
+  const absl::StatusOr<std::string> first = ExpandPath(path_, values);
+  if (!first.ok()) return run.Fail(first.status());
+  // A folder by an epoch's numbers may be made until then; any other should be there now.
+  for (auto& [name, value] : values) value += 1;
+  const absl::StatusOr<std::string> second = ExpandPath(path_, values);
+  if (!second.ok()) return run.Fail(second.status());
+  const auto folder_of = [](const std::string& path) {
+    return path.substr(0, path.rfind('/') + 1);
+  };
+  if (folder_of(*first) == folder_of(*second)) {
+    if (const absl::Status s = CheckWritable(*first); !s.ok()) {
+      return run.Fail(absl::Status(s.code(), absl::StrCat("ModelCheckpoint: ", s.message())));
+    }
   }
   greater_is_better_ = *greater;
   best_ =
@@ -271,6 +280,7 @@ void ModelCheckpoint::OnTrainBegin(const Run& run) {
   const absl::Span<const double> before = run.history()[options_.monitor];
   const auto epochs = static_cast<int64_t>(run.history().epochs());
   epochs_since_last_save_ = epochs % options_.period;
+  saved_epochs_ = epochs;
   for (int64_t epoch = options_.period - 1; epoch < epochs && options_.save_best_only;
        epoch += options_.period) {
     const double value = before[static_cast<size_t>(epoch)];
@@ -283,12 +293,16 @@ void ModelCheckpoint::OnEpochEnd(const Run& run) {
   epochs_since_last_save_ = 0;
   absl::StatusOr<NamedArrays> arrays = options_.save_weights_only ? run.Parameters() : run.State();
   if (!arrays.ok()) return run.Fail(arrays.status());
-  if (!options_.save_weights_only) {
-    // After a part of an epoch the state is still that of the epoch before, which was saved.
-    const auto epoch = arrays->find("epoch");
-    if (epoch != arrays->end() && epoch->second.At(0) <= static_cast<double>(run.epoch())) return;
+  int64_t epochs = run.epoch() + 1;
+  if (const auto whole = arrays->find("epoch");
+      !options_.save_weights_only && whole != arrays->end()) {
+    // After a part of an epoch the state is still that of the epoch before, which may be saved, or
+    // have metrics of its own.
+    const auto in_state = static_cast<int64_t>(whole->second.At(0));
+    if (in_state < epochs && (in_state <= saved_epochs_ || options_.save_best_only)) return;
+    epochs = in_state;
   }
-  std::map<std::string, double> values = {{"epoch", static_cast<double>(run.epoch() + 1)}};
+  std::map<std::string, double> values = {{"epoch", static_cast<double>(epochs)}};
   for (const Measured& measured : run.logs()) values[measured.name] = measured.value;
   if (options_.save_best_only) {
     const double current = values.at(options_.monitor);
@@ -300,8 +314,9 @@ void ModelCheckpoint::OnEpochEnd(const Run& run) {
   Metadata metadata;
   for (const auto& [name, value] : values) metadata[name] = FormatNumber(value);
   if (absl::Status s = SaveArrays(*path, *arrays, metadata); !s.ok()) {
-    run.Fail(absl::Status(s.code(), absl::StrCat("ModelCheckpoint: ", s.message())));
+    return run.Fail(absl::Status(s.code(), absl::StrCat("ModelCheckpoint: ", s.message())));
   }
+  saved_epochs_ = epochs;
 }
 
 }  // namespace talweg

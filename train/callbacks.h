@@ -143,6 +143,7 @@ class ModelCheckpoint final : public Callback {
   bool greater_is_better_ = false;
   double best_ = 0;
   int64_t epochs_since_last_save_ = 0;
+  int64_t saved_epochs_ = 0;  // of the last state that was saved, or begun with
 };
 
 }  // namespace talweg

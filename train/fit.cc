@@ -28,19 +28,19 @@ absl::StatusOr<NamedArrays> ForInputs(const Type& input, const NamedArrays& para
                                                             " each: ", matched.status().message()));
 }
 
-// Rows first .. first + count - 1.
-absl::StatusOr<Array> RowsOf(const Array& array, int64_t first, int64_t count) {
-  Dims dims = array.dims();
-  const int64_t bytes = dims[0] == 0 ? 0 : array.bytes() / dims[0];
-  dims[0] = count;
-  absl::StatusOr<Array> rows = Array::Unwritten(array.dtype(), dims);
-  if (!rows.ok()) return rows;
-  std::memcpy(rows->mutable_bytes(), array.raw() + first * bytes,
-              static_cast<size_t>(count * bytes));
-  return rows;
-}
-
 }  // namespace
+
+std::string_view Name(TrainEnd end) {
+  switch (end) {
+    case TrainEnd::kEpochs:
+      return "epochs";
+    case TrainEnd::kAdjustment:
+      return "adjustment";
+    case TrainEnd::kRequest:
+      return "request";
+  }
+  return "";
+}
 
 absl::StatusOr<Fitted> Fit(const Engine& engine, const Training& training, const Dataset& train,
                            const Dataset& validation, const FitOptions& options) {
@@ -48,9 +48,7 @@ absl::StatusOr<Fitted> Fit(const Engine& engine, const Training& training, const
     return absl::InvalidArgumentError(
         absl::StrCat("fit: verbose is ", options.verbose, "; it can be 0, 1 or 2"));
   }
-  if (std::count(options.callbacks.begin(), options.callbacks.end(), nullptr) > 0) {
-    return absl::InvalidArgumentError("fit: one of the callbacks is null");
-  }
+  if (absl::Status s = CheckCallbacks(options.callbacks, "fit"); !s.ok()) return s;
   if (absl::Status s = CheckEngine(engine, "fit"); !s.ok()) return s;
   // The bar comes first, as Keras's does.
   ProgressBar bar({.verbose = options.verbose});
@@ -58,10 +56,7 @@ absl::StatusOr<Fitted> Fit(const Engine& engine, const Training& training, const
   if (options.verbose > 0) shown.callbacks.insert(shown.callbacks.begin(), &bar);
   Session session(engine, training, shown);
   if (absl::Status s = session.Start(train, validation); !s.ok()) return s;
-  const bool batches = std::any_of(shown.callbacks.begin(), shown.callbacks.end(),
-                                   [](const Callback* c) { return c->WantsBatches(); });
-  const absl::Status status = batches ? session.TrainByBatches() : session.TrainByEpochs();
-  if (!status.ok()) return status;
+  if (absl::Status s = session.Train(); !s.ok()) return s;
   return std::move(session).Finish();
 }
 
@@ -83,12 +78,10 @@ absl::StatusOr<Scores> Evaluate(const Engine& engine, const Training& training,
   const std::vector<std::string> names = MeasuredNames(*plan);
   std::vector<double> sums(names.size(), 0);
   NamedArrays inputs;
-  for (const auto& [name, array] : *matched) inputs[absl::StrCat("parameter/", name)] = array;
+  for (const auto& [name, array] : *matched) inputs[ParameterInput(name)] = array;
   for (int64_t first = 0; first < prepared->size(); first += training.evaluate_batch) {
-    std::vector<int64_t> rows;
-    const int64_t end = std::min(first + training.evaluate_batch, prepared->size());
-    for (int64_t row = first; row < end; row++) rows.push_back(row);
-    const absl::StatusOr<Dataset> chunk = Take(*prepared, rows);
+    const int64_t count = std::min(training.evaluate_batch, prepared->size() - first);
+    const absl::StatusOr<Dataset> chunk = Rows(*prepared, first, count);
     if (!chunk.ok()) return chunk.status();
     inputs["inputs"] = chunk->inputs;
     inputs["targets"] = chunk->targets;
@@ -105,10 +98,10 @@ absl::StatusOr<Scores> Evaluate(const Engine& engine, const Training& training,
 }
 
 NamedArrays ParametersOf(const NamedArrays& state) {
-  constexpr std::string_view kPrefix = "parameter/";
+  const std::string prefix = ParameterInput("");
   NamedArrays parameters;
   for (const auto& [name, array] : state) {
-    if (name.starts_with(kPrefix)) parameters[name.substr(kPrefix.size())] = array;
+    if (name.starts_with(prefix)) parameters[name.substr(prefix.size())] = array;
   }
   return parameters;
 }
@@ -129,15 +122,14 @@ absl::StatusOr<Predictor> Predictor::Make(const Engine& engine, const Training& 
   if (!model.ok()) return model.status();
   const absl::StatusOr<NamedArrays> matched = ForInputs(input, parameters, model->parameters);
   if (!matched.ok()) return matched.status();
-  TrainingPlan plan;
-  plan.parameters = model->parameters;
-  const absl::StatusOr<Graph> graph = PredictGraph(training, plan, input);
+  const absl::StatusOr<Graph> graph =
+      PredictGraph(training.model, training.dtype, model->parameters, input);
   if (!graph.ok()) return graph.status();
   absl::StatusOr<Executable> executable = engine(*graph);
   if (!executable.ok()) return executable.status();
 
   NamedArrays named = {{"inputs", Array()}};
-  for (const auto& [name, array] : *matched) named[absl::StrCat("parameter/", name)] = array;
+  for (const auto& [name, array] : *matched) named[ParameterInput(name)] = array;
   Predictor predictor(*std::move(executable), training.dtype, training.evaluate_batch);
   for (size_t i = 0; i < graph->inputs().size(); i++) {
     const auto argument = named.find(graph->input_name(i));
@@ -170,7 +162,7 @@ absl::StatusOr<Array> Predictor::Run(const Array& inputs, const RunOptions& opti
   absl::StatusOr<Array> all = Array();
   for (int64_t first = 0; first < rows; first += at_once_) {
     const int64_t count = std::min(at_once_, rows - first);
-    absl::StatusOr<Array> part = RowsOf(*cast, first, count);
+    absl::StatusOr<Array> part = cast->Rows(first, count);
     if (!part.ok()) return part;
     const absl::StatusOr<Array> outputs = run(*std::move(part));
     if (!outputs.ok()) return outputs;

@@ -46,6 +46,15 @@ struct FitOptions {
   const std::atomic<bool>* stop = nullptr;
 };
 
+// Why a training ended.
+enum class TrainEnd : uint8_t {
+  kEpochs,      // all epochs were run
+  kAdjustment,  // EarlyStopping, TerminateOnNaN, ... ended it, before its last epoch or with it
+  kRequest,     // a callback or FitOptions::stop did, before all was done
+};
+// "epochs", "adjustment", "request".
+std::string_view Name(TrainEnd end);
+
 // What a training leaves.
 struct Fitted {
   History history;
@@ -54,9 +63,7 @@ struct Fitted {
   // (float64 [epochs]) included; see FitOptions::state. Where an adjustment ended the training,
   // also "stopped", true: it stays ended, unless that is taken out.
   NamedArrays state;
-  // Whether it was ended: by a callback or FitOptions::stop before its last epoch, or by an
-  // adjustment, before its last epoch or with it.
-  bool stopped = false;
+  TrainEnd end = TrainEnd::kEpochs;
 };
 
 // The parameters in a state (Fitted::state, Run::State, a file of a ModelCheckpoint with

@@ -12,12 +12,6 @@
 
 namespace talweg {
 
-Shape WithLeading(Dim dim, const Shape& shape) {
-  Shape out = {dim};
-  out.insert(out.end(), shape.begin(), shape.end());
-  return out;
-}
-
 Value EpochOrder(const Value& seed, const Value& epoch, int64_t samples) {
   return Permutation(FoldIn(FoldIn(seed, "shuffle"), epoch), samples);
 }
@@ -187,22 +181,12 @@ FitBuilder::Batch FitBuilder::Update(const Tape& tape, const Carried& carried, c
   return batch;
 }
 
-FitBuilder::Outputs FitBuilder::Model(const Tape& tape, const std::vector<Value>& parameters,
-                                      const Value& inputs) {
+Sums FitBuilder::Evaluate(const Tape& tape, const std::vector<Value>& parameters,
+                          const Value& inputs, const Value& targets) {
   ScopeRoot root(tape, training_.dtype, Mode::kEvaluate, plan_.parameters, parameters, Value());
   Scope scope = root.scope();
   const Value outputs = training_.model(scope, inputs);
-  return {outputs, root.added_loss()};
-}
-
-Value FitBuilder::Predict(const Tape& tape, const std::vector<Value>& parameters,
-                          const Value& inputs) {
-  return Model(tape, parameters, inputs).outputs;
-}
-
-Sums FitBuilder::Evaluate(const Tape& tape, const std::vector<Value>& parameters,
-                          const Value& inputs, const Value& targets) {
-  const auto [outputs, added_loss] = Model(tape, parameters, inputs);
+  const Value added_loss = root.added_loss();
   const Value rows = Count(inputs, 0, kFloat64);
   Value loss =
       SumOf(OfEachSample("loss", plan_.loss.name, plan_.loss.per_sample(targets, outputs), inputs));
@@ -239,7 +223,7 @@ FitBuilder::Epoch FitBuilder::End(const Carried& carried, const Sums& train, con
 }
 
 Sums FitBuilder::NoSums(const Tape& tape) const {
-  return Sums(plan_.metrics.size() + 2, Tape(tape).Constant(Array(0.0)));
+  return Sums(plan_.metrics.size() + 2, tape.Constant(Array(0.0)));
 }
 
 }  // namespace talweg

@@ -55,8 +55,6 @@ class FitBuilder {
   // The sums of loss and metrics over these samples.
   Sums Evaluate(const Tape& tape, const std::vector<Value>& parameters, const Value& inputs,
                 const Value& targets);
-  // The model's outputs in evaluation.
-  Value Predict(const Tape& tape, const std::vector<Value>& parameters, const Value& inputs);
 
   // After an epoch; `validation` is empty where there is none. `skipped`: a bool scalar, whether
   // the epoch ended too early for validation; of no tape where it never does.
@@ -78,12 +76,6 @@ class FitBuilder {
   absl::Status status() const { return status_; }
 
  private:
-  // The model in evaluation.
-  struct Outputs {
-    Value outputs;
-    Value added_loss;  // of no tape where it adds none
-  };
-  Outputs Model(const Tape& tape, const std::vector<Value>& parameters, const Value& inputs);
   Value Scheduled(const Carried& carried, const Value& update);
   // The loss or a metric of a batch, if it has one number or more for each of the inputs' samples;
   // else that is the error.
@@ -103,9 +95,6 @@ class FitBuilder {
   int64_t updates_per_epoch_;
   absl::Status status_;
 };
-
-// [dim, shape...]: the type of an array of samples.
-Shape WithLeading(Dim dim, const Shape& shape);
 
 // Names of the measured quantities: "loss" and the metrics'.
 std::vector<std::string> MeasuredNames(const TrainingPlan& plan);

@@ -15,38 +15,21 @@
 namespace talweg {
 namespace {
 
-// An input for each state of the plan, cut into its groups.
-Carried StateInputs(Tape& tape, const TrainingState& state) {
-  std::vector<Value> values;
-  for (const StateSpec& spec : state.specs) {
-    values.push_back(
-        tape.Input(absl::StrCat("state/", spec.name), spec.type.dtype, spec.type.shape));
-  }
-  auto next = values.begin();
-  const auto take = [&](size_t count) {
-    const auto first = next;
-    next += static_cast<std::ptrdiff_t>(count);
-    return std::vector<Value>(first, next);
-  };
-  Carried carried;
-  carried.parameters = take(state.parameters);
-  carried.slots = take(state.slots);
-  carried.adjust = take(state.adjust);
-  carried.rate = *(values.end() - 3);
-  carried.epoch = *(values.end() - 2);
-  carried.update = *(values.end() - 1);
-  return carried;
-}
+// Takes values from the front of a list.
+class Cut {
+ public:
+  explicit Cut(absl::Span<const Value> values) : left_(values) {}
 
-// An input for each parameter of the plan.
-std::vector<Value> ParameterInputs(Tape& tape, const TrainingPlan& plan) {
-  std::vector<Value> parameters;
-  for (const ParameterSpec& spec : plan.parameters) {
-    parameters.push_back(
-        tape.Input(absl::StrCat("parameter/", spec.name), spec.type.dtype, spec.type.shape));
+  std::vector<Value> Next(size_t count) {
+    const absl::Span<const Value> taken = left_.first(count);
+    left_.remove_prefix(count);
+    return std::vector<Value>(taken.begin(), taken.end());
   }
-  return parameters;
-}
+  Value Next() { return Next(1)[0]; }
+
+ private:
+  absl::Span<const Value> left_;
+};
 
 std::vector<Value> Flat(const Carried& carried) {
   std::vector<Value> values = carried.parameters;
@@ -56,16 +39,33 @@ std::vector<Value> Flat(const Carried& carried) {
   return values;
 }
 
-Carried Unflat(const TrainingState& state, const std::vector<Value>& values) {
-  const auto slots = values.begin() + static_cast<std::ptrdiff_t>(state.parameters);
-  const auto adjust = slots + static_cast<std::ptrdiff_t>(state.slots);
-  const auto rest = adjust + static_cast<std::ptrdiff_t>(state.adjust);
-  return {std::vector<Value>(values.begin(), slots),
-          std::vector<Value>(slots, adjust),
-          std::vector<Value>(adjust, rest),
-          rest[0],
-          rest[1],
-          rest[2]};
+Carried Unflat(const TrainingState& state, absl::Span<const Value> values) {
+  Cut cut(values);
+  return {.parameters = cut.Next(state.parameters),
+          .slots = cut.Next(state.slots),
+          .adjust = cut.Next(state.adjust),
+          .rate = cut.Next(),
+          .epoch = cut.Next(),
+          .update = cut.Next()};
+}
+
+// An input for each state of the plan.
+Carried StateInputs(Tape& tape, const TrainingState& state) {
+  std::vector<Value> values;
+  for (const StateSpec& spec : state.specs) {
+    values.push_back(
+        tape.Input(absl::StrCat("state/", spec.name), spec.type.dtype, spec.type.shape));
+  }
+  return Unflat(state, values);
+}
+
+// An input for each parameter.
+std::vector<Value> ParameterInputs(const Tape& tape, const std::vector<ParameterSpec>& specs) {
+  std::vector<Value> parameters;
+  for (const ParameterSpec& spec : specs) {
+    parameters.push_back(tape.Input(ParameterInput(spec.name), spec.type.dtype, spec.type.shape));
+  }
+  return parameters;
 }
 
 // The plan's slot and adjust specs, by the names that their builders know.
@@ -146,10 +146,10 @@ Value FirstRows(const Value& x) {
 Sums EvaluateAll(FitBuilder& builder, const Tape& tape, const std::vector<Value>& parameters,
                  const Chunks& data, const Value& skip) {
   const Array& rows = data.rows;
-  Value trips = Tape(tape).Constant(Array(rows.size()));
+  Value trips = tape.Constant(Array(rows.size()));
   if (skip.tape() != nullptr) trips = Select(skip, 0, trips);
   LoopOptions options{.trips = trips, .carried = builder.NoSums(tape)};
-  options.rows = Tape(tape).Constant(rows);
+  options.rows = tape.Constant(rows);
   options.rows_limit = data.chunk;
   options.scanned = {data.inputs, data.targets};
   const LoopResult loop = Loop(tape, options, [&](LoopBody& body) -> LoopStep {
@@ -162,86 +162,75 @@ Sums EvaluateAll(FitBuilder& builder, const Tape& tape, const std::vector<Value>
   return loop.carried;
 }
 
-// The updates of one epoch as a loop over its batches.
+// The updates of one epoch so far, and what is measured of them.
 struct EpochOfBatches {
   Carried carried;
   Sums sums;
-  Value stop;
+  Value stop;  // of no tape where no adjustment stops in an epoch
 };
 
+// What of it goes from batch to batch: all that an update changes.
+std::vector<Value> Flat(const TrainingPlan& plan, const EpochOfBatches& epoch) {
+  std::vector<Value> values = epoch.carried.parameters;
+  const auto add = [&](const std::vector<Value>& more) {
+    values.insert(values.end(), more.begin(), more.end());
+  };
+  add(epoch.carried.slots);
+  add({epoch.carried.update});
+  add(epoch.sums);
+  if (plan.acts_in_batch) {
+    add(epoch.carried.adjust);
+    add({epoch.carried.rate});
+  }
+  if (plan.stops_in_batch) add({epoch.stop});
+  return values;
+}
+
+// The rest is as it was before the epoch.
+EpochOfBatches Unflat(const TrainingPlan& plan, const Carried& before,
+                      absl::Span<const Value> values) {
+  Cut cut(values);
+  EpochOfBatches epoch{.carried = before, .sums = {}, .stop = {}};
+  epoch.carried.parameters = cut.Next(before.parameters.size());
+  epoch.carried.slots = cut.Next(before.slots.size());
+  epoch.carried.update = cut.Next();
+  epoch.sums = cut.Next(MeasuredNames(plan).size() + 1);
+  if (plan.acts_in_batch) {
+    epoch.carried.adjust = cut.Next(before.adjust.size());
+    epoch.carried.rate = cut.Next();
+  }
+  if (plan.stops_in_batch) epoch.stop = cut.Next();
+  return epoch;
+}
+
+// The updates of one epoch as a loop over its batches.
 EpochOfBatches TrainEpoch(FitBuilder& builder, const Training& training, const TrainingPlan& plan,
                           const Tape& tape, const Carried& carried, const Value& inputs,
                           const Value& targets, const Value& order, const Value& seed,
                           absl::Status& error) {
   const int64_t samples = inputs.dim(0).value();
-  const size_t sums = plan.metrics.size() + 2;
-  // Only what an update changes is carried from batch to batch.
-  LoopOptions options{.trips = -1, .carried = carried.parameters};
   const int64_t full = std::min(training.batch, samples);
   const Array rows = BatchRows(samples, full);
-  options.trips = rows.size();
-  options.rows = Tape(tape).Constant(rows);
+  const EpochOfBatches first{
+      .carried = carried, .sums = builder.NoSums(tape), .stop = tape.Constant(Array(false))};
+  LoopOptions options{.trips = rows.size(), .carried = Flat(plan, first)};
+  options.rows = tape.Constant(rows);
   options.rows_limit = full;
-  const auto append = [&](const std::vector<Value>& values) {
-    options.carried.insert(options.carried.end(), values.begin(), values.end());
-  };
-  append(carried.slots);
-  append({carried.update});
-  append(builder.NoSums(tape));
-  if (plan.acts_in_batch) {
-    append(carried.adjust);
-    append({carried.rate});
-  }
-  if (plan.stops_in_batch) append({Tape(tape).Constant(Array(false))});
-  const auto unpack = [&](const std::vector<Value>& values, Sums& sum_values) {
-    auto next = values.begin();
-    const auto take = [&](size_t count) {
-      const auto first = next;
-      next += static_cast<std::ptrdiff_t>(count);
-      return std::vector<Value>(first, next);
-    };
-    Carried here = carried;
-    here.parameters = take(carried.parameters.size());
-    here.slots = take(carried.slots.size());
-    here.update = take(1)[0];
-    sum_values = take(sums);
-    if (plan.acts_in_batch) {
-      here.adjust = take(carried.adjust.size());
-      here.rate = take(1)[0];
-    }
-    return here;
-  };
   const LoopResult loop = Loop(tape, options, [&](LoopBody& body) -> LoopStep {
-    Sums before;
-    const Carried here = unpack(body.carried, before);
-    const StateScope slots = SlotScope(body.tape, plan, here);
-    const StateScope adjust = AdjustState(body.tape, plan, here);
+    const EpochOfBatches here = Unflat(plan, carried, body.carried);
+    const StateScope slots = SlotScope(body.tape, plan, here.carried);
+    const StateScope adjust = AdjustState(body.tape, plan, here.carried);
     const Value places = BatchOf(body, order, full);
-    FitBuilder::Batch batch = builder.Update(body.tape, here, before, Gather(inputs, places),
-                                             Gather(targets, places), seed, slots, adjust);
+    FitBuilder::Batch batch =
+        builder.Update(body.tape, here.carried, here.sums, Gather(inputs, places),
+                       Gather(targets, places), seed, slots, adjust);
     error.Update(TakeNext(slots, batch.next.slots));
-    LoopStep step{.carried = batch.next.parameters};
-    const auto yield = [&](const std::vector<Value>& values) {
-      step.carried.insert(step.carried.end(), values.begin(), values.end());
-    };
-    yield(batch.next.slots);
-    yield({batch.next.update});
-    yield(batch.sums);
-    if (plan.acts_in_batch) {
-      error.Update(TakeNext(adjust, batch.next.adjust));
-      yield(batch.next.adjust);
-      yield({batch.next.rate});
-    }
-    if (plan.stops_in_batch) {
-      yield({batch.stop});
-      step.stop = batch.stop;
-    }
+    if (plan.acts_in_batch) error.Update(TakeNext(adjust, batch.next.adjust));
+    LoopStep step{.carried = Flat(plan, {batch.next, batch.sums, batch.stop})};
+    if (plan.stops_in_batch) step.stop = batch.stop;
     return step;
   });
-  EpochOfBatches epoch;
-  epoch.carried = unpack(loop.carried, epoch.sums);
-  if (plan.stops_in_batch) epoch.stop = loop.carried.back();
-  return epoch;
+  return Unflat(plan, carried, loop.carried);
 }
 
 Value Either(const Value& a, const Value& b) {
@@ -315,6 +304,14 @@ absl::StatusOr<Graph> FitGraph(const Training& training, const TrainingPlan& pla
   return tape.Finish(outputs);
 }
 
+FitOutputs OutputsOf(const TrainingPlan& plan, const Graph& graph) {
+  const size_t outputs = graph.outputs().size();
+  return {.measured = plan.state.specs.size(),
+          .columns = outputs - 2 - plan.columns.size(),
+          .stops = outputs - 2,
+          .trips = outputs - 1};
+}
+
 absl::StatusOr<Graph> EvaluateGraph(const Training& training, const TrainingPlan& plan,
                                     const DataTypes& data) {
   Tape tape;
@@ -322,17 +319,20 @@ absl::StatusOr<Graph> EvaluateGraph(const Training& training, const TrainingPlan
   const Value targets =
       tape.Input("targets", data.target.dtype, WithLeading(kRows, data.target.shape));
   FitBuilder builder(training, plan, tape, 1);
-  Sums sums = builder.Evaluate(tape, ParameterInputs(tape, plan), inputs, targets);
+  Sums sums = builder.Evaluate(tape, ParameterInputs(tape, plan.parameters), inputs, targets);
   sums.pop_back();
   return tape.Finish(sums);
 }
 
-absl::StatusOr<Graph> PredictGraph(const Training& training, const TrainingPlan& plan,
+absl::StatusOr<Graph> PredictGraph(const Model& model, DType dtype,
+                                   const std::vector<ParameterSpec>& parameters,
                                    const Type& input) {
   Tape tape;
   const Value inputs = tape.Input("inputs", input.dtype, WithLeading(kRows, input.shape));
-  FitBuilder builder(training, plan, tape, 1);
-  return tape.Finish({builder.Predict(tape, ParameterInputs(tape, plan), inputs)});
+  ScopeRoot root(tape, dtype, Mode::kEvaluate, parameters, ParameterInputs(tape, parameters),
+                 Value());
+  Scope scope = root.scope();
+  return tape.Finish({model(scope, inputs)});
 }
 
 absl::StatusOr<Graph> RateGraph(const Training& training, const TrainingPlan& plan, int64_t n) {

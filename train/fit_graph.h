@@ -76,6 +76,15 @@ absl::StatusOr<TrainingPlan> PlanTraining(const Training& training, const DataTy
 absl::StatusOr<Graph> FitGraph(const Training& training, const TrainingPlan& plan,
                                const DataTypes& data, int64_t n, int64_t m, bool measured = false);
 
+// The places among the outputs of such a graph; states come first.
+struct FitOutputs {
+  size_t measured = 0;  // the first parameter that the last metrics were measured with
+  size_t columns = 0;   // the first column of the history; `measured` where those are left out
+  size_t stops = 0;
+  size_t trips = 0;
+};
+FitOutputs OutputsOf(const TrainingPlan& plan, const Graph& graph);
+
 // The same cut at batches, for hosts that watch each of them; the pieces compute the same bits.
 struct FitPieces {
   // Inputs: seed, hyper-parameters, state/NAME. Outputs: the states after the adjustments that act
@@ -98,8 +107,8 @@ absl::StatusOr<FitPieces> FitInPieces(const Training& training, const TrainingPl
 absl::StatusOr<Graph> EvaluateGraph(const Training& training, const TrainingPlan& plan,
                                     const DataTypes& data);
 // outputs [rows, ..] of `inputs` [rows, ..].
-absl::StatusOr<Graph> PredictGraph(const Training& training, const TrainingPlan& plan,
-                                   const Type& input);
+absl::StatusOr<Graph> PredictGraph(const Model& model, DType dtype,
+                                   const std::vector<ParameterSpec>& parameters, const Type& input);
 
 // The undecayed rate, where a schedule makes it. Inputs: hyper-parameters, and state/rate_scale,
 // state/epoch, state/update at the beginning of the update in question. Output: float64.

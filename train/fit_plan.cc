@@ -71,10 +71,9 @@ absl::StatusOr<double> FirstRate(const Training& training, const Rule& rule) {
   if (!constant->is_number()) {
     return Invalid("a rate that is a Value belongs to another tape; use a number or a schedule");
   }
-  const Range range = Range::AtLeast(0);
-  if (range.Contains(constant->number())) return constant->number();
+  if (kRates.Contains(constant->number())) return constant->number();
   return Invalid(absl::StrCat("the rate is ", FormatNumber(constant->number()), "; it must be ",
-                              range.ToString()));
+                              kRates.ToString()));
 }
 
 // What is carried must fit a file (ModelCheckpoint), which nobody wants to learn after an epoch.
@@ -132,9 +131,9 @@ absl::StatusOr<TrainingPlan> PlanTraining(const Training& training, const DataTy
   plan.layers = root.layers();
   Carried carried;
   for (const ParameterSpec& spec : plan.parameters) {
-    plan.state.specs.push_back({absl::StrCat("parameter/", spec.name), spec.type, 0});
+    plan.state.specs.push_back({ParameterInput(spec.name), spec.type, 0});
     carried.parameters.push_back(
-        scratch.Input(absl::StrCat("parameter/", spec.name), spec.type.dtype, spec.type.shape));
+        scratch.Input(ParameterInput(spec.name), spec.type.dtype, spec.type.shape));
   }
   plan.state.parameters = plan.parameters.size();
   carried.rate = scratch.Input("rate", kFloat64, {});

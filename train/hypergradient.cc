@@ -146,12 +146,7 @@ absl::StatusOr<Hypergradient> Hypergradient::Make(const Engine& engine, const Tr
   if (absl::Status s = session.Start(train, watched ? validation : Dataset()); !s.ok()) return s;
   const TrainingPlan& plan = session.plan();
   const DataTypes types = TypesOf(*final);
-  if (types.input != session.types().input || types.target != session.types().target) {
-    return Invalid(absl::StrCat("a sample of the training data is ",
-                                ToString(session.types().input), " -> ",
-                                ToString(session.types().target), ", of the validation data ",
-                                ToString(types.input), " -> ", ToString(types.target)));
-  }
+  if (absl::Status s = CheckAlike(session.types(), types); !s.ok()) return s;
   const absl::StatusOr<Graph> fit =
       FitGraph(measured, plan, types, train.size(), watched ? validation.size() : 0);
   if (!fit.ok()) return fit.status();
@@ -197,7 +192,8 @@ absl::StatusOr<Hypergradient> Hypergradient::Make(const Engine& engine, const Tr
   return made;
 }
 
-absl::StatusOr<Hypergradient::Result> Hypergradient::Run(const NamedArrays& at) const {
+absl::StatusOr<Hypergradient::Result> Hypergradient::Run(const NamedArrays& at,
+                                                         const RunOptions& options) const {
   NamedArrays inputs = inputs_;
   for (const auto& [name, array] : at) {
     const auto value = values_.find(name);
@@ -212,19 +208,19 @@ absl::StatusOr<Hypergradient::Result> Hypergradient::Run(const NamedArrays& at) 
     }
     for (const HyperSpec& spec : hypers_) {
       if (spec.name != name) continue;
-      absl::Status status = spec.list.empty() ? CheckNumber(spec, array.At(0))
-                                              : CheckNumbers(spec, array.data<double>());
-      if (!status.ok()) return status;
+      if (absl::Status s = CheckValue(spec, array); !s.ok()) return s;
     }
-    const Range rates = Range::AtLeast(0);
-    if ((name == "rate" || name == "rate_scale") && !rates.Contains(array.At(0))) {
+    if ((name == "rate" || name == "rate_scale") && !kRates.Contains(array.At(0))) {
       return Invalid(absl::StrCat("'", name, "' is ", FormatNumber(array.At(0)), "; it must be ",
-                                  rates.ToString()));
+                                  kRates.ToString()));
     }
     inputs[InputOf(name, states_)] = array;
   }
-  const absl::StatusOr<std::vector<Array>> outputs = executable_.Run(inputs);
+  const absl::StatusOr<std::vector<Array>> outputs = executable_.Run(inputs, options);
   if (!outputs.ok()) return outputs.status();
+  if (options.stop != nullptr && options.stop->load()) {
+    return absl::CancelledError("hypergradient: the run was told to stop");
+  }
   Result result{.loss = (*outputs)[0].At(0), .gradients = {}, .parameters = {}};
   size_t next = 1;
   for (const std::string& name : by_) result.gradients[name] = (*outputs)[next++];

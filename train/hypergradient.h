@@ -70,8 +70,9 @@ class Hypergradient {
     NamedArrays parameters;  // where the training ended, by name: "hidden/kernel"
   };
   // One training, and one backward pass. `at` has other values for any of values(): types stay, and
-  // hyper-parameters must be in their range. Thread-safe.
-  absl::StatusOr<Result> Run(const NamedArrays& at = {}) const;
+  // hyper-parameters must be in their range. A run that is told to stop is an error (kCancelled):
+  // nobody wants the gradient of half a training. Thread-safe.
+  absl::StatusOr<Result> Run(const NamedArrays& at = {}, const RunOptions& options = {}) const;
 
   // The names that can be differentiated and set, with their present values.
   const NamedArrays& values() const { return values_; }

@@ -21,8 +21,9 @@ namespace talweg {
 //                       - 0s - loss: 1.0989 - accuracy: 0.3440 - val_loss: 1.0871 - ...
 //
 // On a terminal the bar is redrawn as batches pass, at most twenty times a second, for which the
-// training must return to the host at each batch. Elsewhere (a file, a pipe, a log) each epoch is
-// one line, written at its end, with nothing drawn over and no cost in speed. A step is a sample.
+// training must return to the host at each batch. Elsewhere (a file, a pipe, a log) each epoch
+// has its bar written once, at its end, with nothing drawn over and no cost in speed. A step is a
+// sample.
 struct ProgressBarOptions {
   int verbose = 1;
   // Whether the output can be redrawn; asked of standard output where it is not given.

@@ -83,8 +83,7 @@ Value Scope::Parameter(std::string_view name, Shape shape, const Initializer& in
   if (!IsStatic(type.shape)) return fail("has a run-time extent");
   if (!initializer.make) return fail("has an empty initializer");
   state_->specs.push_back({path, type, initializer, trainable});
-  state_->values.push_back(
-      state_->tape.Input(absl::StrCat("parameter/", path), type.dtype, type.shape, where));
+  state_->values.push_back(state_->tape.Input(ParameterInput(path), type.dtype, type.shape, where));
   return state_->values.back();
 }
 
@@ -144,6 +143,10 @@ void Scope::NoteLayer(std::string_view name, std::string_view kind, const Value&
     state_->in_layer[i] = true;
   }
   state_->layers.push_back(std::move(layer));
+}
+
+std::string ParameterInput(std::string_view name) {
+  return absl::StrCat("parameter/", AbslView(name));
 }
 
 ScopeRoot::ScopeRoot(Tape tape, DType dtype, Mode mode)

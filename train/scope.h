@@ -93,6 +93,9 @@ class Scope {
 // A model: from a batch of inputs [rows, ...] to outputs [rows, ...].
 using Model = std::function<Value(Scope&, Value)>;
 
+// "parameter/NAME": a parameter as an input of graphs, and as a state of a training.
+std::string ParameterInput(std::string_view name);
+
 // What calls models. Declares parameters as inputs "parameter/NAME" of a scratch tape, or binds
 // Values that are given to the names.
 class ScopeRoot {

@@ -26,6 +26,15 @@ absl::Status CheckEngine(const Engine& engine, std::string_view what) {
   return absl::InvalidArgumentError(absl::StrCat(AbslView(what), ": the engine is empty"));
 }
 
+absl::Status CheckCallbacks(absl::Span<Callback* const> callbacks, std::string_view what) {
+  if (!absl::c_linear_search(callbacks, nullptr)) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(AbslView(what), ": one of the callbacks is null"));
+}
+
+bool WantBatches(absl::Span<Callback* const> callbacks) {
+  return absl::c_any_of(callbacks, [](const Callback* c) { return c->WantsBatches(); });
+}
+
 DataTypes TypesOf(const Dataset& data) {
   return {WithoutLeading(data.inputs), WithoutLeading(data.targets)};
 }
@@ -73,7 +82,7 @@ absl::StatusOr<NamedArrays> Matching(const NamedArrays& given,
     if (it == given.end()) {
       return absl::InvalidArgumentError(absl::StrCat(
           "parameter '", spec.name, "' ", ToString(spec.type), " is missing",
-          given.contains(absl::StrCat("parameter/", spec.name))
+          given.contains(ParameterInput(spec.name))
               ? "; what is given is the state of a training: ParametersOf takes its parameters, "
                 "FitOptions::state goes on from it"
           : given.empty() ? ""
@@ -96,6 +105,16 @@ absl::StatusOr<NamedArrays> Matching(const NamedArrays& given,
   return matched;
 }
 
+absl::Status CheckAlike(const DataTypes& train, const DataTypes& validation) {
+  if (train.input == validation.input && train.target == validation.target) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("a sample of the training data is ", ToString(train.input), " -> ",
+                   ToString(train.target), ", of the validation data ", ToString(validation.input),
+                   " -> ", ToString(validation.target)));
+}
+
 absl::StatusOr<FitKit> MakeKit(const Training& training, const Dataset& train,
                                const Dataset& validation) {
   FitKit kit;
@@ -110,13 +129,7 @@ absl::StatusOr<FitKit> MakeKit(const Training& training, const Dataset& train,
     prepared = Prepare(validation, training.dtype, "validation data");
     if (!prepared.ok()) return prepared.status();
     kit.validation = *std::move(prepared);
-    const DataTypes types = TypesOf(kit.validation);
-    if (types.input != kit.types.input || types.target != kit.types.target) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("a sample of the training data is ", ToString(kit.types.input), " -> ",
-                       ToString(kit.types.target), ", of the validation data ",
-                       ToString(types.input), " -> ", ToString(types.target)));
-    }
+    if (absl::Status s = CheckAlike(kit.types, TypesOf(kit.validation)); !s.ok()) return s;
   }
   absl::StatusOr<TrainingPlan> plan = PlanTraining(training, kit.types, validates);
   if (!plan.ok()) return plan.status();
@@ -160,7 +173,7 @@ absl::Status Session::Start(const FitKit& kit, const NamedArrays& numbers) {
         : initial_                   ? RunInitialParameters(*initial_, training_.seed, plan_)
                                      : MakeInitialParameters(engine_, training_, plan_);
     if (!parameters.ok()) return parameters.status();
-    for (auto& [name, array] : *parameters) state_[absl::StrCat("parameter/", name)] = array;
+    for (auto& [name, array] : *parameters) state_[ParameterInput(name)] = array;
     for (size_t i = plan_.state.parameters; i < plan_.state.specs.size(); i++) {
       absl::StatusOr<Array> start = StartOf(plan_.state.specs[i]);
       if (!start.ok()) return start.status();
@@ -227,10 +240,10 @@ absl::Status Session::StartFrom(const NamedArrays& state) {
       return refuse(absl::StrCat("has no ", ToString(spec.type), " '", spec.name, "'"));
     }
     const bool is_rate = spec.name == "rate" || spec.name == "rate_scale";
-    if (const Range range = Range::AtLeast(0); is_rate && !range.Contains(it->second.At(0))) {
+    if (is_rate && !kRates.Contains(it->second.At(0))) {
       return absl::InvalidArgumentError(absl::StrCat("the state to go on from has a ", spec.name,
                                                      " of ", FormatNumber(it->second.At(0)),
-                                                     "; it must be ", range.ToString()));
+                                                     "; it must be ", kRates.ToString()));
     }
   }
   // The rows of the epochs before; without them the history begins here.
@@ -332,7 +345,10 @@ void Session::TakeRow(const std::vector<double>& row) {
 absl::StatusOr<Fitted> Session::Finish() && {
   absl::StatusOr<NamedArrays> state = State();
   if (!state.ok()) return state.status();
-  return Fitted{std::move(history_), ParametersOf(state_), *std::move(state), stopped_};
+  const TrainEnd end = adjusted_  ? TrainEnd::kAdjustment
+                       : stopped_ ? TrainEnd::kRequest
+                                  : TrainEnd::kEpochs;
+  return Fitted{std::move(history_), ParametersOf(state_), *std::move(state), end};
 }
 
 }  // namespace talweg

@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "base/array.h"
 #include "data/dataset.h"
 #include "graph/engine.h"
@@ -41,6 +42,9 @@ absl::StatusOr<NamedArrays> RunInitialParameters(const Executable& executable, i
 absl::StatusOr<NamedArrays> Matching(const NamedArrays& given,
                                      const std::vector<ParameterSpec>& specs);
 
+// Training and validation data have samples of one kind.
+absl::Status CheckAlike(const DataTypes& train, const DataTypes& validation);
+
 // The pieces of a fit, compiled, for callbacks that watch batches.
 struct CompiledPieces {
   Executable begin, batch, end;
@@ -53,6 +57,9 @@ absl::StatusOr<CompiledPieces> CompilePieces(const Engine& engine, const Trainin
 
 // "fit: the engine is empty", where it is.
 absl::Status CheckEngine(const Engine& engine, std::string_view what);
+// "fit: one of the callbacks is null", where it is.
+absl::Status CheckCallbacks(absl::Span<Callback* const> callbacks, std::string_view what);
+bool WantBatches(absl::Span<Callback* const> callbacks);
 
 // What all fits have in common that differ in run-time inputs only: a seed, the number of epochs,
 // the first rate, hyper-parameters. Does not change while they run.
@@ -90,13 +97,10 @@ class Session final : public Run {
   absl::StatusOr<NamedArrays> FitInputs(const Graph& graph, int64_t epochs);
   const TrainingPlan& plan() const { return plan_; }
   const DataTypes& types() const { return types_; }
-  // One call of the engine for all epochs; where callbacks watch, one for each.
-  absl::Status TrainByEpochs();
-  // One call for each batch, for callbacks that want them. The same bits.
-  absl::Status TrainByBatches();
+  absl::Status Train() {
+    return WantBatches(options_.callbacks) ? TrainByBatches() : TrainByEpochs();
+  }
   absl::StatusOr<Fitted> Finish() &&;
-  // Whether an adjustment ended the training.
-  bool adjusted() const { return adjusted_; }
 
   int64_t epoch() const override { return epoch_; }
   int64_t batch() const override { return batch_; }
@@ -120,6 +124,10 @@ class Session final : public Run {
   }
 
  private:
+  // One call of the engine for all epochs; where callbacks watch, one for each.
+  absl::Status TrainByEpochs();
+  // One call for each batch, for callbacks that want them. The same bits.
+  absl::Status TrainByBatches();
   absl::Status StartFrom(const NamedArrays& state);
   absl::StatusOr<double> ScheduledRate() const;
   NamedArrays StateInputs(const Graph& graph) const;

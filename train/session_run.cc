@@ -39,6 +39,7 @@ absl::Status Session::TrainByEpochs() {
     fit_ = *std::move(made);
   }
   const Executable& executable = *fit_;
+  const FitOutputs at = OutputsOf(plan_, executable.graph());
   Each(&Callback::OnTrainBegin);
   // Where nobody watches, all epochs are one call; else one at a time.
   while (epoch_ < training_.epochs && !stopped_ && !StopAsked()) {
@@ -52,25 +53,22 @@ absl::Status Session::TrainByEpochs() {
     const absl::StatusOr<std::vector<Array>> outputs = executable.Run(
         *inputs, {.stop = options_.stop, .threads = options_.threads, .reuse = &before_});
     if (!outputs.ok()) return outputs.status();
-    size_t columns = TakeState(*outputs);
+    TakeState(*outputs);
     NamedArrays measured;
-    if (outputs->size() > columns + plan_.columns.size() + 2) {
-      for (const ParameterSpec& spec : plan_.parameters) {
-        measured[spec.name] = (*outputs)[columns++];
-      }
+    for (size_t i = at.measured; i < at.columns; i++) {
+      measured[plan_.parameters[i - at.measured].name] = (*outputs)[i];
     }
-    const Array& stops = (*outputs)[columns + plan_.columns.size()];
-    const int64_t trips = outputs->back().data<int64_t>()[0];
-    for (int64_t trip = 0; trip < trips; trip++) {
+    const auto trips = static_cast<size_t>((*outputs)[at.trips].data<int64_t>()[0]);
+    for (size_t trip = 0; trip < trips; trip++) {
       std::vector<double> row;
-      for (size_t i = 0; i < plan_.columns.size(); i++) {
-        row.push_back((*outputs)[columns + i].data<double>()[static_cast<size_t>(trip)]);
+      for (size_t i = at.columns; i < at.stops; i++) {
+        row.push_back((*outputs)[i].data<double>()[trip]);
       }
       TakeRow(row);
     }
     if (trips > 0) {
       epoch_ = Counter("epoch") - 1;
-      adjusted_ = stops.data<bool>()[static_cast<size_t>(trips - 1)];
+      adjusted_ = (*outputs)[at.stops].data<bool>()[trips - 1];
       EndEpoch();
       LookBack();
       measured_ = std::move(measured);
@@ -78,7 +76,7 @@ absl::Status Session::TrainByEpochs() {
       measured_.clear();
       epoch_++;
     }
-    stopped_ = trips < count || adjusted_;
+    stopped_ = static_cast<int64_t>(trips) < count || adjusted_;
   }
   stopped_ = stopped_ || epoch_ < training_.epochs;
   Each(&Callback::OnTrainEnd);

@@ -20,18 +20,6 @@ SweepAxis Seeds(int64_t count, int64_t first) {
   return SweepAxis("seed", std::move(seeds));
 }
 
-std::string_view Name(SweepEnd end) {
-  switch (end) {
-    case SweepEnd::kEpochs:
-      return "epochs";
-    case SweepEnd::kAdjustment:
-      return "adjustment";
-    case SweepEnd::kRequest:
-      return "request";
-  }
-  return "";
-}
-
 absl::StatusOr<size_t> SweepResult::best(std::string_view column, std::string_view mode,
                                          SweepValue value) const {
   const absl::StatusOr<bool> greatest = GreaterIsBetter(mode, column);

@@ -16,6 +16,7 @@
 #include "data/dataset.h"
 #include "graph/engine.h"
 #include "train/callback.h"
+#include "train/fit.h"
 #include "train/history.h"
 #include "train/training.h"
 
@@ -42,15 +43,6 @@ struct SweepAxis {
 // `count` seeds from `first` on.
 SweepAxis Seeds(int64_t count, int64_t first = 1);
 
-// Why a fit ended before its last epoch, or with it.
-enum class SweepEnd : uint8_t {
-  kEpochs,      // all epochs were run
-  kAdjustment,  // EarlyStopping, TerminateOnNaN, ... ended it
-  kRequest,     // SweepOptions::stop or a callback did
-};
-// "epochs", "adjustment", "request".
-std::string_view Name(SweepEnd end);
-
 // Of all epochs of a run, which one counts.
 enum class SweepValue : uint8_t { kLast, kBest };
 
@@ -61,7 +53,7 @@ struct SweepRun {
   // The values of SweepResult::inputs.
   std::vector<double> values = {};
   int64_t epochs = 0;  // that were run
-  SweepEnd end = SweepEnd::kEpochs;
+  TrainEnd end = TrainEnd::kEpochs;
   History history = {};
   // With SweepOptions::keep_parameters.
   NamedArrays parameters = {};

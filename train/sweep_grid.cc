@@ -92,8 +92,7 @@ absl::Status CheckValue(const Target& target, double value, const Training& trai
     case Target::Kind::kEpochs:
       return whole && value >= 1 ? absl::OkStatus() : refuse("a whole number, at least 1");
     case Target::Kind::kRate:
-      return std::isfinite(value) && value >= 0 ? absl::OkStatus()
-                                                : refuse("a finite number, at least 0");
+      return kRates.Contains(value) ? absl::OkStatus() : refuse("a finite number, at least 0");
     case Target::Kind::kHyper:
       return CheckNumber(*target.hyper, value);
   }

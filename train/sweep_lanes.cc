@@ -27,16 +27,6 @@ absl::StatusOr<Array> Together(const std::vector<Array>& arrays, int64_t count) 
   return all;
 }
 
-// Slice k of an array's leading axis.
-absl::StatusOr<Array> SliceOf(const Array& all, size_t k) {
-  const Dims dims(all.dims().begin() + 1, all.dims().end());
-  absl::StatusOr<Array> slice = Array::Zeros(all.dtype(), dims);
-  if (!slice.ok()) return slice;
-  const auto bytes = static_cast<size_t>(slice->bytes());
-  if (bytes > 0) std::memcpy(slice->mutable_bytes(), all.raw() + k * bytes, bytes);
-  return slice;
-}
-
 // One lane of the outputs of a call.
 class LaneOf {
  public:
@@ -44,7 +34,11 @@ class LaneOf {
       : outputs_(outputs), batched_(batched), lane_(lane) {}
 
   absl::StatusOr<Array> Get(size_t output) const {
-    return batched_[output] ? SliceOf(outputs_[output], lane_) : outputs_[output];
+    const Array& all = outputs_[output];
+    if (!batched_[output]) return all;
+    const absl::StatusOr<Array> slice = all.Rows(static_cast<int64_t>(lane_), 1);
+    if (!slice.ok()) return slice;
+    return slice->Reshaped(absl::MakeConstSpan(all.dims()).subspan(1));
   }
   // Element `i` of a value that has one for each epoch, or of a scalar.
   template <typename T>
@@ -249,7 +243,7 @@ absl::Status RunLanes(const SweepGroup& group, absl::Span<const FitKit* const> k
         options.parameters.empty() ? group.initial_outputs : std::vector<bool>(first.size(), false);
     for (size_t k = 0; k < runs.size(); k++) {
       runs[k]->history = History(kits[k]->plan.columns);
-      runs[k]->end = SweepEnd::kRequest;
+      runs[k]->end = TrainEnd::kRequest;
       if (absl::Status s = parameters(k, LaneOf(first, batched, k)); !s.ok()) return s;
     }
     return absl::OkStatus();
@@ -257,22 +251,22 @@ absl::Status RunLanes(const SweepGroup& group, absl::Span<const FitKit* const> k
   const absl::StatusOr<std::vector<Array>> outputs =
       group.many_fit->executable->Run(inputs, {.stop = options.stop, .threads = 1});
   if (!outputs.ok()) return outputs.status();
-  const size_t columns = states.specs.size(), stops = columns + kit.plan.columns.size();
+  const FitOutputs at = OutputsOf(kit.plan, graph);
   for (size_t k = 0; k < runs.size(); k++) {
     const LaneOf lane(*outputs, group.fit_outputs, k);
     SweepRun& run = *runs[k];
-    run.epochs = lane.At<int64_t>(stops + 1, 0);
+    run.epochs = lane.At<int64_t>(at.trips, 0);
     run.history = History(kits[k]->plan.columns);
     for (size_t epoch = 0; epoch < static_cast<size_t>(run.epochs); epoch++) {
       std::vector<double> row;
-      for (size_t i = columns; i < stops; i++) row.push_back(lane.At<double>(i, epoch));
+      for (size_t i = at.columns; i < at.stops; i++) row.push_back(lane.At<double>(i, epoch));
       run.history.Append(row);
     }
     const bool adjusted =
-        run.epochs > 0 && lane.At<bool>(stops, static_cast<size_t>(run.epochs) - 1);
-    run.end = adjusted                           ? SweepEnd::kAdjustment
-              : run.epochs < settings[k]->epochs ? SweepEnd::kRequest
-                                                 : SweepEnd::kEpochs;
+        run.epochs > 0 && lane.At<bool>(at.stops, static_cast<size_t>(run.epochs) - 1);
+    run.end = adjusted                           ? TrainEnd::kAdjustment
+              : run.epochs < settings[k]->epochs ? TrainEnd::kRequest
+                                                 : TrainEnd::kEpochs;
     if (absl::Status s = parameters(k, lane); !s.ok()) return s;
   }
   return absl::OkStatus();

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <map>
 #include <mutex>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -211,9 +212,12 @@ absl::StatusOr<std::shared_ptr<const CompiledPieces>> Sweeper::PiecesOf(size_t t
 // Bytes with so many threads: the data, all histories (and parameters), and what each call takes.
 int64_t Sweeper::Need(int64_t threads) const {
   double bytes = 0, call = 0;
-  for (const Array* array : {&kits_[0].train.inputs, &kits_[0].train.targets,
-                             &kits_[0].validation.inputs, &kits_[0].validation.targets}) {
-    bytes += static_cast<double>(array->bytes());
+  std::set<const std::byte*> seen;  // trainings of one dtype share the data
+  for (const FitKit& kit : kits_) {
+    for (const Array* array :
+         {&kit.train.inputs, &kit.train.targets, &kit.validation.inputs, &kit.validation.targets}) {
+      if (seen.insert(array->raw()).second) bytes += static_cast<double>(array->bytes());
+    }
   }
   for (const SweepGroup& group : groups_) {
     const FitKit& kit = kits_[result_.runs[group.runs[0]].training];
@@ -297,31 +301,23 @@ absl::Status Sweeper::RunAlone(const SweepGroup& group, size_t index,
   Training training = trainings_[run.training];
   training.seed = settings_[index].seed;
   training.epochs = settings_[index].epochs;
-  if (std::count(callbacks.begin(), callbacks.end(), nullptr) > 0) {
-    return absl::InvalidArgumentError("sweep: one of the callbacks is null");
-  }
+  if (absl::Status s = CheckCallbacks(callbacks, "sweep"); !s.ok()) return s;
   const FitOptions fit{.parameters = options_.parameters,
                        .callbacks = std::move(callbacks),
                        .threads = threads_of_run_,
                        .stop = options_.stop};
-  const bool batches = std::any_of(fit.callbacks.begin(), fit.callbacks.end(),
-                                   [](const Callback* c) { return c->WantsBatches(); });
-  if (batches) {
+  if (WantBatches(fit.callbacks)) {
     absl::StatusOr<std::shared_ptr<const CompiledPieces>> pieces = PiecesOf(run.training);
     if (!pieces.ok()) return pieces.status();
     kit.pieces = *std::move(pieces);
   }
   Session session(engine_, training, fit);
   if (absl::Status s = session.Start(kit, settings_[index].numbers); !s.ok()) return s;
-  const absl::Status status = batches ? session.TrainByBatches() : session.TrainByEpochs();
-  if (!status.ok()) return status;
-  const bool adjusted = session.adjusted();
+  if (absl::Status s = session.Train(); !s.ok()) return s;
   absl::StatusOr<Fitted> fitted = std::move(session).Finish();
   if (!fitted.ok()) return fitted.status();
   run.epochs = static_cast<int64_t>(fitted->history.epochs());
-  run.end = adjusted          ? SweepEnd::kAdjustment
-            : fitted->stopped ? SweepEnd::kRequest
-                              : SweepEnd::kEpochs;
+  run.end = fitted->end;
   run.history = std::move(fitted->history);
   if (options_.keep_parameters) run.parameters = std::move(fitted->parameters);
   return absl::OkStatus();

@@ -16,13 +16,11 @@ struct InverseRootOptions {
 
 // With n = 1, 2, ...: peak min(n / warm_up, sqrt(warm_up / n))
 Schedule InverseRoot(const InverseRootOptions& o = {}) {
-  return Schedule(
-      [o](ScheduleScope& s) {
-        Value peak = s.Hyper("peak", o.peak), warm_up = s.Hyper("warm_up", o.warm_up);
-        Value n = s.epoch() + 1;
-        return peak * Min(n / warm_up, Sqrt(warm_up / n));
-      },
-      kEpochs);
+  return Schedule([o](ScheduleScope& s) {
+    Value peak = s.Hyper("peak", o.peak), warm_up = s.Hyper("warm_up", o.warm_up);
+    Value n = s.epoch() + 1;
+    return peak * Min(n / warm_up, Sqrt(warm_up / n));
+  });
 }
 
 absl::Status TrainWithIt() {

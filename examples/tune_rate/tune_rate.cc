@@ -37,7 +37,7 @@ absl::Status TuneTheRate() {
                     .dtype = kFloat64};
   // Compiled once; a run is a training and the way back through it.
   absl::StatusOr<Hypergradient> loss_by_rates =
-      Hypergradient::Make(DefaultEngine(), training, data->train, data->test, {"schedule/rates"});
+      MakeHypergradient(training, data->train, data->test, {"schedule/rates"});
   if (!loss_by_rates.ok()) return loss_by_rates.status();
 
   double first = 0, best = 0;

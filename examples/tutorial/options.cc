@@ -1,16 +1,13 @@
 #include "examples/tutorial/options.h"
 
-#include <stdlib.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <limits>
 #include <set>
 #include <system_error>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -63,6 +60,13 @@ absl::Status Take(Options& options, std::string_view flag, std::string_view valu
     if (parsed.ok()) field = *parsed;
     return parsed.status();
   };
+  constexpr std::string_view kTakeValues[] = {"--out",    "--experiments", "--seed",
+                                              "--seeds",  "--epochs",      "--precision",
+                                              "--engine", "--cache",       "--weights"};
+  if (!absl::c_linear_search(kTakeValues, flag)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("there is no option ", Quoted(flag), "; --help lists them"));
+  }
   if (value.empty()) {
     return absl::InvalidArgumentError(absl::StrCat(
         std::string(flag), " needs a value: ", std::string(flag), "=... ; --help says which"));
@@ -101,9 +105,6 @@ absl::Status Take(Options& options, std::string_view flag, std::string_view valu
     }
   } else if (flag == "--weights") {
     options.weights = UserPath(value, standing);
-  } else {
-    return absl::InvalidArgumentError(
-        absl::StrCat("there is no option ", Quoted(flag), "; --help lists them"));
   }
   return absl::OkStatus();
 }
@@ -182,18 +183,9 @@ absl::Status PrepareFolder(const std::string& folder) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   if (error) return refused(error.message());
-  const std::filesystem::file_status history =
-      std::filesystem::symlink_status(JoinPath(folder, "history.csv"), error);
-  if (std::filesystem::exists(history) && !std::filesystem::is_regular_file(history)) {
-    return refused("its history.csv is not a regular file");
+  if (absl::Status s = CheckWritable(JoinPath(folder, "history.csv")); !s.ok()) {
+    return refused(std::string(s.message()));
   }
-  // What access() says is not what happens: root may write everywhere, but not on a file system
-  // that is read-only or full.
-  std::string probe = JoinPath(folder, ".talweg-XXXXXX");
-  const int file = mkstemp(probe.data());
-  if (file < 0) return refused(std::strerror(errno));
-  close(file);
-  unlink(probe.c_str());
   return absl::OkStatus();
 }
 

@@ -494,5 +494,14 @@ TEST(Batch, RefusesWhatItCanNot) {
   EXPECT_EQ(error({"rows"}, -2), "batch: -2 instances");
 }
 
+TEST(Batch, RefusesWhatVerifyRefuses) {
+  Tape t;
+  const Graph good = *t.Finish({Exp(t.Input("x", kFloat32, {}))});
+  std::vector<Node> nodes = good.nodes();
+  nodes[1].operands = {7};
+  EXPECT_EQ(Batch(Graph(nodes, good.inputs(), good.outputs()), {}, 2).status().code(),
+            absl::StatusCode::kInvalidArgument);
+}
+
 }  // namespace
 }  // namespace talweg

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <functional>
 #include <memory>
+#include <source_location>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -60,6 +61,12 @@ TEST(Gradient, OfEachKindOfView) {
       {"window", [](Value x) { return Window(x, 1, 3); }},
       {"strided window", [](Value x) { return Window(x, 1, 2, 2, 3); }},
       {"windows of windows", [](Value x) { return Window(Window(x, 1, 3), 1, 2); }},
+      {"an axis named twice",
+       [](Value x) {
+         ViewAttributes view{.axes = {{.terms = {{0, 2}, {0, -1}}}, {.terms = {{1, 1}, {1, 2}}}},
+                             .shape = {3, 2}};
+         return View(x, view, LineOf(std::source_location::current()));
+       }},
       {"reshape", [](Value x) { return Reshape(x, {7, 3}); }},
       {"concat", [](Value x) { return Concat({x, x * 2.0, Slice(x, 1, 0, 2)}, 1); }},
       {"stack", [](Value x) { return Stack({x, Square(x)}, -1); }},

@@ -106,6 +106,21 @@ TEST(Array, ReshapedSharesItsElements) {
   EXPECT_EQ(x.raw(), y.raw());
 }
 
+TEST(Array, GivesSomeOfItsRows) {
+  const Array x = Array::Matrix<int32_t>({{1, 2}, {3, 4}, {5, 6}});
+  EXPECT_TRUE(SameBits(*x.Rows(1, 2), Array::Matrix<int32_t>({{3, 4}, {5, 6}})));
+  EXPECT_EQ(x.Rows(0, 3)->raw(), x.raw());
+  EXPECT_EQ(x.Rows(3, 0)->dims(), (Dims{0, 2}));
+  EXPECT_EQ(Array::Zeros(kBool, {4, 0})->Rows(1, 2)->dims(), (Dims{2, 0}));
+  EXPECT_EQ(x.Rows(2, 2).status().message(), "rows: 2 from 2 on, of [3,2], which has 3");
+  constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+  for (const auto& [first, count] :
+       std::vector<std::pair<int64_t, int64_t>>{{-1, 1}, {0, -1}, {4, 0}, {kMost, 1}, {1, kMost}}) {
+    EXPECT_EQ(x.Rows(first, count).status().code(), absl::StatusCode::kOutOfRange);
+  }
+  EXPECT_EQ(Array(1.0).Rows(0, 0).status().message(), "rows: a scalar has none");
+}
+
 TEST(Array, AtRefusesIndicesOutside) {
   const Array x = Array::Vector<int64_t>({1, 2});
   EXPECT_TRUE(std::isnan(x.At(-1)));

@@ -50,6 +50,14 @@ TEST(Dataset, SplitRefusesMoreThanThereAre) {
   EXPECT_FALSE(Split({}, 0).ok());
 }
 
+TEST(Dataset, RowsAreThoseFromAFirstOneOn) {
+  const Dataset rows = Rows(Small(), 1, 2).value();
+  EXPECT_TRUE(SameBits(rows.inputs, Array::Matrix<double>({{2, 3}, {4, 5}})));
+  EXPECT_TRUE(SameBits(rows.targets, Array::Vector<int32_t>({2, 1})));
+  EXPECT_EQ(Rows(Small(), 3, 2).status().code(), absl::StatusCode::kOutOfRange);
+  EXPECT_FALSE(Rows({}, 0, 0).ok());
+}
+
 TEST(Dataset, TakeRepeatsAndReordersRows) {
   const Dataset taken = Take(Small(), {3, 0, 3}).value();
   EXPECT_TRUE(SameBits(taken.inputs, Array::Matrix<double>({{6, 7}, {0, 1}, {6, 7}})));

@@ -160,8 +160,7 @@ TEST(Readme, ARuleIsAFunction) {
 // A schedule of one's own.
 Schedule InverseRoot(const Hyper& initial) {
   return Schedule(
-      [initial](ScheduleScope& s) { return s.Hyper("initial", initial) * Rsqrt(s.update() + 1); },
-      kUpdates);
+      [initial](ScheduleScope& s) { return s.Hyper("initial", initial) * Rsqrt(s.update() + 1); });
 }
 
 TEST(Readme, AScheduleIsAFunction) {

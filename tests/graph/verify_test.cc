@@ -389,6 +389,23 @@ TEST(Verify, LimitsNesting) {
   EXPECT_THAT(ErrorOf(LoopAround(graph, type)), HasSubstr("more than 32 deep"));
 }
 
+// ... and a graph that was found good where it stood alone may be too deep as a body.
+TEST(Verify, LimitsNestingOfBodiesThatItHasSeen) {
+  const Type type{kFloat32, {}};
+  std::vector<Node> nodes = Identity(type).nodes();
+  std::shared_ptr<const Graph> body = std::make_shared<const Graph>(Identity(type));
+  for (int depth = 0; depth < 2 * kMaxNesting; depth++) {
+    const Graph around = LoopAround(*body, type);
+    std::vector<Node> inner = around.nodes();
+    std::get<LoopAttributes>(inner[2].attributes).body = body;
+    body = std::make_shared<const Graph>(inner, around.inputs(), around.outputs());
+    Node loop = inner[2];
+    std::get<LoopAttributes>(loop.attributes).body = body;
+    nodes.push_back(loop);
+  }
+  EXPECT_THAT(ErrorOf(Graph(nodes, {0, 1}, {1})), HasSubstr("more than 32 deep"));
+}
+
 // One body in two loops, in two loops, ...: 2^30 graphs, of which 30 are different.
 TEST(Verify, LooksAtASharedBodyOnce) {
   const Type type{kFloat32, {}};

@@ -67,7 +67,6 @@ void ExpectRates(const Schedule& schedule, const std::function<double(double n)>
                  int epochs = 60) {
   const Rates rates(schedule);
   ASSERT_EQ(rates.error(), "");
-  EXPECT_EQ(schedule.finest(), kEpochs);
   for (int n = 0; n < epochs; n++) {
     const double rate = rates.At(n, 1000 + 7 * n);
     ASSERT_NEAR(rate, expected(n), 1e-15 + 1e-13 * std::abs(expected(n))) << "epoch " << n;
@@ -83,14 +82,12 @@ TEST(Schedule, IsANumber) {
 }
 
 TEST(Schedule, IsAFunctionOfTheUser) {
-  const Schedule inverse_root([](ScheduleScope& s) { return 0.5 / Sqrt(s.update() + 4); },
-                              kUpdates);
-  EXPECT_EQ(inverse_root.finest(), kUpdates);
+  const Schedule inverse_root = [](ScheduleScope& s) { return 0.5 / Sqrt(s.update() + 4); };
   EXPECT_EQ(Rates(inverse_root).At(3, 12), 0.5 / 4);
 }
 
 TEST(Schedule, ReportsARateThatIsNoFloatScalar) {
-  const auto error = [](Schedule::Function f) { return Rates(Schedule(f, kEpochs)).error(); };
+  const auto error = [](Schedule::Function f) { return Rates(Schedule(f)).error(); };
   EXPECT_THAT(error([](ScheduleScope& s) { return Cast(s.epoch(), kInt32); }),
               HasSubstr("schedule: its function returned int32[]; it must be a float scalar"));
   EXPECT_THAT(error([](ScheduleScope&) { return Value(); }), HasSubstr("a value of no tape"));
@@ -249,11 +246,9 @@ TEST(Then, CountsTheOtherUnitFromItsBoundaryToo) {
   const Schedule by_epoch = TimeDecay({.initial = 1, .decay = 1});
   // Four updates an epoch: epoch 3 begins with update 12, and update 10 lies in epoch 2.
   const Schedule at_epoch = Then(5, 3, by_update);
-  EXPECT_EQ(at_epoch.finest(), kUpdates);
   EXPECT_EQ(Rates(at_epoch).At(2, 11), 5);
   EXPECT_EQ(Rates(at_epoch).At(3, 13), 0.5);
   const Schedule at_update = Then(5, 10, by_epoch, kUpdates);
-  EXPECT_EQ(at_update.finest(), kUpdates);
   EXPECT_EQ(Rates(at_update).At(2, 9), 5);
   EXPECT_EQ(Rates(at_update).At(2, 10), 1);
   EXPECT_EQ(Rates(at_update).At(3, 12), 0.5);

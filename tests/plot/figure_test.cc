@@ -352,6 +352,9 @@ TEST(Render, RefusesFiguresThatContradictThemselves) {
     EXPECT_EQ(status.message(), mistake.message);
   }
   EXPECT_EQ(Render(Grid(), {.png_scale = 0}).status().message(), "figure: png_scale 0, not 1 to 8");
+  const Figure tower{.panels = std::vector<Panel>(60, panel), .columns = 1};
+  EXPECT_THAT(std::string(Render(tower).status().message()),
+              AllOf(HasSubstr("pixels high, more than 32767"), HasSubstr("more columns")));
 }
 
 TEST(Render, SaysWhenAProgramDrawsNothing) {

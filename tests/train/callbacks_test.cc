@@ -148,6 +148,22 @@ TEST(CsvLogger, WritesTheHeaderThatWasCutShort) {
   }
 }
 
+TEST(CsvLogger, GoesOnThroughALink) {
+  const std::string folder = Folder();
+  ASSERT_TRUE(WriteFile(folder + "/target.csv", std::string_view("epoch,loss\n0,3\n1,2\n2,")).ok());
+  std::filesystem::create_symlink("target.csv", folder + "/log.csv");
+  CsvLogger log(folder + "/log.csv", {.append = true});
+  FakeRun run({"loss"});
+  run.goes_on_ = true;
+  run.epoch_ = 1;
+  log.OnTrainBegin(run);
+  run.EndEpoch(log, {0.5});
+  log.OnTrainEnd(run);
+  EXPECT_EQ(run.failure(), "");
+  EXPECT_TRUE(std::filesystem::is_symlink(folder + "/log.csv"));
+  EXPECT_EQ(*ReadFile(folder + "/target.csv"), "epoch,loss\n0,3\n1,0.5\n");
+}
+
 TEST(CsvLogger, ServesOneTrainingAfterTheOther) {
   const std::string path = Folder() + "/log.csv";
   CsvLogger log(path);
@@ -291,13 +307,33 @@ TEST(ModelCheckpoint, SaysWhatIsWrongBeforeAnythingIsComputed) {
   }
 }
 
+TEST(ModelCheckpoint, SaysBeforeTheFirstEpochWhatNoFileCanBeAt) {
+  const std::string folder = Folder();
+  std::filesystem::create_directories(folder + "/a}b/taken");
+  std::filesystem::create_symlink("nowhere", folder + "/link");
+  const auto failure = [](const std::string& path) {
+    ModelCheckpoint save(path);
+    FakeRun run({"loss"});
+    save.OnTrainBegin(run);
+    return run.failure();
+  };
+  EXPECT_THAT(failure(""), HasSubstr("ModelCheckpoint: can not write ''"));
+  EXPECT_THAT(failure(folder + "/"), HasSubstr("directory"));
+  EXPECT_THAT(failure(folder + "/a}}b/taken"), HasSubstr("a folder, not a regular file"));
+  EXPECT_THAT(failure(folder + "/link"), HasSubstr("a symbolic link"));
+  EXPECT_EQ(failure(folder + "/a}}b/m"), "");
+  EXPECT_EQ(failure(folder + "/{epoch}"), "");
+  // Nothing stays of having tried.
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder + "/a}b"), {}), 1);
+}
+
 TEST(ModelCheckpoint, PassesOnThatAFileCanNotBeWritten) {
   // A folder that no epoch could make is found before the first; one that an epoch names, after it.
   ModelCheckpoint fixed(Folder() + "/none/{epoch}");
   FakeRun run({"loss"});
   fixed.OnTrainBegin(run);
-  EXPECT_THAT(run.failure(),
-              AllOf(HasSubstr("ModelCheckpoint: there is no folder"), HasSubstr("/none/")));
+  EXPECT_THAT(run.failure(), AllOf(HasSubstr("ModelCheckpoint: can not write"),
+                                   HasSubstr("/none/1"), HasSubstr("No such file or directory")));
   ModelCheckpoint named(Folder() + "/none_{epoch}/m");
   FakeRun other({"loss"});
   named.OnTrainBegin(other);

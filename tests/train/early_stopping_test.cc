@@ -66,7 +66,7 @@ TEST(EarlyStopping, LetsCallbacksSeeTheParametersThatWereMeasured) {
     const absl::StatusOr<Fitted> fitted =
         Fit(EveryEngine, training, data.train, data.test, {.callbacks = {&watch}});
     ASSERT_TRUE(fitted.ok()) << fitted.status();
-    EXPECT_TRUE(fitted->stopped);
+    EXPECT_EQ(fitted->end, TrainEnd::kAdjustment);
     ASSERT_EQ(seen.told.size(), 2u);
     EXPECT_LT(seen.told[1], seen.told[0]);
     EXPECT_EQ(seen.measured, seen.told) << (batches ? "by batches" : "by epochs");

@@ -22,6 +22,7 @@
 #include "optim/adjustments.h"
 #include "tests/base/allocation.h"
 #include "tests/graphs/engines.h"
+#include "tests/train/same.h"
 #include "train/callbacks.h"
 #include "train/layers.h"
 
@@ -53,13 +54,6 @@ Training Small() {
           .batch = 32,
           .epochs = 6,
           .seed = 4};
-}
-
-// What two runs of one training must have in common: everything, to the bit.
-void ExpectSame(const Fitted& a, const Fitted& b) {
-  EXPECT_EQ(a.history.ToCsv(), b.history.ToCsv());
-  ASSERT_EQ(a.state.size(), b.state.size());
-  for (const auto& [name, array] : a.state) EXPECT_TRUE(SameBits(array, b.state.at(name))) << name;
 }
 
 // Each property on each engine.
@@ -284,7 +278,7 @@ TEST_P(FitOn, StopsEarlyAndPutsTheBestWeightsBack) {
   training.adjust = {EarlyStopping({.patience = 2, .restore_best_weights = true})};
   const absl::StatusOr<Fitted> fitted = Fit(engine(), training, data.train, data.test);
   ASSERT_TRUE(fitted.ok()) << fitted.status();
-  EXPECT_TRUE(fitted->stopped);
+  EXPECT_EQ(fitted->end, TrainEnd::kAdjustment);
   EXPECT_LT(fitted->history.epochs(), 100u);
   double best = INFINITY;
   for (const double loss : fitted->history["val_loss"]) best = std::min(best, loss);
@@ -303,7 +297,7 @@ TEST_P(FitOn, EndsInTheBatchThatIsNotANumber) {
     if (callback != nullptr) options.callbacks = {callback};
     const absl::StatusOr<Fitted> fitted = Fit(engine(), training, data.train, data.test, options);
     ASSERT_TRUE(fitted.ok()) << fitted.status();
-    EXPECT_TRUE(fitted->stopped);
+    EXPECT_EQ(fitted->end, TrainEnd::kAdjustment);
     EXPECT_EQ(fitted->history.epochs(), 1u);
     EXPECT_TRUE(std::isnan(fitted->history.last("val_loss")));
     EXPECT_LT(fitted->state.at("update").At(0), 7);
@@ -538,7 +532,7 @@ TEST(Fit, RefusesEmptyFunctions) {
   training.rule = WithL2(Rule("mine", UpdateFunction()), 0.1);
   EXPECT_THAT(message(training), HasSubstr("the rule is empty"));
   training = Small();
-  training.rate = Schedule(Schedule::Function(), kEpochs);
+  training.rate = Schedule(Schedule::Function());
   EXPECT_THAT(message(training), HasSubstr("its function is empty"));
   training = Small();
   training.adjust = {LearningRateScheduler(RateFunction())};

@@ -232,7 +232,7 @@ TEST(Hypergradient, IsOfTheVeryFit) {
         EXPECT_TRUE(SameBits(array, at->parameters.at(name))) << name;
       }
       EXPECT_NEAR(at->loss, fitted->history.last("val_loss"), 1e-13);
-      EXPECT_EQ(fitted->stopped, adjusts);
+      EXPECT_EQ(fitted->end, adjusts ? TrainEnd::kAdjustment : TrainEnd::kEpochs);
       // Evaluating may end in another epoch than fitting where nothing is validated.
       if (adjusts) continue;
       for (const std::string name : {"rate", "rule/momentum"}) {

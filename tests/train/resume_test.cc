@@ -19,6 +19,7 @@
 #include "interpreter/interpreter.h"
 #include "optim/adjustments.h"
 #include "tests/graphs/engines.h"
+#include "tests/train/same.h"
 #include "train/callbacks.h"
 #include "train/fit.h"
 #include "train/layers.h"
@@ -52,12 +53,6 @@ Training Carrying(Shuffle shuffle) {
           .epochs = 9,
           .seed = 4,
           .shuffle = shuffle};
-}
-
-void ExpectSame(const Fitted& a, const Fitted& b) {
-  EXPECT_EQ(a.history.ToCsv(), b.history.ToCsv());
-  ASSERT_EQ(a.state.size(), b.state.size());
-  for (const auto& [name, array] : a.state) EXPECT_TRUE(SameBits(array, b.state.at(name))) << name;
 }
 
 TEST(Resume, GoesOnFromAFileOfAnyEpoch) {
@@ -97,7 +92,7 @@ TEST(Resume, RepeatsAnEpochThatWasCutShort) {
     const absl::StatusOr<Fitted> part = Fit(EveryEngine, training, data.train, data.test,
                                             {.callbacks = {&in_the_third}, .stop = &stop});
     ASSERT_TRUE(part.ok()) << part.status();
-    EXPECT_TRUE(part->stopped);
+    EXPECT_EQ(part->end, TrainEnd::kRequest);
     EXPECT_EQ(part->history.epochs(), 3u);
     EXPECT_EQ(part->state.at("epoch").At(0), 2);
     EXPECT_EQ(part->state.at("history/loss").size(), 2);
@@ -120,11 +115,11 @@ TEST(Resume, DoesNotGoOnAfterAnAdjustmentsEnd) {
     if (watched) options.callbacks = {&batches};
     const absl::StatusOr<Fitted> whole = Fit(EveryEngine, training, data.train, data.test, options);
     ASSERT_TRUE(whole.ok()) << whole.status();
-    ASSERT_TRUE(whole->stopped);
+    ASSERT_EQ(whole->end, TrainEnd::kAdjustment);
     options.state = whole->state;
     const absl::StatusOr<Fitted> again = Fit(EveryEngine, training, data.train, data.test, options);
     ASSERT_TRUE(again.ok()) << again.status();
-    EXPECT_TRUE(again->stopped);
+    EXPECT_EQ(again->end, TrainEnd::kAdjustment);
     ExpectSame(*whole, *again);
     options.state.erase("stopped");
     const absl::StatusOr<Fitted> on = Fit(EveryEngine, training, data.train, data.test, options);
@@ -134,18 +129,25 @@ TEST(Resume, DoesNotGoOnAfterAnAdjustmentsEnd) {
 }
 
 // The state of a part of an epoch is that of the epoch before, and saved already.
+// ... also where the period would have left it out.
 TEST(Resume, LeavesTheFileOfTheLastWholeEpoch) {
   const TrainTest data = Data();
-  const std::string path = testing::TempDir() + "/cut_";
-  ModelCheckpoint save(path + "{epoch}", {.save_weights_only = false});
-  LambdaCallback in_the_third({.on_batch_end = [](const auto& run) {
-    if (run.epoch() == 2) run.Stop();
-  }});
-  const absl::StatusOr<Fitted> part = Fit(EveryEngine, Carrying(Shuffle::kSeed), data.train,
-                                          data.test, {.callbacks = {&save, &in_the_third}});
-  ASSERT_TRUE(part.ok()) << part.status();
-  EXPECT_TRUE(LoadArrays(path + "2").ok());
-  EXPECT_FALSE(LoadArrays(path + "3").ok());
+  for (const int64_t period : {1, 2}) {
+    const std::string path = testing::TempDir() + "/cut_" + std::to_string(period) + "_";
+    ModelCheckpoint save(path + "{epoch}", {.save_weights_only = false, .period = period});
+    LambdaCallback in_the_fourth({.on_batch_end = [](const auto& run) {
+      if (run.epoch() == 3) run.Stop();
+    }});
+    const absl::StatusOr<Fitted> part = Fit(EveryEngine, Carrying(Shuffle::kSeed), data.train,
+                                            data.test, {.callbacks = {&save, &in_the_fourth}});
+    ASSERT_TRUE(part.ok()) << part.status();
+    const absl::StatusOr<SavedArrays> last = LoadArrays(path + "3");
+    ASSERT_TRUE(last.ok()) << last.status();
+    EXPECT_EQ(last->arrays.at("epoch").At(0), 3);
+    EXPECT_TRUE(LoadArrays(path + "2").ok());
+    EXPECT_EQ(LoadArrays(path + "1").ok(), period == 1);
+    EXPECT_FALSE(LoadArrays(path + "4").ok());
+  }
 }
 
 // One attempt of a program that goes on with what it finds, and is never told how often it died.

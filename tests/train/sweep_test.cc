@@ -66,7 +66,7 @@ Training Made(const Setting& setting) {
 void ExpectSame(const SweepRun& run, const Fitted& fitted) {
   EXPECT_EQ(run.history.ToCsv(), fitted.history.ToCsv()) << run.index;
   EXPECT_EQ(run.epochs, static_cast<int64_t>(fitted.history.epochs()));
-  EXPECT_EQ(run.end != SweepEnd::kEpochs, fitted.stopped) << run.index;
+  EXPECT_EQ(run.end, fitted.end) << run.index;
   ASSERT_EQ(run.parameters.size(), fitted.parameters.size());
   for (const auto& [name, array] : fitted.parameters) {
     EXPECT_TRUE(SameBits(run.parameters.at(name), array)) << run.index << " " << name;
@@ -299,7 +299,7 @@ TEST(Sweep, StoppedBeforeItBeginsHasRowsWithoutEpochs) {
     ASSERT_EQ(sweep->runs.size(), 5u);
     for (const SweepRun& run : sweep->runs) {
       EXPECT_EQ(run.epochs, 0);
-      EXPECT_EQ(run.end, SweepEnd::kRequest);
+      EXPECT_EQ(run.end, TrainEnd::kRequest);
       const Training training = Made({.seed = static_cast<int64_t>(run.values[0])});
       const absl::StatusOr<Fitted> fitted =
           Fit(engine, training, data.train, data.test, {.stop = &stop});
@@ -323,7 +323,7 @@ TEST(Sweep, StopsWhenAsked) {
              .stop = &stop});
   ASSERT_TRUE(sweep.ok()) << sweep.status();
   for (const SweepRun& run : sweep->runs) {
-    EXPECT_EQ(run.end == SweepEnd::kRequest, run.index > 2) << run.index;
+    EXPECT_EQ(run.end == TrainEnd::kRequest, run.index > 2) << run.index;
     EXPECT_EQ(run.epochs == 0, run.index > 2) << run.index;
   }
 }

@@ -160,10 +160,10 @@ TEST(Callbacks, StopATraining) {
   }});
   const absl::StatusOr<Fitted> fitted = FitSmall({.callbacks = {&after_two}});
   ASSERT_TRUE(fitted.ok()) << fitted.status();
-  EXPECT_TRUE(fitted->stopped);
+  EXPECT_EQ(fitted->end, TrainEnd::kRequest);
   EXPECT_EQ(fitted->history.epochs(), 2u);
   const absl::StatusOr<Fitted> whole = FitSmall({});
-  EXPECT_FALSE(whole->stopped);
+  EXPECT_EQ(whole->end, TrainEnd::kEpochs);
   EXPECT_EQ(whole->history["loss"].first(2), fitted->history["loss"]);
 }
 
@@ -188,7 +188,7 @@ TEST(FitStop, AnotherThreadEndsATraining) {
     const absl::StatusOr<Fitted> fitted = FitSmall(options, training);
     other.join();
     ASSERT_TRUE(fitted.ok()) << fitted.status();
-    EXPECT_TRUE(fitted->stopped);
+    EXPECT_EQ(fitted->end, TrainEnd::kRequest);
     EXPECT_LT(fitted->history.epochs(), 1'000'000u);
     // The state is that of whole epochs; with batches the last row may be of a part of one.
     const auto whole = static_cast<size_t>(fitted->state.at("epoch").At(0));
@@ -202,7 +202,7 @@ TEST(FitStop, BeforeTheFirstEpochLeavesTheFirstParameters) {
   const std::atomic<bool> stop = true;
   const absl::StatusOr<Fitted> fitted = FitSmall({.stop = &stop});
   ASSERT_TRUE(fitted.ok()) << fitted.status();
-  EXPECT_TRUE(fitted->stopped);
+  EXPECT_EQ(fitted->end, TrainEnd::kRequest);
   EXPECT_EQ(fitted->history.epochs(), 0u);
   const absl::StatusOr<NamedArrays> initial = InitialParameters(EveryEngine, Small(), Data().train);
   for (const auto& [name, array] : *initial) {

@@ -220,6 +220,7 @@ TEST(Tutorial, ComplainsInOneSentence) {
                 HasSubstr("--epochs takes a whole number from 1"));
   }
   EXPECT_THAT(Complaint({"--epochs="}), HasSubstr("--epochs needs a value"));
+  EXPECT_THAT(Complaint({"--no-figure"}), HasSubstr("there is no option '--no-figure'"));
   EXPECT_THAT(Complaint({"--epochs", "5"}), HasSubstr("--epochs needs a value"));
   EXPECT_THAT(Complaint({"--seeds=0"}), HasSubstr("--seeds takes a whole number from 1"));
   EXPECT_THAT(Complaint({"--seeds=1000000"}), HasSubstr("makes 24000000 fits; at most 1000000"));

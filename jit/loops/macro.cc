@@ -78,23 +78,16 @@ class Macro {
   // A loop whose body is `inside`, called with its variable.
   template <typename F>
   void Loop(Bound end, int64_t step, F&& inside) {
-    Body(b_.OpenFor({.value = 0}, end, step).variable, inside);
+    reader_.Body(b_.OpenFor({.value = 0}, end, step), inside);
   }
   template <typename F>
   void LoopFrom(Register begin, Register end, F&& inside) {
-    Body(b_.OpenFor({.reg = begin}, {.reg = end}, 1).variable, inside);
+    reader_.Body(b_.OpenFor({.reg = begin}, {.reg = end}, 1), inside);
   }
   // The same, shared by threads.
   template <typename F>
   void LoopTogether(Bound end, int64_t step, double cost, F&& inside) {
-    Body(b_.OpenParallel({.value = 0}, end, step, level_.TripCost(cost)).variable, inside);
-  }
-  template <typename F>
-  void Body(Register variable, F&& inside) {
-    reader_.Open();
-    inside(variable);
-    reader_.Close();
-    b_.CloseFor();
+    reader_.Body(b_.OpenParallel({.value = 0}, end, step, level_.TripCost(cost)), inside);
   }
 
   // Whether no other thread goes on with a tile's sums.
@@ -443,7 +436,9 @@ class Macro {
     const auto loop = [&](Bound begin, Bound end, int64_t steps) {
       const Builder::Loop k = b_.OpenFor(begin, end, steps, acc);
       Registers inside = k.carried;
+      reader_.Open();
       for (int64_t u = 0; u < steps; u++) step(k.variable, u, inside);
+      reader_.Close();
       acc = b_.CloseFor(inside);
     };
     const auto sum = [&](Bound begin, Bound end) { loop(begin, end, packs ? 1 : kUnrolled); };

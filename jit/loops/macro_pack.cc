@@ -226,17 +226,16 @@ void Packer::PackTogether(const Block& block, const Indices& at) {
   const int64_t step = tiles_of_piece * tile_;
   // Moving an element takes about a cycle.
   const double cost = static_cast<double>(step * plan_.terms);
-  const Register first =
-      b_.OpenParallel({.value = 0}, block.count, step, level_.TripCost(cost)).variable;
-  reader_.Open();
-  Block piece = block;
-  piece.first = b_.Add(block.first, first);
-  piece.count = AtMost(b_, block.count, first, step);
-  const Register tile = b_.Quotient(first, tile_);
-  piece.to = b_.Mul(tile, b_.Index(tile_step_));
-  Pack(piece, at);
-  reader_.Close();
-  b_.CloseFor();
+  const Builder::Loop pieces =
+      b_.OpenParallel({.value = 0}, block.count, step, level_.TripCost(cost));
+  reader_.Body(pieces, [&](Register first) {
+    Block piece = block;
+    piece.first = b_.Add(block.first, first);
+    piece.count = AtMost(b_, block.count, first, step);
+    const Register tile = b_.Quotient(first, tile_);
+    piece.to = b_.Mul(tile, b_.Index(tile_step_));
+    Pack(piece, at);
+  });
 }
 
 // A piece is what the tile has of a term, or a few lines of terms.
@@ -270,121 +269,109 @@ void Packer::PackTiles(const Block& block, const Indices& at) {
   int32_t lanes = 2;
   while (lanes < std::min<int64_t>(plan_.lanes, tile_)) lanes *= 2;
   const int64_t reach = RoundUp(tile_, lanes);
-  const Register k = b_.OpenFor({.value = 0}, block.terms, 1).variable;
-  reader_.Open();
-  const Register to = b_.Times(k, tile_);
-  const Index term = {b_.Add(block.term, k)};
-  const auto vector = [&](Register tile, Register x, int64_t offset, bool masked) {
-    const Register place = b_.Plus(b_.Add(b_.Add(block.first, b_.Times(tile, tile_)), x), offset);
-    Register active = kNone, count = kNone;
-    if (masked) {
-      count = b_.Sub(b_.InRegister(extent_), place);
-      active = b_.Below(count, lanes);
-    }
-    const Register value = Value(at, {place, 1, kNone}, term, lanes, active, count);
-    const Register begin = From(block, b_.Times(tile, tile_step()));
-    b_.Store(packed_.buffer, b_.Add(b_.Add(begin, to), x), value, {.offset = offset});
-  };
-  // Pieces of rows that lie far from each other are fetched some terms before.
-  if (is_columns_ && tensor_.has_value()) Fetch(block, at, b_.Plus(k, kTermsAhead));
   // Several tiles at once, as long as all that they read is inside; then what is left.
   const int64_t at_once = is_columns_ ? 1 : kTiles;
-  Bound tiles = block.count, whole = block.count;
-  if (tiles.reg == kNone) {
-    tiles.value = (tiles.value + tile_ - 1) / tile_;
-    whole.value = std::max<int64_t>(0, whole.value - (reach - tile_)) / tile_ / at_once * at_once;
-  } else {
-    tiles.reg = b_.Quotient(b_.Plus(tiles.reg, tile_ - 1), tile_);
-    const Register inside = b_.Binary(Opcode::kMax, b_.Plus(whole.reg, tile_ - reach), b_.Index(0));
-    whole.reg = b_.Times(b_.Quotient(inside, at_once * tile_), at_once);
-  }
-  const Register group = b_.OpenFor({.value = 0}, whole, at_once).variable;
-  reader_.Open();
-  for (int64_t i = 0; i < at_once; i++) {
-    const Register tile = b_.Plus(group, i);
-    for (int64_t x = 0; x < tile_; x += lanes) vector(tile, b_.Index(0), x, false);
-  }
-  reader_.Close();
-  b_.CloseFor();
-  const Register tile = b_.OpenFor(whole, tiles, 1).variable;
-  reader_.Open();
-  if (is_columns_) {
-    // No vector without any column: it might lie outside of the memory.
-    const Register first = b_.Add(block.first, b_.Times(tile, tile_));
-    const Register x = b_.OpenFor({.value = 0}, AtMost(b_, extent_, first, tile_), lanes).variable;
-    reader_.Open();
-    vector(tile, x, 0, extent_.reg != kNone || extent_.value % lanes != 0);
-    reader_.Close();
-    b_.CloseFor();
-  } else {
-    for (int64_t x = 0; x < tile_; x += lanes) vector(tile, b_.Index(0), x, true);
-  }
-  reader_.Close();
-  b_.CloseFor();
-  reader_.Close();
-  b_.CloseFor();
+  const auto pack_term = [&](Register k) {
+    const Register to = b_.Times(k, tile_);
+    const Index term = {b_.Add(block.term, k)};
+    const auto vector = [&](Register tile, Register x, int64_t offset, bool masked) {
+      const Register place = b_.Plus(b_.Add(b_.Add(block.first, b_.Times(tile, tile_)), x), offset);
+      Register active = kNone, count = kNone;
+      if (masked) {
+        count = b_.Sub(b_.InRegister(extent_), place);
+        active = b_.Below(count, lanes);
+      }
+      const Register value = Value(at, {place, 1, kNone}, term, lanes, active, count);
+      const Register begin = From(block, b_.Times(tile, tile_step()));
+      b_.Store(packed_.buffer, b_.Add(b_.Add(begin, to), x), value, {.offset = offset});
+    };
+    // Pieces of rows that lie far from each other are fetched some terms before.
+    if (is_columns_ && tensor_.has_value()) Fetch(block, at, b_.Plus(k, kTermsAhead));
+    Bound tiles = block.count, whole = block.count;
+    if (tiles.reg == kNone) {
+      tiles.value = (tiles.value + tile_ - 1) / tile_;
+      whole.value = std::max<int64_t>(0, whole.value - (reach - tile_)) / tile_ / at_once * at_once;
+    } else {
+      tiles.reg = b_.Quotient(b_.Plus(tiles.reg, tile_ - 1), tile_);
+      const Register inside =
+          b_.Binary(Opcode::kMax, b_.Plus(whole.reg, tile_ - reach), b_.Index(0));
+      whole.reg = b_.Times(b_.Quotient(inside, at_once * tile_), at_once);
+    }
+    reader_.Body(b_.OpenFor({.value = 0}, whole, at_once), [&](Register group) {
+      for (int64_t i = 0; i < at_once; i++) {
+        const Register tile = b_.Plus(group, i);
+        for (int64_t x = 0; x < tile_; x += lanes) vector(tile, b_.Index(0), x, false);
+      }
+    });
+    reader_.Body(b_.OpenFor(whole, tiles, 1), [&](Register tile) {
+      if (!is_columns_) {
+        for (int64_t x = 0; x < tile_; x += lanes) vector(tile, b_.Index(0), x, true);
+        return;
+      }
+      // No vector without any column: it might lie outside of the memory.
+      const Register first = b_.Add(block.first, b_.Times(tile, tile_));
+      const bool masked = extent_.reg != kNone || extent_.value % lanes != 0;
+      reader_.Body(b_.OpenFor({.value = 0}, AtMost(b_, extent_, first, tile_), lanes),
+                   [&](Register x) { vector(tile, x, 0, masked); });
+    });
+  };
+  reader_.Body(b_.OpenFor({.value = 0}, block.terms, 1), pack_term);
 }
 
 // Squares of as many terms as lanes are loaded along the terms and turned.
 void Packer::PackTransposed(const Block& block, const Indices& at) {
   const int32_t lanes = plan_.lanes;
-  const Register t = b_.OpenFor({.value = 0}, block.count, tile_).variable;
-  reader_.Open();
-  const Register base = From(block, b_.Times(b_.Quotient(t, tile_), tile_step()));
-  const Register first = b_.Add(block.first, t);
-  const Bound rest = AtMost(b_, extent_, first, tile_);
-  // Rows are read from their beginnings to their ends; in panels, the rows of a tile lie side by
-  // side.
-  Register x = kNone, k = kNone;
-  const auto loop = [&](Register& variable, Bound end) {
-    variable = b_.OpenFor({.value = 0}, end, lanes).variable;
-    reader_.Open();
-  };
-  if (terms_in_panels_) loop(k, block.terms);
-  loop(x, rest);
-  if (!terms_in_panels_) loop(k, block.terms);
-  const Register term = b_.Add(block.term, k);
-  const Register count = b_.Sub(AllTerms(), term);
-  const Register active = TermsAreWhole() ? kNone : b_.Below(count, lanes);
-  Registers square;
-  for (int64_t i = 0; i < lanes; i++) {
-    Register place = b_.Plus(b_.Add(first, x), i);
-    if (i > 0) place = Clamped(place);
-    square.push_back(Value(at, {place}, {term, 1, kNone}, lanes, active, count));
-  }
-  Turn(b_, square);
-  const Register to = b_.Add(b_.Add(base, b_.Times(k, tile_)), x);
-  for (int64_t i = 0; i < lanes; i++) {
-    b_.Store(packed_.buffer, to, square[static_cast<size_t>(i)], {.offset = i * tile_});
-  }
-  for (int loops = 0; loops < 3; loops++) {
-    reader_.Close();
-    b_.CloseFor();
-  }
+  reader_.Body(b_.OpenFor({.value = 0}, block.count, tile_), [&](Register t) {
+    const Register base = From(block, b_.Times(b_.Quotient(t, tile_), tile_step()));
+    const Register first = b_.Add(block.first, t);
+    const Bound rest = AtMost(b_, extent_, first, tile_);
+    const auto square = [&](Register x, Register k) {
+      const Register term = b_.Add(block.term, k);
+      const Register count = b_.Sub(AllTerms(), term);
+      const Register active = TermsAreWhole() ? kNone : b_.Below(count, lanes);
+      Registers rows;
+      for (int64_t i = 0; i < lanes; i++) {
+        Register place = b_.Plus(b_.Add(first, x), i);
+        if (i > 0) place = Clamped(place);
+        rows.push_back(Value(at, {place}, {term, 1, kNone}, lanes, active, count));
+      }
+      Turn(b_, rows);
+      const Register to = b_.Add(b_.Add(base, b_.Times(k, tile_)), x);
+      for (int64_t i = 0; i < lanes; i++) {
+        b_.Store(packed_.buffer, to, rows[static_cast<size_t>(i)], {.offset = i * tile_});
+      }
+    };
+    // Rows are read from their beginnings to their ends; in panels, the rows of a tile lie side by
+    // side.
+    const auto along = [&](Bound end, const auto& inside) {
+      reader_.Body(b_.OpenFor({.value = 0}, end, lanes), inside);
+    };
+    if (terms_in_panels_) {
+      along(block.terms, [&](Register k) { along(rest, [&](Register x) { square(x, k); }); });
+    } else {
+      along(rest, [&](Register x) { along(block.terms, [&](Register k) { square(x, k); }); });
+    }
+  });
 }
 
 void Packer::PackRows(const Block& block, const Indices& at) {
   const int32_t lanes = plan_.lanes;
-  const Register t = b_.OpenFor({.value = 0}, block.count, tile_).variable;
-  reader_.Open();
-  const Register base = From(block, b_.Times(b_.Quotient(t, tile_), tile_step()));
-  const Register first = b_.Add(block.first, t);
-  const Register k = b_.OpenFor({.value = 0}, block.terms, lanes).variable;
-  reader_.Open();
-  const Register term = b_.Add(block.term, k);
-  const Register count = b_.Sub(AllTerms(), term);
-  const Register active = TermsAreWhole() ? kNone : b_.Below(count, lanes);
-  const Register to = b_.Add(base, b_.Times(k, tile_));
-  for (int64_t i = 0; i < tile_; i++) {
-    Register place = b_.Plus(first, i);
-    if (i > 0) place = Clamped(place);
-    const Register value = Value(at, {place}, {term, 1, kNone}, lanes, active, count);
-    b_.Store(packed_.buffer, to, value, {.offset = i * lanes});
-  }
-  for (int loops = 0; loops < 2; loops++) {
-    reader_.Close();
-    b_.CloseFor();
-  }
+  reader_.Body(b_.OpenFor({.value = 0}, block.count, tile_), [&](Register t) {
+    const Register base = From(block, b_.Times(b_.Quotient(t, tile_), tile_step()));
+    const Register first = b_.Add(block.first, t);
+    reader_.Body(b_.OpenFor({.value = 0}, block.terms, lanes), [&](Register k) {
+      const Register term = b_.Add(block.term, k);
+      const Register count = b_.Sub(AllTerms(), term);
+      const Register active = TermsAreWhole() ? kNone : b_.Below(count, lanes);
+      const Register to = b_.Add(base, b_.Times(k, tile_));
+      for (int64_t i = 0; i < tile_; i++) {
+        Register place = b_.Plus(first, i);
+        if (i > 0) place = Clamped(place);
+        const Register value = Value(at, {place}, {term, 1, kNone}, lanes, active, count);
+        b_.Store(packed_.buffer, to, value, {.offset = i * lanes});
+      }
+    });
+  });
 }
 
 }  // namespace talweg::loops

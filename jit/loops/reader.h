@@ -77,6 +77,15 @@ class Reader {
   void Open() { memo_.emplace_back(); }
   void Close() { memo_.pop_back(); }
 
+  // The body of a loop that has just been opened: what `inside` writes, called with its variable.
+  template <typename F>
+  void Body(const Builder::Loop& loop, F&& inside) {
+    Open();
+    inside(loop.variable);
+    Close();
+    b_.CloseFor();
+  }
+
  private:
   using Key = absl::InlinedVector<int64_t, 14>;
 

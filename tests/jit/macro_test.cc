@@ -131,6 +131,32 @@ TEST(Macro, ReadsOperandsThroughViewsAndComputesWhatFollows) {
   ExpectSame(Engines(), graph);
 }
 
+// What the columns are does not depend on the term: what the loop over whole groups of terms has
+// read is not there for the loop over the rest.
+TEST(Macro, ReadsOperandsThatAreTheSameForAllTerms) {
+  for (const int64_t terms : {3, 4, 7, 9}) {
+    SCOPED_TRACE(terms);
+    Tape t;
+    const Value x = t.Input("x", kFloat32, {5, terms}), b = t.Input("b", kFloat32, {64});
+    ExpectSame(Engines(), *t.Finish({MatMul(x, BroadcastTo(b, {terms, 64}))}));
+  }
+  Tape t;
+  const Value x = t.Input("x", kFloat32, {512, 64}), c = t.Input("c", kFloat32, {16});
+  const Value rows = t.Constant(Array::Vector<int64_t>({512, 3, 100}));
+  const LoopResult loop =
+      Loop(t, {.trips = 3, .carried = {t.Constant(Array(0.0f))}, .rows = rows, .rows_limit = 512},
+           [&](LoopBody& body) -> LoopStep {
+             const Value h = Tanh(Gather(x, body.tape.Iota(kRows)));
+             // Rows means something in the body only.
+             const Value spread = BroadcastTo(OnOneTape({c, body.trip})[0], {kRows, 16});
+             const Value dw = Contract(h, spread, {.lhs_sum = {0}, .rhs_sum = {0}});
+             return {.carried = {body.carried[0] + Sum(dw)}, .stacked = {dw}};
+           });
+  const Graph graph = *t.Finish({loop.carried[0], loop.stacked[0]});
+  ExpectSame(Engines(), graph);
+  ExpectSame(EnginesOfEachProcessor(), graph);
+}
+
 TEST(Macro, TakesExtentsThatAreKnownWhenItRuns) {
   for (DType dtype : {kFloat32, kFloat64}) {
     Tape t;

@@ -73,5 +73,35 @@ TEST(Rows, OfPartedPlanesAreNotOverrun) {
   }
 }
 
+// Memory that is found when the program runs, for rows that lie close: whole vectors of rows are
+// read, up to the limit.
+TEST(Rows, OfDynamicMemoryHaveRoomUpToTheirLimit) {
+  for (const bool reshaped : {false, true}) {
+    Tape t;
+    const Value counts = t.Constant(Array::Vector<int64_t>({5, 20, 1}));
+    const Value n = t.Input("n", kInt64, {}), x = t.Input("x", kFloat32, {20, 3});
+    const LoopResult loop =
+        Loop(t, {.trips = 3, .rows = counts, .rows_limit = 20}, [&](LoopBody& body) -> LoopStep {
+          const Value here = Gather(x, body.tape.Iota(kRows));
+          const LoopResult inner =
+              Loop(body.tape, {.trips = n, .carried = {here}}, [](LoopBody& in) -> LoopStep {
+                return {.carried = {Tanh(in.carried[0] + 0.1)}, .stacked = {in.carried[0]}};
+              });
+          Value all = inner.stacked[0];
+          if (reshaped) all = Tanh(all);
+          LoopStep step{.carried = {}, .stacked = {Sum(Sum(all, {0, 2})), Sum(all, {0, 1})}};
+          if (reshaped) step.stacked.push_back(Sum(Sum(all, {0})));
+          return step;
+        });
+    const Graph graph = *t.Finish(loop.stacked);
+    NamedArrays inputs = RandomInputs(graph, 7, 1);
+    for (const int64_t trips : {0, 1, 7}) {
+      inputs["n"] = Array(trips);
+      const auto ran = RunOnEngines(EnginesOfEachProcessor(), graph, inputs);
+      EXPECT_TRUE(ran.ok()) << ran.status();
+    }
+  }
+}
+
 }  // namespace
 }  // namespace talweg

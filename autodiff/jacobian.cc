@@ -1,5 +1,6 @@
 #include "autodiff/jacobian.h"
 
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -27,33 +28,29 @@ std::string FaultOf(std::string_view what, const Value& x) {
                       "; its extents must be known when the graph is built");
 }
 
-}  // namespace
+// The tape on which a function of x has its values: the inner of x's and of that of what it makes
+// of x, if one of the two is a loop's body; null after a failure, which `*result` is then.
+std::shared_ptr<TapeState> TapeOf(std::string_view name, const Value& x, Value* result,
+                                  const SourceLine& line) {
+  if (result->tape() == nullptr) {
+    *result = Fail(name, {x}, "the function gives a value of no tape", line);
+  }
+  if (!result->ok()) return nullptr;
+  const std::vector<Value> both = OnOneTape({*result, x});
+  if (both[0].tape() == both[1].tape()) return both[0].tape();
+  *result = Fail(name, {x, *result}, kTwoTapes, line);
+  return nullptr;
+}
 
-Value Jacobian(const std::function<Value(Value)>& function, const Value& x,
-               std::source_location where) {
+// The Jacobian of a function whose values are on this tape, of this shape.
+Value JacobianOn(const Tape& tape, const std::function<Value(Value)>& function, const Value& x,
+                 const Shape& result, std::source_location where) {
   const SourceLine line = LineOf(where);
-  if (!function) return Fail("jacobian", {x}, "the function is empty", line);
-  if (!x.ok()) return x;
-  if (const std::string fault = FaultOf("x", x); !fault.empty()) {
-    return Fail("jacobian", {x}, fault, line);
-  }
-  const Value result = function(x);
-  if (result.tape() == nullptr) {
-    return Fail("jacobian", {x}, "the function gives a value of no tape", line);
-  }
-  if (!result.ok()) return result;
-  if (const std::string fault = FaultOf("the function's result", result); !fault.empty()) {
-    return Fail("jacobian", {x}, fault, line);
-  }
-  // The inner of both tapes, if one of the two is a loop's body.
-  const std::vector<Value> both = OnOneTape({result, x});
-  if (both[0].tape() != both[1].tape()) return Fail("jacobian", {x, result}, kTwoTapes, line);
-  const int64_t columns = SizeOf(Resolve(x.shape(), {})),
-                rows = SizeOf(Resolve(result.shape(), {}));
+  const int64_t columns = SizeOf(Resolve(x.shape(), {})), rows = SizeOf(Resolve(result, {}));
   const bool forward = columns <= rows;
   // A column, or a row, in each trip: the derivatives along the element of that number.
   const LoopResult loop = Loop(
-      Tape(both[0].tape()), {.trips = forward ? columns : rows, .whole = true},
+      tape, {.trips = forward ? columns : rows, .whole = true},
       [&](LoopBody& body) -> LoopStep {
         const auto inside = [&](const Value& value) {
           const Value lifted = OnOneTape({value, body.trip})[0];
@@ -77,19 +74,47 @@ Value Jacobian(const std::function<Value(Value)>& function, const Value& x,
   if (!stacked.ok()) return stacked;
   // From [columns, result's axes].
   if (forward) stacked = MoveAxis(stacked, 0, stacked.rank() - 1, line);
-  Shape shape = result.shape();
+  Shape shape = result;
   shape.insert(shape.end(), x.shape().begin(), x.shape().end());
   return Reshape(Arg(stacked, where), shape);
 }
 
+}  // namespace
+
+Value Jacobian(const std::function<Value(Value)>& function, const Value& x,
+               std::source_location where) {
+  const SourceLine line = LineOf(where);
+  if (!function) return Fail("jacobian", {x}, "the function is empty", line);
+  if (!x.ok()) return x;
+  if (const std::string fault = FaultOf("x", x); !fault.empty()) {
+    return Fail("jacobian", {x}, fault, line);
+  }
+  Value result = function(x);
+  const std::shared_ptr<TapeState> tape = TapeOf("jacobian", x, &result, line);
+  if (tape == nullptr) return result;
+  if (const std::string fault = FaultOf("the function's result", result); !fault.empty()) {
+    return Fail("jacobian", {x}, fault, line);
+  }
+  return JacobianOn(Tape(tape), function, x, result.shape(), where);
+}
+
 Value Hessian(const std::function<Value(Value)>& function, const Value& x,
               std::source_location where) {
-  if (!function) return Fail("hessian", {x}, "the function is empty", LineOf(where));
+  const SourceLine line = LineOf(where);
+  if (!function) return Fail("hessian", {x}, "the function is empty", line);
+  if (!x.ok()) return x;
+  if (const std::string fault = FaultOf("x", x); !fault.empty()) {
+    return Fail("hessian", {x}, fault, line);
+  }
+  // Only for its tape: of x itself, which may be from around a body, it might have no gradient.
+  Value result = function(x);
+  const std::shared_ptr<TapeState> tape = TapeOf("hessian", x, &result, line);
+  if (tape == nullptr) return result;
   // A function may give a constant, which is a value of the tape around.
   const auto gradient = [&](const Value& at) {
     return Gradient(OnOneTape({function(at), at})[0], at, where);
   };
-  return Jacobian(gradient, x, where);
+  return JacobianOn(Tape(tape), gradient, x, x.shape(), where);
 }
 
 }  // namespace talweg

@@ -15,7 +15,8 @@
 namespace talweg {
 namespace {
 
-// Integers and bools are held in the value too, which is exact below 2^53.
+// Integers and bools are held in the value too. Of integers beyond 2^53 (keys of random numbers) it
+// has the upper 53 bits; the rest is in a derivative's place, as integers have none.
 struct Jets {
   Dims dims;
   std::vector<SecondJet> elements;
@@ -24,6 +25,19 @@ struct Jets {
 
 SecondJet Constant(double value) { return SecondJet(value); }
 double ValueOf(const SecondJet& jet) { return jet.value().value().raw(); }
+
+SecondJet WholeNumber(int64_t number) {
+  constexpr int64_t kExact = int64_t{1} << 53, kRest = (int64_t{1} << 11) - 1;
+  if (number >= -kExact && number <= kExact) return Constant(static_cast<double>(number));
+  const int64_t rest = number & kRest;
+  return SecondJet(
+      Jet<Number<double>>(static_cast<double>(number - rest), static_cast<double>(rest)),
+      Jet<Number<double>>(0.0));
+}
+int64_t WholeNumberOf(const SecondJet& jet) {
+  return ConvertElement<int64_t>(ValueOf(jet)) +
+         ConvertElement<int64_t>(jet.value().derivative().raw());
+}
 
 // Calls f(indices, flat) for each element of a shape, in row-major order.
 template <typename F>
@@ -51,6 +65,13 @@ Jets Filled(Dims dims, double value = 0) {
 }
 
 absl::StatusOr<Array> ToArray(const Jets& jets, DType dtype) {
+  if (dtype == kInt64) {
+    absl::StatusOr<Array> array = Array::Zeros(kInt64, jets.dims);
+    if (!array.ok()) return array;
+    const absl::Span<int64_t> elements = array->mutable_data<int64_t>();
+    for (size_t i = 0; i < elements.size(); i++) elements[i] = WholeNumberOf(jets.elements[i]);
+    return array;
+  }
   absl::StatusOr<Array> wide = Array::Zeros(kFloat64, jets.dims);
   if (!wide.ok()) return wide;
   const absl::Span<double> elements = wide->mutable_data<double>();
@@ -60,8 +81,10 @@ absl::StatusOr<Array> ToArray(const Jets& jets, DType dtype) {
 
 Jets FromArray(const Array& array) {
   Jets jets = Filled(array.dims());
-  for (int64_t i = 0; i < array.size(); i++) {
-    jets.elements[static_cast<size_t>(i)] = Constant(array.At(i));
+  const absl::Span<const int64_t> whole = array.data<int64_t>();
+  for (size_t i = 0; i < jets.elements.size(); i++) {
+    jets.elements[i] = array.dtype() == kInt64 ? WholeNumber(whole[i])
+                                               : Constant(array.At(static_cast<int64_t>(i)));
   }
   return jets;
 }
@@ -332,7 +355,7 @@ absl::StatusOr<Jets> Evaluator::Random(const Node& node) const {
   absl::StatusOr<Array> result = Array::Zeros(node.type().dtype, DimsOf(node));
   if (!result.ok()) return result.status();
   const auto number = [&](size_t operand) {
-    return static_cast<uint64_t>(ConvertElement<int64_t>(ValueOf(In(node, operand).elements[0])));
+    return static_cast<uint64_t>(WholeNumberOf(In(node, operand).elements[0]));
   };
   node.op->random->fill(number(0), number(1), node.type().dtype, result->size(),
                         result->mutable_bytes());
@@ -520,9 +543,10 @@ absl::StatusOr<std::vector<JetArray>> JetEvaluate(const Graph& graph,
     if (!value.ok()) return value.status();
     out.value = *std::move(value);
     absl::Status status;
+    const bool derives = IsFloat(graph.output_type(i).dtype);
     const auto part = [&](auto get) {
       Jets plain = Filled(result.dims);
-      for (size_t k = 0; k < plain.elements.size(); k++) {
+      for (size_t k = 0; derives && k < plain.elements.size(); k++) {
         plain.elements[k] = Constant(get(result.elements[k]).raw());
       }
       absl::StatusOr<Array> array = ToArray(plain, kFloat64);

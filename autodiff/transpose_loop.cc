@@ -22,7 +22,8 @@ std::vector<T> Part(const std::vector<T>& list, size_t first, size_t count) {
 }
 
 // The same loop, which also stacks what was carried into each trip. The parts of the result are the
-// carried values, the stacked ones of old, the values carried in, and the number of trips.
+// carried values, the stacked ones of old, the values carried in, and the number of trips; failed
+// values where these are more than can be.
 std::vector<Value> StackCarried(const NodeView& view) {
   LoopAttributes a = view.node.As<LoopAttributes>();
   const Graph& body = *a.body;
@@ -32,7 +33,9 @@ std::vector<Value> StackCarried(const NodeView& view) {
   outputs.insert(at, carried, carried + a.carried);
   a.body = std::make_shared<const Graph>(body.nodes(), body.inputs(), std::move(outputs));
   a.stacked += a.carried;
-  return LoopParts(MakeNode(*view.node.op, view.operands, std::move(a), view.node.line));
+  const auto parts = static_cast<size_t>(a.carried + a.stacked + 1);
+  const Value loop = MakeNode(*view.node.op, view.operands, std::move(a), view.node.line);
+  return loop.ok() ? LoopParts(loop) : std::vector<Value>(parts, loop);
 }
 
 // The values at which a mask is true.
@@ -102,7 +105,7 @@ class LoopTransposer {
   Gradients Transpose();
 
  private:
-  LoopOptions BackwardOptions() const;
+  LoopOptions BackwardOptions(const std::vector<Value>& forward) const;
   LoopStep BackwardStep(const LoopBody& body) const;
   Gradients GradientsOf(const LoopResult& backward) const;
 
@@ -124,8 +127,7 @@ LoopTransposer::LoopTransposer(const NodeView& view, const std::vector<Value>& d
       outer_carried_(Part(view.operands, at_.first + at_.captures, at_.carried)),
       outer_scanned_(Part(view.operands, at_.first + at_.captures + at_.carried, at_.scanned)) {}
 
-LoopOptions LoopTransposer::BackwardOptions() const {
-  const std::vector<Value> forward = StackCarried(view_);
+LoopOptions LoopTransposer::BackwardOptions(const std::vector<Value>& forward) const {
   LoopOptions options{.trips = forward.back()};
   options.reversed = !a_.reversed;
   options.whole = true;
@@ -213,15 +215,19 @@ Gradients LoopTransposer::GradientsOf(const LoopResult& backward) const {
 }
 
 Gradients LoopTransposer::Transpose() {
+  const auto failed = [this](const Value& failure) {
+    return Gradients(view_.operands.size(), failure);
+  };
   if (a_.reversed && a_.stops) {
-    Gradients gradients(view_.operands.size());
-    gradients[0] = Fail("gradient", {view_.operands[0]},
-                        "a reversed loop that stops early has none; scan reversed values instead",
-                        view_.node.line);
-    return gradients;
+    return failed(Fail("gradient", {view_.operands[0]},
+                       "a reversed loop that stops early has none; scan reversed values instead",
+                       view_.node.line));
   }
-  return GradientsOf(Loop(Tape(view_.self.tape()), BackwardOptions(),
-                          [this](const LoopBody& body) { return BackwardStep(body); }));
+  const std::vector<Value> forward = StackCarried(view_);
+  if (!forward.back().ok()) return failed(forward.back());
+  const LoopResult backward = Loop(Tape(view_.self.tape()), BackwardOptions(forward),
+                                   [this](const LoopBody& body) { return BackwardStep(body); });
+  return backward.trips.ok() ? GradientsOf(backward) : failed(backward.trips);
 }
 
 }  // namespace

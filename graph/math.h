@@ -162,17 +162,16 @@ template <typename S>
 Jet<S> Sign(const Jet<S>& x) {
   return {Sign(x.value()), S(0.0)};
 }
-// (x^y)' = y x^(y-1) x' + x^y log(x) y'. By x it is 0 where both are 0; by y it is 0 where x is 0.
+// (x^y)' = y x^(y-1) x' + x^y log(x) y'. By x it is 0 where y is 0; by y where x is not positive.
 template <typename S>
 Jet<S> Pow(const Jet<S>& x, const Jet<S>& y) {
   const S& a = x.value();
   const S& b = y.value();
   const S power = Pow(a, b);
-  const auto zero = Equal(a, 0.0);
-  const S base = Select(And(zero, Equal(b, 0.0)), S(1.0), a);
+  const S base = Select(Equal(b, 0.0), S(1.0), a);
   const S by_x = b * Pow(base, b - 1.0);
-  const S by_y = power * Log(Select(zero, S(1.0), a));
-  // A constant exponent must not bring in the logarithm of a negative number.
+  const S by_y = power * Log(Select(LessEqual(a, 0.0), S(1.0), a));
+  // A constant exponent must not bring in an infinite power.
   const S second = Select(Equal(y.derivative(), 0.0), S(0.0), by_y * y.derivative());
   return {power, by_x * x.derivative() + second};
 }

@@ -61,8 +61,8 @@ Value Sigmoid(Arg x);
 Value Softplus(Arg x);
 // The Gauss error function.
 Value Erf(Arg x);
-// a to the power b, as C's pow. The derivative by b is 0 where a is 0 and b >= 0; by a it is 0
-// where b is 0.
+// a to the power b, as C's pow. The derivative by a is 0 where b is 0; by b it is 0 where a is
+// negative (only some b have a power there), and where a is 0 and b >= 0.
 Value Pow(Arg a, Arg b);
 // To integers: down, up, to nearest with ties to the even one. Derivative 0.
 Value Floor(Arg x);

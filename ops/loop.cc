@@ -343,7 +343,7 @@ std::vector<Value> WithRows(const Tape& tape, int64_t rows,
   }
   const Value bound = tape.Constant(Array::Vector<int64_t>({rows}), where);
   const LoopResult result = Loop(
-      tape, {.trips = 1, .rows = bound, .rows_limit = rows},
+      tape, {.trips = 1, .rows = bound, .rows_limit = rows, .whole = true},
       [&](LoopBody& inner) -> LoopStep { return {.carried = {}, .stacked = body(inner.tape)}; },
       where);
   std::vector<Value> values;

@@ -216,7 +216,11 @@ namespace {
 
 // max(1 - t y, 0). Keras turns labels 0 and 1 into -1 and 1 where a batch has no others; taking
 // each 0 as -1 is the same for labels of either kind, and does not depend on the batch.
-Value Margin(const Value& t, const Value& y) { return Relu(1 - Select(Equal(t, 0), -1, t) * y); }
+// At the kink the derivative is that of the first argument, as TensorFlow's maximum has it.
+Value Margin(const Value& t, const Value& y) {
+  const Value margin = 1 - Select(Equal(t, 0), -1, t) * y;
+  return Select(Less(margin, 0), 0, margin);
+}
 
 }  // namespace
 

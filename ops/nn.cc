@@ -48,7 +48,7 @@ Exponentials Exponentiate(const Value& x, const std::vector<int64_t>& axes) {
   r.shifted = x - Spread(shift, x.shape(), axes);
   r.exps = Exp(r.shifted);
   const Value sum = Sum(r.exps, axes);
-  r.sum = Select(Greater(sum, 0), sum, 1);
+  r.sum = Select(Equal(sum, 0), 1, sum);
   return r;
 }
 
@@ -110,7 +110,7 @@ Value Elu(Arg x, double alpha) {
   const UserLine line(x);
   if (auto failure = Refuse("elu", x)) return *failure;
   const Value v = x.value();
-  const Value positive = GreaterEqual(v, 0);
+  const Value positive = Greater(v, 0);
   // expm1 must not see large numbers: infinity times the 0 of the branch not taken would be the
   // gradient.
   return Select(positive, v, alpha * Expm1(Select(positive, 0, v)));

@@ -42,7 +42,7 @@ std::optional<Value> LogitsOfSigmoid(const Value& probabilities);
 
 // ---- Activations, elementwise. ----
 
-// x where x >= 0, else alpha * (exp(x) - 1). The derivative at 0 is 1. Clevert, Unterthiner,
+// x where x > 0, else alpha * (exp(x) - 1). The derivative at 0 is alpha. Clevert, Unterthiner,
 // Hochreiter: "Fast and accurate deep network learning by exponential linear units", 2015.
 Value Elu(Arg x, double alpha = 1);
 // The Elu that keeps mean 0 and variance 1 from layer to layer. Klambauer et al.:

@@ -13,6 +13,7 @@
 #include "graph/core_ops.h"
 #include "graph/tape.h"
 #include "ops/elementwise.h"
+#include "ops/view.h"
 
 namespace talweg {
 namespace {
@@ -163,9 +164,10 @@ Value RandomNormal(Arg key, DType dtype, Shape shape) {
 
 Value RandomBernoulli(Arg key, Arg probability, Shape shape) {
   const UserLine line(key), other(probability);  // of which one may have no tape
-  const Value uniform = RandomUniform(key, kFloat32, std::move(shape));
+  const Value uniform = RandomUniform(key, kFloat32, shape);
   if (probability.is_number()) return Less(uniform, probability);
-  return Less(uniform, Cast(probability, kFloat32));
+  // Numbers are drawn for `shape`: a wider probability would have some of them for several results.
+  return Less(uniform, BroadcastTo(Cast(probability, kFloat32), shape));
 }
 
 Value Permutation(Arg key, Dim n) { return Draw(kPermutationOp, key, kInt32, {n}); }

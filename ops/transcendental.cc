@@ -32,7 +32,7 @@ constinit const MapRule kExp = MakeMap<1, MapTypes::kFloats>(
 // (e^x - 1)' = e^x x'
 constinit const MapRule kExpm1 = MakeMap<1, MapTypes::kFloats>(
     [](auto x) { return Expm1(x); },
-    {[](const Value*, const Value& y, const Value& dy) { return dy * (y + 1); }},
+    {[](const Value* x, const Value&, const Value& dy) { return dy * Exp(x[0]); }},
     {.keeps_zero = true});
 
 // (log x)' = x' / x
@@ -81,16 +81,16 @@ constinit const MapRule kErf = MakeMap<1, MapTypes::kFloats>(
     }},
     {.keeps_zero = true});
 
-// (a^b)' = b a^(b-1) a' + a^b log(a) b'. Where a is 0 the powers and logarithms that do not exist
-// are replaced by those of 1, which their factors 0 then remove.
+// (a^b)' = b a^(b-1) a' + a^b log(a) b'. Powers and logarithms that do not exist are replaced by
+// those of 1, which factors of 0 then remove.
 constinit const MapRule kPow = MakeMap<2, MapTypes::kFloats>(
     [](auto a, auto b) { return Pow(a, b); },
     {[](const Value* x, const Value&, const Value& dy) {
-       const Value base = Select(And(Equal(x[0], 0), Equal(x[1], 0)), 1, x[0]);
+       const Value base = Select(Equal(x[1], 0), 1, x[0]);
        return dy * (x[1] * Pow(base, x[1] - 1));
      },
      [](const Value* x, const Value& y, const Value& dy) {
-       return dy * (y * Log(Select(Equal(x[0], 0), 1, x[0])));
+       return dy * (y * Log(Select(LessEqual(x[0], 0), 1, x[0])));
      }},
     {.right_identity = 1.0}, {{{.low = 0.2, .high = 2}, {.low = -2, .high = 3}}});
 

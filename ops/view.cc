@@ -4,6 +4,9 @@
 #include <limits>
 
 #include "absl/strings/str_cat.h"
+#include "base/convert.h"
+#include "base/text.h"
+#include "base/with_type.h"
 #include "graph/tape.h"
 #include "graph/verify.h"
 
@@ -236,6 +239,12 @@ Value Pad(Arg x, const std::vector<std::pair<int64_t, int64_t>>& before_after, d
   if (!v.ok()) return MakeNode(kViewOp, {v}, ViewAttributes{}, x.line());
   if (static_cast<int64_t>(before_after.size()) != v.rank()) {
     return Fail("pad", {v}, "not one pair for each axis", x.line());
+  }
+  const bool fits = IsFloat(v.dtype()) || WithType(v.dtype(), [&]<typename T>(T) {
+                      return static_cast<double>(ConvertElement<T>(fill)) == fill;
+                    });
+  if (!fits) {
+    return Fail("pad", {v}, absl::StrCat(fill, " is no ", AbslView(Name(v.dtype()))), x.line());
   }
   ViewAttributes view{.axes = IdentityMaps(v.rank()), .fill = fill, .shape = v.shape()};
   for (size_t i = 0; i < before_after.size(); i++) {

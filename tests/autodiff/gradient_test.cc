@@ -548,6 +548,13 @@ TEST(CheckGradients, KnowsHowManyTripsThereAre) {
   }
 }
 
+TEST(CheckGradients, DrawsTheNumbersOfKeysOfAllBits) {
+  const auto function = [](Tape& t, const Inputs& x) {
+    return Sum(x[0] * RandomUniform(FoldIn(t.Constant(Array(int64_t{1})), 2), kFloat64, {3}));
+  };
+  EXPECT_EQ(CheckGradients(EveryEngine, function, {Point({3})}), absl::OkStatus());
+}
+
 // A run at the point and two for each element that is moved.
 TEST(CheckGradients, TriesAsManyElementsAsItSays) {
   for (const auto& [size, elements, tried] : std::vector<std::tuple<int64_t, int64_t, int>>{

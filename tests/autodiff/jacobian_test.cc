@@ -133,7 +133,9 @@ TEST(Jacobian, InABodyTakesArgumentsAndValuesFromOutside) {
         },
         w);
     const Value none = Jacobian([&](const Value&) { return row; }, w);
-    return {.carried = {}, .stacked = {j, h, none}};
+    // What meets x alone first, outside of the body.
+    const Value d = Hessian([&](const Value& at) { return Sum(Square(at) * row); }, w);
+    return {.carried = {}, .stacked = {j, h, none, d}};
   });
   const NamedArrays inputs = {{"w", Array::Vector<double>({0.5, 2})},
                               {"m", Array::Matrix<double>({{1, 2}, {3, 4}, {5, 6}})}};
@@ -141,6 +143,8 @@ TEST(Jacobian, InABodyTakesArgumentsAndValuesFromOutside) {
   ExpectNear(ValueOf(t, loop.stacked[1], inputs), {3, 2, 2},
              {1, 2, 2, 4, 9, 12, 12, 16, 25, 30, 30, 36});
   ExpectNear(ValueOf(t, loop.stacked[2], inputs), {3, 2, 2}, std::vector<double>(12, 0));
+  ExpectNear(ValueOf(t, loop.stacked[3], inputs), {3, 2, 2},
+             {2, 0, 0, 4, 6, 0, 0, 8, 10, 0, 0, 12});
 }
 
 TEST(Jacobian, IsWholeWhateverTheRunIsTold) {

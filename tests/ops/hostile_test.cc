@@ -186,6 +186,24 @@ TEST(Hostile, ConcatenationsWhoseExtentOverflowsGiveAStatus) {
   EXPECT_THAT(std::string(t.status().message()), HasSubstr("concat"));
 }
 
+// A loop until something holds, with a bound that nobody expects it to reach, runs; its gradient
+// would keep a value for each trip.
+TEST(Hostile, TheGradientOfMoreTripsThanCanBeKeptGivesAStatus) {
+  for (const bool reversed : {false, true}) {
+    Tape t;
+    const Value x = t.Input("x", kFloat64, {});
+    const LoopResult loop =
+        Loop(t, {.trips = int64_t{1} << 60, .carried = {x}, .reversed = reversed},
+             [](LoopBody& body) -> LoopStep {
+               const Value half = body.carried[0] * 0.5;
+               return {.carried = {half}, .stop = Less(half, 1e-3)};
+             });
+    ASSERT_TRUE(t.status().ok()) << t.status();
+    EXPECT_FALSE(Gradient(loop.carried[0], x).ok());
+    EXPECT_FALSE(t.status().ok());
+  }
+}
+
 TEST(Hostile, LoopsNestedTooDeepGiveAStatus) {
   Tape t;
   std::function<Value(const Tape&, Value, int)> nest = [&](const Tape& tape, Value x, int depth) {

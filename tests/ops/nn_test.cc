@@ -141,6 +141,15 @@ TEST(Softmax, OfARowOfMinusInfinityIsZeroWithoutAGradient) {
   }
 }
 
+TEST(Softmax, OfARowWithInfinityIsNan) {
+  Tape t;
+  const Value v = t.Input("x", kFloat64, {1, 2});
+  const NamedArrays inputs = {{"x", Floats(kFloat64, {1, 2}, {kInf, 0})}};
+  for (const Value& y : {Softmax(v), LogSoftmax(v), LogSumExp(v)}) {
+    for (const double element : Evaluate(y, inputs)) EXPECT_TRUE(std::isnan(element)) << element;
+  }
+}
+
 TEST(Softmax, GivesNanForNan) {
   Tape t;
   const Value v = t.Input("x", kFloat64, {2, 2});
@@ -256,9 +265,9 @@ TEST(Activations, HaveRightFirstAndSecondDerivatives) {
 
 TEST(Activations, HaveFiniteGradientsFarOutAndDefinedOnesAtZero) {
   const std::vector<double> x = {-1e4, 0, 1e4};
-  ExpectNear(Derive([](Value v) { return Elu(v, 0.5); }, x), {0, 1, 1}, 1e-15);
-  constexpr double kScale = 1.0507009873554805;
-  ExpectNear(Derive([](Value v) { return Selu(v); }, x), {0, kScale, kScale}, 1e-15);
+  ExpectNear(Derive([](Value v) { return Elu(v, 0.5); }, x), {0, 0.5, 1}, 1e-15);
+  constexpr double kScale = 1.0507009873554805, kAlpha = 1.6732632423543772;
+  ExpectNear(Derive([](Value v) { return Selu(v); }, x), {0, kScale * kAlpha, kScale}, 1e-15);
   ExpectNear(Derive([](Value v) { return LeakyRelu(v, 0.1); }, x), {0.1, 0.1, 1}, 1e-15);
   ExpectNear(Derive([](Value v) { return Silu(v); }, x), {0, 0.5, 1}, 1e-15);
   ExpectNear(Derive([](Value v) { return Gelu(v); }, x), {0, 0.5, 1}, 1e-15);

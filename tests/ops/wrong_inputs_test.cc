@@ -64,6 +64,7 @@ std::vector<Mistake> Mistakes() {
       {"view", "view: float32[]", __LINE__, [](O o) { return BroadcastTo(o.scalar, {kHuge, kHuge}); }},
       {"view", "at: float32[2,3]", __LINE__, [](O o) { return At(o.x, 0, 2); }},
       {"view", "pad: float32[2,3]", __LINE__, [](O o) { return Pad(o.x, {{1, 1}}); }},
+      {"view", "pad: int32[4]: 0.5 is no int32", __LINE__, [](O o) { return Pad(o.i, {{1, 1}}, 0.5); }},
       {"view", "pad: float32[2,3]", __LINE__, [](O o) { return Pad(o.x, {{-2, -1}, {0, 0}}); }},
       {"view", "pad: float32[2,3]", __LINE__, [](O o) { return Pad(o.x, {{kHuge, kHuge}, {0, 0}}); }},
       {"view", "reverse: float32[2,3]", __LINE__, [](O o) { return Reverse(o.x, {2}); }},

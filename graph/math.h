@@ -168,7 +168,7 @@ Jet<S> Pow(const Jet<S>& x, const Jet<S>& y) {
   const S& a = x.value();
   const S& b = y.value();
   const S power = Pow(a, b);
-  const S base = Select(Equal(b, 0.0), S(1.0), a);
+  const S base = Select(And(Equal(b, 0.0), Less(Abs(a), 0x1p-1022)), S(1.0), a);
   const S by_x = b * Pow(base, b - 1.0);
   const S by_y = power * Log(Select(LessEqual(a, 0.0), S(1.0), a));
   // A constant exponent must not bring in an infinite power.

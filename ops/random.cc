@@ -167,7 +167,8 @@ Value RandomBernoulli(Arg key, Arg probability, Shape shape) {
   const Value uniform = RandomUniform(key, kFloat32, shape);
   if (probability.is_number()) return Less(uniform, probability);
   // Numbers are drawn for `shape`: a wider probability would have some of them for several results.
-  return Less(uniform, BroadcastTo(Cast(probability, kFloat32), shape));
+  const Value here = OnOneTape({uniform, Cast(probability, kFloat32)})[1];
+  return Less(uniform, BroadcastTo(here, shape));
 }
 
 Value Permutation(Arg key, Dim n) { return Draw(kPermutationOp, key, kInt32, {n}); }

@@ -1,4 +1,6 @@
 // Roots, exponentials, trigonometric and other functions of floats, and rounding.
+#include <limits>
+
 #include "ops/elementwise.h"
 #include "ops/map.h"
 
@@ -86,7 +88,10 @@ constinit const MapRule kErf = MakeMap<1, MapTypes::kFloats>(
 constinit const MapRule kPow = MakeMap<2, MapTypes::kFloats>(
     [](auto a, auto b) { return Pow(a, b); },
     {[](const Value* x, const Value&, const Value& dy) {
-       const Value base = Select(Equal(x[1], 0), 1, x[0]);
+       // 0 times 1 / a is 0, also where that is not finite.
+       const double least = x[0].dtype() == kFloat32 ? std::numeric_limits<float>::min()
+                                                     : std::numeric_limits<double>::min();
+       const Value base = Select(And(Equal(x[1], 0), Less(Abs(x[0]), least)), 1, x[0]);
        return dy * (x[1] * Pow(base, x[1] - 1));
      },
      [](const Value* x, const Value& y, const Value& dy) {

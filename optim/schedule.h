@@ -56,7 +56,7 @@ class ScheduleScope {
 //
 //   Training training{.rate = 0.01, ...};
 //   Training training{.rate = WarmUp(5, Cosine({.initial = 0.1, .length = 195})), ...};
-//   Schedule inverse_root([](ScheduleScope& s) { return 0.1 * Rsqrt(s.update() + 1); }, kUpdates);
+//   Schedule inverse_root = [](ScheduleScope& s) { return 0.1 * Rsqrt(s.update() + 1); };
 //
 // Numbers in schedules are hyper-parameters: inputs of the graph, that may change without a new
 // compilation.

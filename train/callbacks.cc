@@ -257,7 +257,7 @@ void ModelCheckpoint::OnTrainBegin(const Run& run) {
         absl::StrCat("ModelCheckpoint: there is no metric ", Quoted(options_.monitor),
                      " to monitor, only ", absl::StrJoin(columns, ", "))));
   }
-  std::map<std::string, double> values = {{"epoch", 1}};
+  std::map<std::string, double> values = {{"epoch", static_cast<double>(run.epoch() + 1)}};
   for (const std::string& column : columns) values[column] = 0;
   const absl::StatusOr<std::string> first = ExpandPath(path_, values);
   if (!first.ok()) return run.Fail(first.status());
@@ -280,7 +280,7 @@ void ModelCheckpoint::OnTrainBegin(const Run& run) {
   const absl::Span<const double> before = run.history()[options_.monitor];
   const auto epochs = static_cast<int64_t>(run.history().epochs());
   epochs_since_last_save_ = epochs % options_.period;
-  saved_epochs_ = epochs;
+  saved_epochs_ = run.epoch();
   for (int64_t epoch = options_.period - 1; epoch < epochs && options_.save_best_only;
        epoch += options_.period) {
     const double value = before[static_cast<size_t>(epoch)];
@@ -303,7 +303,17 @@ void ModelCheckpoint::OnEpochEnd(const Run& run) {
     epochs = in_state;
   }
   std::map<std::string, double> values = {{"epoch", static_cast<double>(epochs)}};
-  for (const Measured& measured : run.logs()) values[measured.name] = measured.value;
+  if (epochs > run.epoch()) {
+    for (const Measured& measured : run.logs()) values[measured.name] = measured.value;
+  } else {
+    // The row of that epoch; the last one is that of the part.
+    const History& history = run.history();
+    for (const std::string& column : history.columns()) {
+      const absl::Span<const double> numbers = history[column];
+      values[column] = numbers.size() < 2 ? std::numeric_limits<double>::quiet_NaN()
+                                          : numbers[numbers.size() - 2];
+    }
+  }
   if (options_.save_best_only) {
     const double current = values.at(options_.monitor);
     if (!IsBetter(current)) return;

@@ -4,10 +4,10 @@
 // an integer would be a denormal number there, for which processors take a hundred times as long.
 
 #include <algorithm>
-#include <limits>
 #include <utility>
 
 #include "absl/algorithm/container.h"
+#include "absl/strings/str_cat.h"
 #include "base/arena.h"
 #include "jit/loops/lower.h"
 
@@ -143,11 +143,14 @@ absl::Status Place(Program& program, const Lifetimes& lifetimes, Buffer::Home ho
   for (const auto& [lifetime, i] : placed) order.push_back(lifetime);
   const absl::StatusOr<ArenaLayout> layout = LayOut(order);
   if (!layout.ok()) return layout.status();
+  // As much as one of them may have; arena and blocks together then have a sum.
+  constexpr int64_t kMost = int64_t{1} << 61;
+  if (layout->bytes > kMost - *bytes) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("intermediate values of more than ", kMost, " bytes"));
+  }
   for (size_t k = 0; k < placed.size(); k++) {
     program.buffers[placed[k].second].offset = *bytes + layout->offsets[k];
-  }
-  if (layout->bytes > std::numeric_limits<int64_t>::max() - *bytes) {
-    return absl::ResourceExhaustedError("intermediate values of more than 2^63 bytes");
   }
   *bytes += layout->bytes;
   return absl::OkStatus();

@@ -378,6 +378,16 @@ TEST(Derivatives, OfPowersAreFiniteAtZero) {
   EXPECT_EQ(Evaluate(Gradient(Sum(Gradient(y, a)), a), inputs)[2], 2);
 }
 
+// d2/dadb a^b = a^(b-1) (1 + b log a), in either order.
+TEST(Derivatives, OfPowersAreSymmetricWhereTheExponentIsZero) {
+  Tape tape;
+  const Value a = tape.Input("a", kFloat64, {}), b = tape.Input("b", kFloat64, {});
+  const NamedArrays inputs = {{"a", Array(2.0)}, {"b", Array(0.0)}};
+  const Value y = Pow(a, b);
+  EXPECT_EQ(Evaluate(Gradient(Gradient(y, a), b), inputs)[0], 0.5);
+  EXPECT_EQ(Evaluate(Gradient(Gradient(y, b), a), inputs)[0], 0.5);
+}
+
 TEST(Derivatives, OfTheRootsDerivativeAtZeroAreFinite) {
   for (Value (*f)(Arg) : {Sqrt, Rsqrt}) {
     Tape tape;

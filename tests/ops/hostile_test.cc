@@ -204,6 +204,21 @@ TEST(Hostile, TheGradientOfMoreTripsThanCanBeKeptGivesAStatus) {
   }
 }
 
+TEST(Hostile, AProbabilityFromOutsideOfABodyThatBindsRowsRuns) {
+  Tape t;
+  const Value p = t.Input("p", kFloat64, {2});
+  const Value rows = t.Constant(Array::Vector<int64_t>({3, 1}));
+  const LoopResult loop =
+      Loop(t, {.trips = 2, .rows = rows, .rows_limit = 3}, [&](LoopBody& body) -> LoopStep {
+        const Value drawn = RandomBernoulli(Cast(body.trip, kInt64), p, {kRows, 2});
+        return {.carried = {}, .stacked = {Sum(Cast(drawn, kFloat64))}};
+      });
+  const auto ran = RunOnAllEngines({loop.stacked[0]}, {{"p", Array::Vector<double>({1.5, -0.5})}});
+  ASSERT_TRUE(ran.ok()) << ran.status();
+  EXPECT_TRUE(SameBits((*ran)[0], Array::Vector<double>({3, 1}))) << (*ran)[0].ToString();
+  EXPECT_FALSE(RandomBernoulli(t.Constant(Array(int64_t{1})), p, {}).ok());
+}
+
 TEST(Hostile, LoopsNestedTooDeepGiveAStatus) {
   Tape t;
   std::function<Value(const Tape&, Value, int)> nest = [&](const Tape& tape, Value x, int depth) {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/file.h"
+#include "base/text.h"
 #include "data/blobs.h"
 #include "data/safetensors.h"
 #include "gmock/gmock.h"
@@ -144,6 +145,7 @@ TEST(Resume, LeavesTheFileOfTheLastWholeEpoch) {
     const absl::StatusOr<SavedArrays> last = LoadArrays(path + "3");
     ASSERT_TRUE(last.ok()) << last.status();
     EXPECT_EQ(last->arrays.at("epoch").At(0), 3);
+    EXPECT_EQ(last->metadata.at("val_loss"), FormatNumber(part->history["val_loss"][2]));
     EXPECT_TRUE(LoadArrays(path + "2").ok());
     EXPECT_EQ(LoadArrays(path + "1").ok(), period == 1);
     EXPECT_FALSE(LoadArrays(path + "4").ok());

@@ -11,7 +11,7 @@ mutants() {
   local copy found=0 missed=0 name file expression log words=${*:-}
   copy=$(mktemp -d)
   log=$(mktemp)
-  trap 'bazel clean --expunge > /dev/null 2>&1; rm -rf "'"$copy"'" "'"$log"'"' EXIT
+  trap '(cd "'"$copy"'" && [ -f WORKSPACE ] && bazel clean --expunge) > /dev/null 2>&1; rm -rf "'"$copy"'" "'"$log"'"' EXIT
   git archive HEAD | tar -x -C "$copy"
   [ ! -f .bazelrc.user ] || cp .bazelrc.user "$copy"
   cd "$copy"

@@ -150,36 +150,19 @@ Tensor Level::RowMajor(const Type& type, int32_t buffer) {
   return tensor;
 }
 
-Register Level::RoomFor(const Shape& shape) {
-  Register elements = b_.Index(1);
-  int64_t factor = 1;
-  for (const Dim dim : shape) {
-    const int64_t bound = BoundOf(dim);
-    if (bound < 0) {
-      elements = b_.Mul(elements, Extent(dim));
-    } else {
-      factor = Product(factor, dim.is_static() ? bound : RoundUp(bound, kRowMultiple));
-    }
-  }
-  return b_.Times(elements, factor);
-}
-
 Register Level::DynamicElements(const Shape& shape, Register elements) {
   const auto number = [&](double x) { return b_.Constant(kFloat64, std::bit_cast<uint64_t>(x)); };
-  Register product = number(1);
-  for (Dim dim : shape) {
+  Register product = number(1), room = b_.Index(1);
+  for (const Dim dim : shape) {
     // Of rows that have a limit, there is room for as many as that.
-    const bool is_limit = !dim.is_static() && BoundOf(dim) >= 0;
     // (LayOut pads extents that have a bound: by less than their own length and a line.)
-    if (is_limit) {
-      const int64_t limit = RoundUp(BoundOf(dim), kRowMultiple);
-      product = b_.Mul(product, number(static_cast<double>(limit)));
-    } else {
-      product = b_.Mul(product, b_.Convert(kFloat64, Extent(dim)));
-    }
+    const bool is_limit = !dim.is_static() && BoundOf(dim) >= 0;
+    const Register extent = is_limit ? b_.Index(RoundUp(BoundOf(dim), kRowMultiple)) : Extent(dim);
+    product = b_.Mul(product, b_.Convert(kFloat64, extent));
+    room = b_.Mul(room, extent);
   }
   const Register fits = b_.Binary(Opcode::kLess, product, number(0x1p54));
-  return b_.Select(fits, elements, b_.Index(int64_t{1} << 60));
+  return b_.Select(fits, elements == kNone ? room : elements, b_.Index(int64_t{1} << 60));
 }
 
 // From the innermost axis out.
@@ -245,7 +228,7 @@ Tensor Level::NewTensor(const Type& type, const std::string& name, std::vector<i
   const Room room = LayOut(order, exact, tensor);
   if (room.dynamic) {
     tensor.buffer = b_.AddDynamic(name, type.dtype);
-    const Register elements = exact ? RoomFor(type.shape) : b_.Times(room.reg, room.factor);
+    const Register elements = exact ? kNone : b_.Times(room.reg, room.factor);
     b_.Allocate(tensor.buffer, DynamicElements(type.shape, elements), memory_site_);
   } else {
     const int64_t slack = kSlackBytes / SizeOf(type.dtype);

@@ -221,11 +221,10 @@ class Level {
   };
   // Gives the tensor its strides and its padded axis.
   Room LayOut(absl::Span<const int32_t> order, bool exact, Tensor& tensor);
-  // The product of the extents, run-time ones at their limits, rounded up: what is read where rows
-  // are read in whole vectors, also of a tensor whose rows lie close.
-  Register RoomFor(const Shape& shape);
-  // For an allocation: `elements`, which is that product, or more than there ever is memory for
-  // where it overflowed.
+  // For an allocation: `elements`, the product of the shape's extents (rounded up), or more than
+  // there ever is memory for where that product overflowed. kNone is that of the extents alone,
+  // run-time ones at their limits: what is read where rows are read in whole vectors, also of a
+  // tensor whose rows lie close.
   Register DynamicElements(const Shape& shape, Register elements);
   static std::vector<bool> ReadUnderOtherShapes(const Graph& graph);
   // The axis of each node that all who read it would have in the lanes: they sum over another one,

@@ -28,18 +28,26 @@ std::string FaultOf(std::string_view what, const Value& x) {
                       "; its extents must be known when the graph is built");
 }
 
-// The tape on which a function of x has its values: the inner of x's and of that of what it makes
-// of x, if one of the two is a loop's body; null after a failure, which `*result` is then.
-std::shared_ptr<TapeState> TapeOf(std::string_view name, const Value& x, Value* result,
-                                  const SourceLine& line) {
-  if (result->tape() == nullptr) {
-    *result = Fail(name, {x}, "the function gives a value of no tape", line);
-  }
+// Calls function(x) and gives the tape on which its values are: the inner of x's and of that of
+// what it makes of x, if one of the two is a loop's body. Null after a failure, which `*result` is
+// then.
+std::shared_ptr<TapeState> TapeOf(std::string_view name,
+                                  const std::function<Value(Value)>& function, const Value& x,
+                                  Value* result, const SourceLine& line) {
+  const auto fail = [&](const std::vector<Value>& values, std::string_view what) {
+    *result = Fail(name, values, what, line);
+    return nullptr;
+  };
+  if (!function) return fail({x}, "the function is empty");
+  *result = x;
+  if (!x.ok()) return nullptr;
+  if (const std::string fault = FaultOf("x", x); !fault.empty()) return fail({x}, fault);
+  *result = function(x);
+  if (result->tape() == nullptr) return fail({x}, "the function gives a value of no tape");
   if (!result->ok()) return nullptr;
   const std::vector<Value> both = OnOneTape({*result, x});
-  if (both[0].tape() == both[1].tape()) return both[0].tape();
-  *result = Fail(name, {x, *result}, kTwoTapes, line);
-  return nullptr;
+  if (both[0].tape() != both[1].tape()) return fail({x, *result}, kTwoTapes);
+  return both[0].tape();
 }
 
 // The Jacobian of a function whose values are on this tape, of this shape.
@@ -84,13 +92,8 @@ Value JacobianOn(const Tape& tape, const std::function<Value(Value)>& function, 
 Value Jacobian(const std::function<Value(Value)>& function, const Value& x,
                std::source_location where) {
   const SourceLine line = LineOf(where);
-  if (!function) return Fail("jacobian", {x}, "the function is empty", line);
-  if (!x.ok()) return x;
-  if (const std::string fault = FaultOf("x", x); !fault.empty()) {
-    return Fail("jacobian", {x}, fault, line);
-  }
-  Value result = function(x);
-  const std::shared_ptr<TapeState> tape = TapeOf("jacobian", x, &result, line);
+  Value result;
+  const std::shared_ptr<TapeState> tape = TapeOf("jacobian", function, x, &result, line);
   if (tape == nullptr) return result;
   if (const std::string fault = FaultOf("the function's result", result); !fault.empty()) {
     return Fail("jacobian", {x}, fault, line);
@@ -101,14 +104,9 @@ Value Jacobian(const std::function<Value(Value)>& function, const Value& x,
 Value Hessian(const std::function<Value(Value)>& function, const Value& x,
               std::source_location where) {
   const SourceLine line = LineOf(where);
-  if (!function) return Fail("hessian", {x}, "the function is empty", line);
-  if (!x.ok()) return x;
-  if (const std::string fault = FaultOf("x", x); !fault.empty()) {
-    return Fail("hessian", {x}, fault, line);
-  }
   // Only for its tape: of x itself, which may be from around a body, it might have no gradient.
-  Value result = function(x);
-  const std::shared_ptr<TapeState> tape = TapeOf("hessian", x, &result, line);
+  Value result;
+  const std::shared_ptr<TapeState> tape = TapeOf("hessian", function, x, &result, line);
   if (tape == nullptr) return result;
   // A function may give a constant, which is a value of the tape around.
   const auto gradient = [&](const Value& at) {

@@ -30,8 +30,7 @@ Initializer Zeros(std::source_location where = std::source_location::current());
 Initializer Ones(std::source_location where = std::source_location::current());
 Initializer Constant(double value, std::source_location where = std::source_location::current());
 
-// Floats, from here on. Evenly spread over [low, high)
-// (rounding may reach `high`).
+// Floats, from here on. Evenly spread over [low, high) (rounding may reach `high`).
 Initializer Uniform(double low = -0.05, double high = 0.05,
                     std::source_location where = std::source_location::current());
 // The normal distribution.

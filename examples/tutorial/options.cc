@@ -3,11 +3,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
+#include <functional>
 #include <limits>
+#include <map>
 #include <set>
 #include <system_error>
 
-#include "absl/algorithm/container.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -53,60 +54,72 @@ absl::StatusOr<std::vector<std::string>> ExperimentNames(std::string_view text) 
   return names;
 }
 
-absl::Status Take(Options& options, std::string_view flag, std::string_view value,
+absl::Status Take(Options& options, const std::string& flag, std::string_view value,
                   std::string_view standing) {
   const auto number = [&](int64_t& field, int64_t low, int64_t high) {
     const absl::StatusOr<int64_t> parsed = Whole(flag, value, low, high);
     if (parsed.ok()) field = *parsed;
     return parsed.status();
   };
-  constexpr std::string_view kTakeValues[] = {"--out",    "--experiments", "--seed",
-                                              "--seeds",  "--epochs",      "--precision",
-                                              "--engine", "--cache",       "--weights"};
-  if (!absl::c_linear_search(kTakeValues, flag)) {
+  const auto path = [&](std::string& field) {
+    field = UserPath(value, standing);
+    return absl::OkStatus();
+  };
+  const std::map<std::string, std::function<absl::Status()>> takers = {
+      {"--out", [&] { return path(options.out); }},
+      {"--weights", [&] { return path(options.weights); }},
+      {"--seeds", [&] { return number(options.seeds, 1, kMaxCount); }},
+      {"--epochs", [&] { return number(options.epochs, 1, kMaxCount); }},
+      {"--seed",
+       [&] {
+         options.seed_given = true;
+         return number(options.seed, 0, kMaxSeed);
+       }},
+      {"--experiments",
+       [&]() -> absl::Status {
+         absl::StatusOr<std::vector<std::string>> names = ExperimentNames(value);
+         if (names.ok()) options.experiments = *std::move(names);
+         return names.status();
+       }},
+      {"--precision",
+       [&]() -> absl::Status {
+         if (value != "float32" && value != "float64") {
+           return absl::InvalidArgumentError(
+               absl::StrCat("--precision is float32 or float64, not ", Quoted(value)));
+         }
+         options.precision = value == "float32" ? kFloat32 : kFloat64;
+         return absl::OkStatus();
+       }},
+      {"--engine",
+       [&]() -> absl::Status {
+         const absl::StatusOr<Engine> engine = EngineByName(value);
+         if (engine.ok()) options.engine = std::string(value);
+         return engine.status();
+       }},
+      {"--cache",
+       [&]() -> absl::Status {
+         options.cache = value == "off" ? "off" : UserPath(value, standing);
+         std::error_code ignored;
+         const std::filesystem::file_status status =
+             std::filesystem::status(options.cache, ignored);
+         if (value != "off" && std::filesystem::exists(status) &&
+             !std::filesystem::is_directory(status)) {
+           return absl::InvalidArgumentError(
+               absl::StrCat("--cache takes a folder or off; ", Quoted(value), " is a file"));
+         }
+         return absl::OkStatus();
+       }},
+  };
+  const auto taker = takers.find(flag);
+  if (taker == takers.end()) {
     return absl::InvalidArgumentError(
         absl::StrCat("there is no option ", Quoted(flag), "; --help lists them"));
   }
   if (value.empty()) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        std::string(flag), " needs a value: ", std::string(flag), "=... ; --help says which"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(flag, " needs a value: ", flag, "=... ; --help says which"));
   }
-  if (flag == "--out") {
-    options.out = UserPath(value, standing);
-  } else if (flag == "--experiments") {
-    absl::StatusOr<std::vector<std::string>> names = ExperimentNames(value);
-    if (!names.ok()) return names.status();
-    options.experiments = *std::move(names);
-  } else if (flag == "--seed") {
-    options.seed_given = true;
-    return number(options.seed, 0, kMaxSeed);
-  } else if (flag == "--seeds") {
-    return number(options.seeds, 1, kMaxCount);
-  } else if (flag == "--epochs") {
-    return number(options.epochs, 1, kMaxCount);
-  } else if (flag == "--precision") {
-    if (value != "float32" && value != "float64") {
-      return absl::InvalidArgumentError(
-          absl::StrCat("--precision is float32 or float64, not ", Quoted(value)));
-    }
-    options.precision = value == "float32" ? kFloat32 : kFloat64;
-  } else if (flag == "--engine") {
-    const absl::StatusOr<Engine> engine = EngineByName(value);
-    if (!engine.ok()) return engine.status();
-    options.engine = std::string(value);
-  } else if (flag == "--cache") {
-    options.cache = value == "off" ? "off" : UserPath(value, standing);
-    std::error_code ignored;
-    const std::filesystem::file_status status = std::filesystem::status(options.cache, ignored);
-    if (value != "off" && std::filesystem::exists(status) &&
-        !std::filesystem::is_directory(status)) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("--cache takes a folder or off; ", Quoted(value), " is a file"));
-    }
-  } else if (flag == "--weights") {
-    options.weights = UserPath(value, standing);
-  }
-  return absl::OkStatus();
+  return taker->second();
 }
 
 }  // namespace

@@ -214,8 +214,10 @@ Emitter::Value* Emitter::LoadFirst(llvm::Type* element, int32_t first, int32_t l
                                    Value* address, llvm::Align align) {
   llvm::Type* type = TypeWithLanes(element, first);
   Value* load = builder_.CreateAlignedLoad(type, address, align);
-  llvm::Constant* zeros = llvm::Constant::getNullValue(TypeWithLanes(element, lanes));
-  if (first == 1) return builder_.CreateInsertElement(zeros, load, uint64_t{0});
+  if (first == 1) {
+    llvm::Constant* zeros = llvm::Constant::getNullValue(TypeWithLanes(element, lanes));
+    return builder_.CreateInsertElement(zeros, load, uint64_t{0});
+  }
   std::vector<int> shuffle(Index(lanes), first);
   for (int32_t lane = 0; lane < first; lane++) shuffle[Index(lane)] = lane;
   return builder_.CreateShuffleVector(load, llvm::Constant::getNullValue(type), shuffle);

@@ -264,19 +264,15 @@ class LoopLowering {
       if (DependsOnHome(next)) snapshots_.push_back({k, body.CopyOf(next, {})});
     }
     slice_is_written_.assign(stacked(), false);
-    slice_is_planned_.assign(stacked(), false);
     for (size_t i = 0; i < stacked(); i++) {
       const NodeId next = graph_.outputs()[carried() + i];
       if (DependsOnHome(next)) {
         body.CopyTo(next, slices_[i]);
+        slice_is_written_[i] = true;
       } else if (body.fusion().group[static_cast<size_t>(next)] >= 0 &&
                  !body.PlannedFor(next).has_value()) {
         body.Plan(next, slices_[i]);
-        slice_is_planned_[i] = true;
-      } else {
-        continue;
       }
-      slice_is_written_[i] = true;
     }
   }
 
@@ -401,8 +397,7 @@ class LoopLowering {
     for (const auto& [k, from] : values) CopyTensor(body, from, graph_.outputs()[k], homes_[k]);
     for (size_t i = 0; i < stacked(); i++) {
       const NodeId next = graph_.outputs()[carried() + i];
-      if (slice_is_written_[i] && (!slice_is_planned_[i] || LiesAt(body, next, slices_[i])))
-        continue;
+      if (slice_is_written_[i] || LiesAt(body, next, slices_[i])) continue;
       CopyTensor(body, body.Materialize(next), next, slices_[i]);
     }
   }
@@ -476,7 +471,7 @@ class LoopLowering {
   };
   std::vector<std::vector<Read>> reads_;
   std::vector<bool> becomes_;
-  std::vector<bool> in_place_, slice_is_written_, slice_is_planned_;
+  std::vector<bool> in_place_, slice_is_written_;
   std::vector<std::pair<size_t, Tensor>> snapshots_;
 };
 

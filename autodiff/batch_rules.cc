@@ -1,5 +1,6 @@
 #include "autodiff/batch_rules.h"
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <utility>
@@ -112,17 +113,25 @@ Value BatchRandom(const Batching& batching, const Node& node, absl::Span<const L
   const auto draw = [&](const Value& key, const Value& stream) {
     return MakeNode(*node.op, {key, stream}, node.attributes, node.line);
   };
-  // What is as long as a loop has trips can not leave another loop.
-  if (Uses(shape, kTrips) && batching.size > 0) {
+  // What is as long as a loop has trips can not leave another loop: the instances stand one by one
+  // in the graph. (Of none, one is drawn from a key of 0, and repeated no time.)
+  if (Uses(shape, kTrips)) {
+    constexpr int64_t kMost = 1000;
+    if (batching.size > kMost) {
+      return Fail(node.op->name, {keys[0]},
+                  absl::StrCat("of as many numbers as there are trips, ", kMost,
+                               " instances can be drawn, not ", batching.size),
+                  node.line);
+    }
     std::vector<Value> drawn;
-    for (int64_t k = 0; k < batching.size; k++) {
+    for (int64_t k = 0; k < std::max<int64_t>(batching.size, 1); k++) {
       const auto at = [&](const Value& x) {
         ViewAttributes view{
             .axes = {{.offset = k, .dilation = 1, .terms = {}}}, .fill = 0, .shape = {}};
         return MakeNode(kViewOp, {x}, std::move(view), node.line);
       };
       Batching one = batching;
-      one.size = 1;
+      one.size = std::min<int64_t>(batching.size, 1);
       drawn.push_back(Repeated(one, draw(at(keys[0]), at(keys[1])), node.line));
     }
     return drawn.size() == 1 ? drawn[0]

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <optional>
@@ -95,6 +96,8 @@ absl::StatusOr<NewFile> Begin(const std::string& path, const FileSystem& system)
   const bool exists = ::fstatat(folder.get(), name.c_str(), &old, AT_SYMLINK_NOFOLLOW) == 0;
   if (!exists && errno != ENOENT) return error(errno);
   if (exists && !S_ISREG(old.st_mode)) return NotAFile(old.st_mode, kCanNotWrite, path);
+  // The folder would let us replace it; who made the file read-only meant that nobody should.
+  if (exists && ::faccessat(folder.get(), name.c_str(), W_OK, AT_EACCESS) != 0) return error(errno);
   uint64_t random;
   if (::getentropy(&random, sizeof(random)) != 0) return error(errno);
   std::string temporary = absl::StrFormat(".talweg-%016x.tmp", random);
@@ -156,7 +159,10 @@ absl::Status WriteFile(const std::string& path, absl::Span<const std::string_vie
   if (!begun.ok()) return begun.status();
   auto& [folder, name, old_mode, temporary, file] = *begun;
   absl::Status status;
-  if (old_mode && ::fchmod(file.get(), *old_mode & 07777) != 0) status = error();
+  uint64_t size = 0;
+  for (const std::string_view piece : pieces) size += piece.size();
+  if (!MayHaveSize(size)) status = SystemError(EFBIG, kCanNotWrite, path);
+  if (status.ok() && old_mode && ::fchmod(file.get(), *old_mode & 07777) != 0) status = error();
   for (std::string_view piece : pieces) {
     if (status.ok()) status = WriteAll(file.get(), piece, system, path);
   }
@@ -179,6 +185,11 @@ absl::Status WriteFile(const std::string& path, absl::Span<const std::string_vie
 
 absl::Status WriteFile(const std::string& path, std::string_view bytes, const FileSystem& system) {
   return WriteFile(path, absl::MakeConstSpan(&bytes, 1), system);
+}
+
+bool MayHaveSize(uint64_t size) {
+  struct rlimit limit;
+  return ::getrlimit(RLIMIT_FSIZE, &limit) != 0 || size <= limit.rlim_cur;
 }
 
 absl::Status CheckWritable(const std::string& path) {

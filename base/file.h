@@ -47,8 +47,9 @@ struct FileSystem {
 // which is synced and renamed, and then the folder is synced. An existing file keeps its
 // permissions.
 //
-// Errors: the target is a symbolic link, a folder or anything else that is not a regular file; the
-// folder is missing or can not be written; no space. The old file is then untouched, except where
+// Errors: the target is a symbolic link, a folder or anything else that is not a regular file, or a
+// file that may not be written; the folder is missing or can not be written; no space, or more
+// bytes than this process may write. The old file is then untouched, except where
 // the message says that only the last step, the sync of the folder, has failed.
 absl::Status WriteFile(const std::string& path, absl::Span<const std::string_view> pieces,
                        const FileSystem& system = {});
@@ -59,6 +60,10 @@ absl::Status WriteFile(const std::string& path, std::string_view bytes,
 // after hours of work. What access() says is not what happens, so a file is made, and removed: root
 // may write everywhere, but not on a file system that is read-only.
 absl::Status CheckWritable(const std::string& path);
+
+// Whether a file of this process may become so large (ulimit -f): by default the system ends a
+// process that writes beyond.
+bool MayHaveSize(uint64_t size);
 
 }  // namespace talweg
 

@@ -9,9 +9,11 @@
 #include <algorithm>
 #include <cmath>
 #include <condition_variable>
+#include <exception>
 #include <mutex>
 #include <set>
 #include <thread>
+#include <utility>
 
 #include "base/control_group.h"
 
@@ -32,8 +34,8 @@ class Pool {
     }
   }
 
-  // What each thread does until nothing is left. Tasks do not throw: an exception would leave
-  // threads behind that work on a pool that is gone.
+  // What each thread does until nothing is left. What a task throws is kept: an exception that left
+  // this would leave threads behind that work on a pool that is gone.
   void Work() noexcept {
     std::unique_lock lock(mutex_);
     while (true) {
@@ -43,22 +45,32 @@ class Pool {
       ready_.erase(ready_.begin());
       running_++;
       lock.unlock();
-      const absl::Status status = tasks_[i].run();
+      absl::Status status;
+      std::exception_ptr thrown;
+      try {
+        status = tasks_[i].run();
+      } catch (...) {
+        thrown = std::current_exception();
+      }
       lock.lock();
       running_--;
       for (const size_t later : next_[i]) {
         if (--waits_[later] == 0) ready_.insert(later);
       }
-      if (!status.ok() && i < failed_) {
+      if ((!status.ok() || thrown) && i < failed_) {
         failed_ = i;
-        status_ = status;
+        status_ = std::move(status);
+        thrown_ = std::move(thrown);
       }
       changed_.notify_all();
     }
   }
 
-  // When all threads have come back.
-  const absl::Status& status() const { return status_; }
+  // When all threads have come back: what the first task that failed returned, or threw.
+  const absl::Status& Result() const {
+    if (thrown_) std::rethrow_exception(thrown_);
+    return status_;
+  }
 
  private:
   bool failed() const { return failed_ < tasks_.size(); }
@@ -73,6 +85,7 @@ class Pool {
   size_t running_ = 0;
   size_t failed_ = tasks_.size();  // the first task that failed; all of them: none
   absl::Status status_;
+  std::exception_ptr thrown_;
 };
 
 void* Work(void* pool) {
@@ -94,7 +107,7 @@ absl::Status RunTasks(int threads, const std::vector<Task>& tasks) {
   }
   pool.Work();
   for (const pthread_t helper : helpers) pthread_join(helper, nullptr);
-  return pool.status();
+  return pool.Result();
 }
 
 int HardwareThreads() {

@@ -23,9 +23,10 @@ struct Task {
 //   std::vector<Task> tasks = {{compile_a}, {compile_b}, {run_a, {0}}, {run_b, {1}}};
 //   absl::Status status = RunTasks(2, tasks);
 //
-// Tasks do not throw. After an error no other task is started; of several errors that of the first
-// task in the list is returned. With one thread tasks run in their order. Where the system gives no
-// more threads, those that there are do the work.
+// After an error no other task is started; of several errors that of the first task in the list is
+// returned. An exception, which only users' own functions throw, is as an error, and leaves this
+// when all threads have come back. With one thread tasks run in their order. Where the system gives
+// no more threads, those that there are do the work.
 absl::Status RunTasks(int threads, const std::vector<Task>& tasks);
 
 // How many threads run for this process at a time, at least 1: as many as the machine has

@@ -4,7 +4,11 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <map>
+#include <set>
+#include <string_view>
 #include <utility>
+#include <variant>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -50,9 +54,15 @@ absl::StatusOr<Array> Gather(const Table& table, const std::vector<std::string>&
   absl::StatusOr<Array> out = Array::Zeros(kFloat64, {table.rows(), width});
   if (!out.ok()) return out;
   const absl::Span<double> elements = out->mutable_data<double>();
+  // There may be tens of thousands of columns: none is looked for among all.
+  std::map<std::string_view, const Table::Column*> by_name;
+  for (const Table::Column& column : table.columns) by_name.emplace(column.name, &column);
   for (int64_t j = 0; j < width; j++) {
-    const absl::StatusOr<std::vector<double>> numbers = Numbers(table, names[j]);
-    if (!numbers.ok()) return numbers.status();
+    const auto column = by_name.find(names[j]);
+    const auto* numbers = column == by_name.end()
+                              ? nullptr
+                              : std::get_if<std::vector<double>>(&column->second->cells);
+    if (numbers == nullptr) return Numbers(table, names[j]).status();
     for (int64_t i = 0; i < table.rows(); i++) {
       const double x = (*numbers)[i];
       if (!std::isfinite(x)) {
@@ -206,11 +216,16 @@ absl::StatusOr<Dataset> ToDataset(const Table& table, const DatasetColumns& colu
       columns.label.empty() ? columns.targets : std::vector<std::string>{columns.label};
   std::vector<std::string> names = columns.inputs;
   if (names.empty()) {
+    const std::set<std::string_view> taken(outputs.begin(), outputs.end());
     for (const Table::Column& column : table.columns) {
-      if (std::find(outputs.begin(), outputs.end(), column.name) == outputs.end()) {
-        names.push_back(column.name);
-      }
+      if (!taken.contains(column.name)) names.push_back(column.name);
     }
+  }
+  // Targets may be inputs as well, of an autoencoder; a label is the answer.
+  if (!columns.label.empty() &&
+      std::find(names.begin(), names.end(), columns.label) != names.end()) {
+    return absl::InvalidArgumentError(absl::StrFormat(
+        "dataset: column %s is the label, and among the inputs", Quoted(columns.label)));
   }
   if (names.empty()) return absl::InvalidArgumentError("dataset: no column is left for the inputs");
   absl::StatusOr<Array> targets =

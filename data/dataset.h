@@ -80,8 +80,8 @@ struct DatasetColumns {
 };
 
 // Errors name the column and the row (from 1, the line of names not counted): a column that does
-// not exist or holds text, neither label nor targets or both, a label that is not a whole number
-// from 0, a number that is not finite, no rows.
+// not exist or holds text, neither label nor targets or both, a label among the inputs, a label
+// that is not a whole number from 0, a number that is not finite, no rows.
 absl::StatusOr<Dataset> ToDataset(const Table& table, const DatasetColumns& columns);
 
 // The same from a CSV file.

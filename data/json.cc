@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "absl/strings/str_format.h"
+#include "base/memory.h"
 #include "base/text.h"
 
 namespace talweg {
@@ -183,8 +184,17 @@ absl::StatusOr<Json> ParseJson(std::string_view text) {
   const std::optional<std::string> quoted =
       text.find('\0') == text.npos ? QuoteWords(text) : std::nullopt;
   if (!quoted.has_value()) return absl::InvalidArgumentError("a NUL character");
+  // A value takes far more memory than its text, and has one of these in front of it.
+  const auto values = std::count_if(text.begin(), text.end(),
+                                    [](char c) { return c == ',' || c == '[' || c == ':'; });
+  const auto bytes = static_cast<int64_t>(sizeof(Json)) * 2 * values;
   TreeBuilder builder;
-  const bool read = nlohmann::json::sax_parse(quoted->begin(), quoted->end(), &builder);
+  bool read = false;
+  const bool fits = WithMemoryFor(
+      bytes, [&] { read = nlohmann::json::sax_parse(quoted->begin(), quoted->end(), &builder); });
+  if (!fits) {
+    return absl::ResourceExhaustedError(absl::StrFormat("no memory for %d bytes of JSON", bytes));
+  }
   if (!builder.status.ok()) return builder.status;
   if (!read) return absl::InvalidArgumentError("not JSON");
   return std::move(builder.root);

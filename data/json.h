@@ -29,7 +29,7 @@ struct Json {
 };
 
 // Errors: not JSON, not UTF-8, NUL, a number outside of float64, a key that stands twice in one
-// object, lists and objects in each other more than eight deep.
+// object, lists and objects in each other more than eight deep, no memory.
 absl::StatusOr<Json> ParseJson(std::string_view text);
 
 // On one line, as Python writes it: {"a": [1, 2.5], "b": null}. Numbers stand as they were written.

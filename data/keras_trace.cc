@@ -226,10 +226,10 @@ KerasCallback ReadCallback(const Json& json, const std::string& place, absl::Sta
   using C = KerasCallback;
   static const auto& classes = *new std::vector<Class<C>>{
       {"ReduceLROnPlateau",
-       {"monitor", "mode", "factor", "patience", "min_delta", "cooldown", "min_lr"}},
+       {"monitor", "mode", "factor", "patience", "min_delta", "cooldown", "min_lr", "verbose"}},
       {"EarlyStopping",
-       {"monitor", "mode", "patience", "min_delta", "baseline", "restore_best_weights"}},
-      {"LearningRateScheduler", {"drop", "every"}, {"drop", "every"}},
+       {"monitor", "mode", "patience", "min_delta", "baseline", "restore_best_weights", "verbose"}},
+      {"LearningRateScheduler", {"drop", "every", "verbose"}, {"drop", "every"}},
       {"TerminateOnNaN", {}},
       // These two watch, and change nothing.
       {"ModelCheckpoint",
@@ -397,12 +397,50 @@ void AppendWeights(std::string& out, const NamedArrays& weights) {
   out += '}';
 }
 
-template <typename T>
+// What an epoch each measured; `last_may_lack` where Keras may not have come to measure the last.
+std::vector<double> ReadColumn(Members& top, const char* name, bool last_may_lack, size_t epochs) {
+  Json list = top.Get(name);
+  if (last_may_lack && !list.items.empty() && list.items.back().kind == Json::Kind::kNull) {
+    list.items.pop_back();
+  }
+  std::vector<double> column = top.NumbersOf(list, name, false);
+  if (last_may_lack && column.size() + 1 == epochs) {
+    column.push_back(std::numeric_limits<double>::quiet_NaN());
+  }
+  return column;
+}
+
+void ReadResults(Members& top, KerasTrace& trace, absl::Status& status) {
+  // Keras validates after an epoch's last batch alone: where TerminateOnNaN ends an epoch, its
+  // history has one number less, and a callback that writes the epoch's down finds none.
+  const bool may_end_within =
+      std::any_of(trace.callbacks.begin(), trace.callbacks.end(),
+                  [](const KerasCallback& callback) { return callback.name == "TerminateOnNaN"; });
+  size_t epochs = 0;
+  for (const std::string_view name : kColumns) {
+    std::vector<double>& column = trace.columns[std::string(name)];
+    column = ReadColumn(top, name.data(), may_end_within && name.starts_with("val_"), epochs);
+    if (name == kColumns[0]) epochs = column.size();
+    if (column.size() != epochs) top.Fail(absl::StrFormat("%s and loss differ in length", name));
+  }
+  if (epochs == 0 || static_cast<int64_t>(epochs) > trace.epochs) {
+    top.Fail(absl::StrFormat("measured %d epochs of %d", epochs, trace.epochs));
+  }
+  trace.final_weights = ReadWeights(top.Get("final_weights"), "final_weights", false, status);
+}
+
+absl::StatusOr<Json> ParseLimited(std::string_view json) {
+  if (json.size() <= static_cast<size_t>(kMaxTraceBytes)) return ParseJson(json);
+  return absl::InvalidArgumentError("larger than 16 MiB");
+}
+
+template <typename T, typename... Arguments>
 absl::StatusOr<T> FromFile(const std::string& path,
-                           absl::StatusOr<T> (*parse)(std::string_view json)) {
+                           absl::StatusOr<T> (*parse)(std::string_view json, Arguments...),
+                           Arguments... arguments) {
   const absl::StatusOr<std::string> text = ReadFile(path, kMaxTraceBytes);
   if (!text.ok()) return text.status();
-  absl::StatusOr<T> result = parse(*text);
+  absl::StatusOr<T> result = parse(*text, arguments...);
   if (result.ok()) return result;
   return absl::Status(result.status().code(),
                       absl::StrFormat("%s: %s", path, result.status().message()));
@@ -410,11 +448,8 @@ absl::StatusOr<T> FromFile(const std::string& path,
 
 }  // namespace
 
-absl::StatusOr<KerasTrace> ParseKerasTrace(std::string_view json) {
-  if (json.size() > static_cast<size_t>(kMaxTraceBytes)) {
-    return absl::InvalidArgumentError("larger than 16 MiB");
-  }
-  const absl::StatusOr<Json> tree = ParseJson(json);
+absl::StatusOr<KerasTrace> ParseKerasTrace(std::string_view json, TraceResults results) {
+  const absl::StatusOr<Json> tree = ParseLimited(json);
   if (!tree.ok()) return tree.status();
   KerasTrace trace;
   absl::Status status;
@@ -422,18 +457,13 @@ absl::StatusOr<KerasTrace> ParseKerasTrace(std::string_view json) {
   trace.name = top.Text("name");
   const Json& spec = top.Get("spec");
   ReadSpec(spec, trace, status);
-  size_t epochs = 0;
-  for (const char* name : kColumns) {
-    std::vector<double>& column = trace.columns[name];
-    column = top.Numbers(name, false);
-    if (name == kColumns[0]) epochs = column.size();
-    if (column.size() != epochs) top.Fail(absl::StrFormat("%s and loss differ in length", name));
-  }
-  if (epochs == 0 || static_cast<int64_t>(epochs) > trace.epochs) {
-    top.Fail(absl::StrFormat("measured %d epochs of %d", epochs, trace.epochs));
-  }
   trace.initial_weights = ReadWeights(top.Get("initial_weights"), "initial_weights", true, status);
-  trace.final_weights = ReadWeights(top.Get("final_weights"), "final_weights", false, status);
+  if (results == TraceResults::kRead) {
+    ReadResults(top, trace, status);
+  } else {
+    for (const char* name : kColumns) top.Find(name);
+    top.Find("final_weights");
+  }
   top.Finish();
   if (!status.ok()) return status;
 
@@ -444,7 +474,9 @@ absl::StatusOr<KerasTrace> ParseKerasTrace(std::string_view json) {
         "initial_weights.b2 has %d numbers for %d centers", trace.classes, *centers));
   }
   CheckWeights(trace.initial_weights, "initial_weights", trace, status);
-  CheckWeights(trace.final_weights, "final_weights", trace, status);
+  if (results == TraceResults::kRead) {
+    CheckWeights(trace.final_weights, "final_weights", trace, status);
+  }
   if (!status.ok()) return status;
   if (trace.samples > kMaxCount / trace.features) {
     return absl::InvalidArgumentError("spec.data: n_samples times n_features are too many");
@@ -454,14 +486,14 @@ absl::StatusOr<KerasTrace> ParseKerasTrace(std::string_view json) {
 }
 
 absl::StatusOr<Agreements> ParseAgreements(std::string_view json) {
-  const absl::StatusOr<Json> tree = ParseJson(json);
+  const absl::StatusOr<Json> tree = ParseLimited(json);
   if (!tree.ok()) return tree.status();
   absl::Status status;
   Agreements agreements;
-  Members top(*tree, "", status);
-  for (const std::string& name : tree->keys) {
-    Members entry(top.Get(name), top.PlaceOf(name), status);
-    Agreement& agreement = agreements[name];
+  const Members top(*tree, "", status);
+  for (size_t i = 0; i < tree->keys.size() && status.ok(); i++) {
+    Members entry(tree->items[i], top.PlaceOf(tree->keys[i]), status);
+    Agreement& agreement = agreements[tree->keys[i]];
     agreement.epochs = entry.Whole("epochs", 1);
     agreement.tolerance = entry.Number("tolerance");
     // One that is greater than the numbers compared would compare nothing.
@@ -474,8 +506,8 @@ absl::StatusOr<Agreements> ParseAgreements(std::string_view json) {
   return agreements;
 }
 
-absl::StatusOr<KerasTrace> ReadKerasTrace(const std::string& path) {
-  return FromFile(path, ParseKerasTrace);
+absl::StatusOr<KerasTrace> ReadKerasTrace(const std::string& path, TraceResults results) {
+  return FromFile(path, ParseKerasTrace, results);
 }
 absl::StatusOr<Agreements> ReadAgreements(const std::string& path) {
   return FromFile(path, ParseAgreements);

@@ -54,10 +54,11 @@ struct KerasCallback {
   // Of LearningRateScheduler, which has both: the rate is multiplied by `drop` at each epoch,
   // counted from 0, that is a positive multiple of `every`.
   std::optional<double> drop = std::nullopt, every = std::nullopt;
+  std::optional<double> verbose = std::nullopt;  // of any; nobody reads it
   // Of ModelCheckpoint and CSVLogger.
   std::optional<std::string> filepath = std::nullopt, filename = std::nullopt,
                              separator = std::nullopt;
-  std::optional<double> verbose = std::nullopt, period = std::nullopt;
+  std::optional<double> period = std::nullopt;
   bool save_best_only = false, save_weights_only = false, append = false;
 };
 
@@ -78,7 +79,8 @@ struct KerasTrace {
   std::vector<KerasCallback> callbacks;
 
   // By the names of Keras's history: loss, accuracy, val_loss, val_accuracy, and lr, read before
-  // the callbacks of the epoch's end act. One number an epoch, all of them equally many.
+  // the callbacks of the epoch's end act. One number an epoch, all of them equally many: where
+  // TerminateOnNaN ended the last epoch before its validation, what Keras lacks is NaN here.
   std::map<std::string, std::vector<double>, std::less<>> columns;
   // "hidden/kernel" [features, hidden], "hidden/bias" [hidden], "output/kernel" [hidden, classes],
   // "output/bias" [classes]; float64.
@@ -98,18 +100,24 @@ struct Agreement {
 };
 using Agreements = std::map<std::string, Agreement, std::less<>>;
 
+// Whether what the run measured and where it ended is read, or, for who only wants to repeat the
+// run, passed over: then it may be missing, or be anything.
+enum class TraceResults : uint8_t { kRead, kIgnore };
+
 // Errors name the place: "spec.optimizer: unknown key 'lrate'". Refused are whatever data/json.h
 // refuses, keys and classes that Keras 2.3.1 has not or that this page does not name, missing keys,
 // wrong types, numbers that can not be (0 epochs, weights that are not finite at the start), shapes
 // of weights and lengths of columns that do not fit, and sizes beyond what a test could mean.
-absl::StatusOr<KerasTrace> ParseKerasTrace(std::string_view json);
+absl::StatusOr<KerasTrace> ParseKerasTrace(std::string_view json,
+                                           TraceResults results = TraceResults::kRead);
 absl::StatusOr<Agreements> ParseAgreements(std::string_view json);
 // The same from files; messages begin with the path.
-absl::StatusOr<KerasTrace> ReadKerasTrace(const std::string& path);
+absl::StatusOr<KerasTrace> ReadKerasTrace(const std::string& path,
+                                          TraceResults results = TraceResults::kRead);
 absl::StatusOr<Agreements> ReadAgreements(const std::string& path);
 
 // The trace as such a file, on one line. Columns and weights that it lacks are empty lists, which
-// ParseKerasTrace refuses.
+// ParseKerasTrace refuses where it reads results.
 std::string FormatKerasTrace(const KerasTrace& trace);
 
 }  // namespace talweg

@@ -81,6 +81,10 @@ absl::StatusOr<Pieces> MakePieces(const NamedArrays& arrays, const Metadata& met
   for (const auto* named : order) {
     const auto& [name, array] = *named;
     if (absl::Status status = CheckTensorName(name); !status.ok()) return status;
+    if (array.raw() == nullptr) {
+      return absl::InvalidArgumentError(
+          absl::StrFormat("tensor %s is an array without elements", Quoted(name)));
+    }
     if (array.rank() > kMaxTensorRank) {
       return absl::InvalidArgumentError(
           absl::StrFormat("tensor %s has %d axes; a file takes at most %d", Quoted(name),

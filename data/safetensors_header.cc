@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_format.h"
+#include "base/memory.h"
 #include "base/text.h"
 #include "data/json.h"
 #include "data/safetensors.h"
@@ -281,7 +282,10 @@ absl::StatusOr<SafetensorsHeader> ParseHeader(std::string_view json) {
   }
   SafetensorsHeader header;
   HeaderReader reader(header);
-  const bool read = nlohmann::json::sax_parse(json.begin(), json.end(), &reader);
+  bool read = false;
+  const bool fits = WithMemoryFor(
+      0, [&] { read = nlohmann::json::sax_parse(json.begin(), json.end(), &reader); });
+  if (!fits) return absl::ResourceExhaustedError("no memory for what the header holds");
   if (!reader.status().ok()) return reader.status();
   if (!read) return absl::InvalidArgumentError("the header is not JSON");
   return header;

@@ -1,5 +1,7 @@
 #include "graph/value.h"
 
+#include <cmath>
+
 #include <algorithm>
 #include <string>
 #include <string_view>
@@ -151,7 +153,9 @@ Value Scalar(const Value& like, DType dtype, const Arg& number) {
   if (!fits) {
     const std::string text =
         integer.has_value() ? absl::StrCat(*integer) : absl::StrCat(number.number());
-    const std::string_view hint = integer.has_value() ? "" : "; Cast the tensor to a float type";
+    // A fraction: whole numbers beyond the type have no better place.
+    const bool fraction = number.number() != std::floor(number.number());
+    const std::string_view hint = fraction ? "; Cast the tensor to a float type" : "";
     return Fail("number", {like},
                 absl::StrCat(text, " is no ", AbslView(Name(dtype)), AbslView(hint)),
                 number.line());

@@ -58,7 +58,7 @@ constinit const MapRule kSquare = MakeMap<1, MapTypes::kNumbers>(
 // (1 / x)' = -x' / x^2
 constinit const MapRule kReciprocal = MakeMap<1, MapTypes::kNumbers>(
     [](auto x) { return 1.0 / x; },
-    {[](const Value*, const Value& y, const Value& dy) { return -(dy * (y * y)); }}, {},
+    {[](const Value*, const Value& y, const Value& dy) { return -(dy * y * y); }}, {},
     {{{.low = 0.3, .high = 2}}});
 
 // Each operand has the gradient where it is chosen, and half of it where both are equal.

@@ -45,7 +45,8 @@ enum class Keep : bool { kNo, kYes };
 
 Value Sum(Arg x, const Axes& axes = {}, Keep keep = Keep::kNo);
 // Its derivatives are right at zeros, too, and cost 2 log2(n) multiplications of the whole operand;
-// along a run-time axis only the first one is.
+// along a run-time axis only the first one is, and only where the product is neither infinite nor
+// so small that it is 0: there it is divided by the element.
 Value Product(Arg x, const Axes& axes = {}, Keep keep = Keep::kNo);
 // Sum / count, for floats. The mean of nothing is NaN.
 Value Mean(Arg x, const Axes& axes = {}, Keep keep = Keep::kNo);

@@ -22,7 +22,8 @@ constinit const MapRule kSqrt = MakeMap<1, MapTypes::kFloats>(
 constinit const MapRule kRsqrt = MakeMap<1, MapTypes::kFloats>(
     [](auto x) { return 1.0 / Sqrt(x); }, {[](const Value* x, const Value& y, const Value& dy) {
       const Value zero = Equal(x[0], 0);
-      return Select(zero, 0, dy * -0.5 * (Select(zero, 1, y) / Select(zero, 1, x[0])));
+      // From the left: y / x alone may be beyond all numbers where the whole is not.
+      return Select(zero, 0, dy * -0.5 * Select(zero, 1, y) / Select(zero, 1, x[0]));
     }},
     {}, kPositive);
 

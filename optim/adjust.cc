@@ -1,6 +1,7 @@
 #include "optim/adjust.h"
 
-#include <map>
+#include <set>
+#include <string>
 #include <utility>
 
 #include "absl/algorithm/container.h"
@@ -162,14 +163,13 @@ absl::StatusOr<Adjustable> Adjust(AdjustEvent event, absl::Span<const Adjustment
     if (!status.ok()) return status;
   }
   Adjustable adjusted = before;
-  std::map<std::string, int> count;
+  std::set<std::string> names;
   for (const Adjustment& adjustment : adjustments) {
-    // Counted whether it acts at this moment or not, so that its names are the same at all of them.
-    const int earlier = count[adjustment.name]++;
+    // Named whether it acts at this moment or not, so that its names are the same at all of them.
+    std::string name = adjustment.name;
+    for (int i = 1; !names.insert(name).second; i++) name = absl::StrCat(adjustment.name, "_", i);
     const Adjustment::Function& hook = HookOf(event, adjustment);
     if (hook == nullptr) continue;
-    const std::string name =
-        earlier == 0 ? adjustment.name : absl::StrCat(adjustment.name, "_", earlier);
     AdjustScope scope(moment, &adjusted, hypers.Within(name), state.Within(name));
     hook(scope);
     if (event == AdjustEvent::kEpochBegin && adjusted.stop.tape() != nullptr) {

@@ -247,9 +247,9 @@ absl::StatusOr<KerasTrace> ReplayTrace(const Engine& engine, const KerasTrace& t
                                             {.parameters = trace.initial_weights});
   if (!fitted.ok()) return fitted.status();
   KerasTrace ours = trace;
-  for (auto& [name, column] : ours.columns) {
+  for (const std::string& name : fitted->history.columns()) {
     const absl::Span<const double> measured = fitted->history[name];
-    column.assign(measured.begin(), measured.end());
+    ours.columns[name].assign(measured.begin(), measured.end());
   }
   ours.final_weights = fitted->parameters;
   return ours;

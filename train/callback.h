@@ -29,6 +29,8 @@ class Run {
   virtual int64_t epoch() const = 0;
   virtual int64_t batch() const = 0;
   virtual int64_t batch_samples() const = 0;
+  // Of the training: of its first parameters, shuffles, and random numbers.
+  virtual int64_t seed() const = 0;
   // Whether this goes on from where another training was (FitOptions::state).
   virtual bool goes_on() const = 0;
   // How much there will be.

@@ -1,5 +1,9 @@
 #include "train/callbacks.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
@@ -175,6 +179,29 @@ std::string_view BeforeEpoch(std::string_view log, int64_t epoch) {
   return log;
 }
 
+// A FIFO that nobody reads would be waited for: it is an error.
+std::FILE* OpenLog(const std::string& path, bool append) {
+  const int file = ::open(
+      path.c_str(),
+      O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | (append ? O_APPEND : O_TRUNC), 0666);
+  if (file < 0) return nullptr;
+  ::fcntl(file, F_SETFL, ::fcntl(file, F_GETFL) & ~O_NONBLOCK);
+  std::FILE* const log = ::fdopen(file, append ? "ab" : "wb");
+  if (log == nullptr) ::close(file);
+  return log;
+}
+
+// Whether the process may write so many bytes more; if not, errno says why.
+bool MayGrow(std::FILE* log, size_t bytes) {
+  struct stat info;
+  if (::fstat(::fileno(log), &info) != 0) return false;
+  if (!S_ISREG(info.st_mode) || MayHaveSize(static_cast<uint64_t>(info.st_size) + bytes)) {
+    return true;
+  }
+  errno = EFBIG;
+  return false;
+}
+
 }  // namespace
 
 void CsvLogger::OnTrainBegin(const Run& run) {
@@ -206,7 +233,7 @@ void CsvLogger::OnTrainBegin(const Run& run) {
       writes_header = kept.empty();
     }
   }
-  file_.reset(std::fopen(path_.c_str(), options_.append ? "ab" : "wb"));
+  file_.reset(OpenLog(path_, options_.append));
   if (!file_) {
     return run.Fail(
         absl::InvalidArgumentError(absl::StrCat("CsvLogger: ", path_, ": ", strerror(errno))));
@@ -228,7 +255,8 @@ void CsvLogger::OnTrainEnd(const Run&) { file_.reset(); }
 void CsvLogger::Write(const Run& run, const std::string& line) {
   if (!file_) return;
   const std::string text = line + "\n";
-  if (std::fwrite(text.data(), 1, text.size(), file_.get()) == text.size() &&
+  if (MayGrow(file_.get(), text.size()) &&
+      std::fwrite(text.data(), 1, text.size(), file_.get()) == text.size() &&
       std::fflush(file_.get()) == 0) {
     return;
   }
@@ -279,7 +307,8 @@ void ModelCheckpoint::OnTrainBegin(const Run& run) {
   // A training that goes on has been looked at before.
   const absl::Span<const double> before = run.history()[options_.monitor];
   const auto epochs = static_cast<int64_t>(run.history().epochs());
-  epochs_since_last_save_ = epochs % options_.period;
+  // Of a state without its history these are more than its rows.
+  epochs_since_last_save_ = run.epoch() % options_.period;
   saved_epochs_ = run.epoch();
   for (int64_t epoch = options_.period - 1; epoch < epochs && options_.save_best_only;
        epoch += options_.period) {
@@ -323,6 +352,7 @@ void ModelCheckpoint::OnEpochEnd(const Run& run) {
   if (!path.ok()) return run.Fail(path.status());
   Metadata metadata;
   for (const auto& [name, value] : values) metadata[name] = FormatNumber(value);
+  metadata["seed"] = absl::StrCat(run.seed());
   if (absl::Status s = SaveArrays(*path, *arrays, metadata); !s.ok()) {
     return run.Fail(absl::Status(s.code(), absl::StrCat("ModelCheckpoint: ", s.message())));
   }

@@ -109,7 +109,8 @@ class CsvLogger final : public Callback {
 //
 // The path may name values, with Python's format after a colon: "{epoch:02d}", counted from 1 here
 // as in Keras, and any column of the history, "{val_loss:.2f}"; a value without a format is its
-// shortest decimals. "{{" and "}}" are braces.
+// shortest decimals. "{{" and "}}" are braces. All of these, and the training's seed, stand in the
+// file's metadata.
 struct ModelCheckpointOptions {
   std::string monitor = "val_loss";
   // Only where the monitor is better than at every save before (in this training, whether it was

@@ -69,14 +69,18 @@ Carried FitBuilder::Adjusted(AdjustEvent event, const Carried& carried, Moment m
   state.Commit();
   Carried next = carried;
   if (!(after->rate == rate)) {
-    // With a schedule, what was asked for is kept as a factor on it; of 0 every factor makes 0, so
-    // it stays.
+    // With a schedule, what was asked for is kept as a factor on it. Where there is none, as at 0
+    // or at a rate so small that the factor is beyond all numbers, the factor stays what it was.
     const Value scheduled = Scheduled(carried, update);
     next.rate = after->rate;
     if (scheduled.tape() != nullptr) {
       const Value is_zero = Equal(scheduled, 0);
-      next.rate = Select(Or(Equal(after->rate, rate), is_zero), carried.rate,
-                         after->rate / Select(is_zero, 1, scheduled));
+      const Value factor = after->rate / Select(is_zero, 1, scheduled);
+      const Value is_infinite =
+          And(Equal(Abs(factor), std::numeric_limits<double>::infinity()),
+              Less(Abs(after->rate), std::numeric_limits<double>::infinity()));
+      const Value stays = Or(Or(Equal(after->rate, rate), is_zero), is_infinite);
+      next.rate = Select(stays, carried.rate, factor);
     }
   }
   for (size_t i = 0; i < next.parameters.size(); i++) {

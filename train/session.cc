@@ -187,13 +187,13 @@ absl::Status Session::Start(const FitKit& kit, const NamedArrays& numbers) {
     return absl::InvalidArgumentError(
         absl::StrCat("the state to go on from is at epoch ", epoch_, " of ", training_.epochs));
   }
+  if (train_.size() > std::numeric_limits<int32_t>::max()) {
+    return absl::InvalidArgumentError("training: more samples than int32 can number");
+  }
   if (training_.shuffle == Shuffle::kNumPy) {
     if (training_.seed < 0 || training_.seed > std::numeric_limits<uint32_t>::max()) {
       return absl::InvalidArgumentError(
           absl::StrCat("training: NumPy takes no seed ", training_.seed));
-    }
-    if (train_.size() > std::numeric_limits<int32_t>::max()) {
-      return absl::InvalidArgumentError("training: more samples than int32 can number");
     }
     orders_.emplace(training_.seed, train_.size());
     for (int64_t i = 0; i < epoch_; i++) orders_->Next();

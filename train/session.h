@@ -97,14 +97,13 @@ class Session final : public Run {
   absl::StatusOr<NamedArrays> FitInputs(const Graph& graph, int64_t epochs);
   const TrainingPlan& plan() const { return plan_; }
   const DataTypes& types() const { return types_; }
-  absl::Status Train() {
-    return WantBatches(options_.callbacks) ? TrainByBatches() : TrainByEpochs();
-  }
+  absl::Status Train();
   absl::StatusOr<Fitted> Finish() &&;
 
   int64_t epoch() const override { return epoch_; }
   int64_t batch() const override { return batch_; }
   int64_t batch_samples() const override { return batch_samples_; }
+  int64_t seed() const override { return training_.seed; }
   bool goes_on() const override { return !options_.state.empty(); }
   int64_t epochs() const override { return training_.epochs; }
   int64_t batches() const override { return BatchesOf(train_.size(), training_.batch); }
@@ -173,7 +172,7 @@ class Session final : public Run {
   // Whether callbacks look at the last update, not at the next; and the epoch in which it was.
   bool updated_ = false;
   int64_t updated_in_ = 0;
-  bool stopped_ = false, adjusted_ = false;
+  bool begun_ = false, stopped_ = false, adjusted_ = false;
   mutable bool stop_asked_ = false;
   mutable absl::Status failure_;
 };

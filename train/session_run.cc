@@ -27,6 +27,14 @@ absl::StatusOr<NamedArrays> Session::FitInputs(const Graph& graph, int64_t epoch
   return inputs;
 }
 
+absl::Status Session::Train() {
+  const absl::Status status = WantBatches(options_.callbacks) ? TrainByBatches() : TrainByEpochs();
+  stopped_ = stopped_ || epoch_ < training_.epochs;
+  // Whatever has ended it: callbacks hold files and the like.
+  if (begun_) Each(&Callback::OnTrainEnd);
+  return status.ok() ? failure_ : status;
+}
+
 absl::Status Session::TrainByEpochs() {
   const bool watched = !options_.callbacks.empty();
   if (!fit_) {
@@ -40,6 +48,7 @@ absl::Status Session::TrainByEpochs() {
   }
   const Executable& executable = *fit_;
   const FitOutputs at = OutputsOf(plan_, executable.graph());
+  begun_ = true;
   Each(&Callback::OnTrainBegin);
   // Where nobody watches, all epochs are one call; else one at a time.
   while (epoch_ < training_.epochs && !stopped_ && !StopAsked()) {
@@ -78,9 +87,7 @@ absl::Status Session::TrainByEpochs() {
     }
     stopped_ = static_cast<int64_t>(trips) < count || adjusted_;
   }
-  stopped_ = stopped_ || epoch_ < training_.epochs;
-  Each(&Callback::OnTrainEnd);
-  return failure_;
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::vector<int64_t>> Session::PresentOrder() {
@@ -137,6 +144,7 @@ absl::Status Session::TrainByBatches() {
   const std::vector<std::string> names = MeasuredNames(plan_);
   const RunOptions how{.threads = options_.threads, .reuse = &before_};
 
+  begun_ = true;
   Each(&Callback::OnTrainBegin);
   while (epoch_ < training_.epochs && !stopped_ && !StopAsked()) {
     updated_ = false;
@@ -175,7 +183,7 @@ absl::Status Session::TrainByBatches() {
       LookBack();
       Each(&Callback::OnBatchEnd);
     }
-    const bool asked = !stopped_ && StopAsked() && batch_ < batches();
+    const bool asked = !stopped_ && batch_ < batches();  // nothing else ends the loop before
     const bool stopped_in_batch = stopped_ || asked;
     inputs = StateInputs(end.graph());
     for (size_t i = 0; i < sums.size(); i++) {
@@ -200,9 +208,7 @@ absl::Status Session::TrainByBatches() {
     measured_.clear();
     epoch_++;
   }
-  stopped_ = stopped_ || epoch_ < training_.epochs;
-  Each(&Callback::OnTrainEnd);
-  return failure_;
+  return absl::OkStatus();
 }
 
 }  // namespace talweg

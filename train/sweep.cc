@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/text.h"
@@ -70,7 +71,12 @@ std::string SweepResult::ToCsv() const {
     text += ',';
     AppendCsvField(text, field);
   };
-  for (const std::string& input : inputs) append(input);
+  for (const std::string& input : inputs) {
+    // A number of the user's own may be called as what a run measures.
+    const bool is_taken = input == "run" || input == "training" || input == "end" ||
+                          absl::c_linear_search(columns, input);
+    append(is_taken ? absl::StrCat("input/", input) : input);
+  }
   // How many epochs ran, which is not how many an axis asked for.
   const bool is_input = std::find(inputs.begin(), inputs.end(), "epochs") != inputs.end();
   text += is_input ? ",epochs_run,end" : ",epochs,end";

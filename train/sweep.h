@@ -78,9 +78,10 @@ struct SweepResult {
   absl::StatusOr<size_t> best(std::string_view column, std::string_view mode = "auto",
                               SweepValue value = SweepValue::kLast) const;
 
-  // A line a run: its number, its training (a title or a number) where there are several, inputs,
-  // epochs, why it ended, and the last values of the history. Shortest decimals that read back to
-  // the same number. What a run has not measured is nan.
+  // A line a run: its number, its training (a title or a number) where there are several, inputs
+  // (as input/loss where loss is a column, too), epochs, why it ended, and the last values of the
+  // history. Shortest decimals that read back to the same number. What a run has not measured is
+  // nan.
   //
   //   run,rate,seed,epochs,end,loss,accuracy,val_loss,val_accuracy,lr
   //

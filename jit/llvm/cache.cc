@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -86,12 +85,6 @@ absl::Status WriteAll(const FileSystem& system, int file, absl::string_view byte
     bytes.remove_prefix(static_cast<size_t>(written));
   }
   return absl::OkStatus();
-}
-
-// A file beyond this process's limit would not give an error: by default the signal kills.
-bool MayWrite(uint64_t size) {
-  struct rlimit limit;
-  return ::getrlimit(RLIMIT_FSIZE, &limit) != 0 || size <= limit.rlim_cur;
 }
 
 // Removes whatever has the name; a folder only if it is empty.
@@ -183,7 +176,7 @@ absl::Status ObjectCache::Put(const Key& key, absl::string_view object) const {
   if (size > static_cast<uint64_t>(limit_) / 2) {
     return absl::ResourceExhaustedError("the object is larger than half of the cache");
   }
-  if (!MayWrite(size)) {
+  if (!MayHaveSize(size)) {
     return absl::ResourceExhaustedError("the object is larger than files may be");
   }
   header.hash = HashOf(header, object);

@@ -237,7 +237,13 @@ bool Nest::MayOverrun(int32_t axis) const {
     if (node.kind() == Kind::kIota || node.kind() == Kind::kConstant) continue;
     if (node.kind() != Kind::kMap && node.kind() != Kind::kCustom) {
       if (node.kind() != Kind::kView) return false;
-      if (absl::c_linear_search(level_.node(node.operands[0]).type().shape, dim)) return false;
+      const Shape& operand = level_.node(node.operands[0]).type().shape;
+      if (absl::c_linear_search(operand, dim)) return false;
+      // It may take the first rows of more that there are.
+      const auto& view = node.As<ViewAttributes>();
+      for (size_t a = 0; a < operand.size(); a++) {
+        if (!level_.HasRoundedRows(view.axes[a], view.shape, operand[a])) return false;
+      }
     }
     const absl::Span<const NodeId> read = ReadOperands(node);
     rest.insert(rest.end(), read.begin(), read.end());

@@ -144,6 +144,7 @@ Registers Reader::TogetherByLanes(const Terms& terms, absl::Span<const Point> po
 
 // The point that is this lane of another one.
 Point Reader::InLane(const Point& point, int32_t lane) {
+  Require(point.guard_each == kNone, "a sum is asked for at points of which all are there");
   Point at = point;
   at.lanes = 1;
   at.active = at.count = at.guard_each = kNone;

@@ -91,6 +91,8 @@ void Team::Work(const Helper& helper) {
     if (!state_.compare_exchange_weak(state, state + kInside, std::memory_order_acquire)) continue;
     done = state / kNumber;
     fesetenv(&job_.floats);
+    // Signals are blocked here: a trap of the caller's would end the process.
+    fedisableexcept(FE_ALL_EXCEPT);
     Context context = job_.context;
     context.thread = helper.block;
     TakePieces(context);

@@ -384,6 +384,28 @@ TEST(Batch, GradientsOfCustomOpsLeaveTripsAloneThatAreNotRun) {
   EXPECT_EQ(together(twice->graph, {2, 3}), sum_of_each(6));
 }
 
+// As many as a run has trips; of no instances, and of more than can stand one by one in a graph.
+TEST(Batch, DrawsAsManyAsThereAreTrips) {
+  Tape t;
+  const Value x = t.Input("x", kFloat32, {kTrips}), key = t.Input("key", kInt64, {});
+  const absl::StatusOr<Graph> single = t.Finish({x + RandomUniform(key, kFloat32, {kTrips})});
+  ASSERT_TRUE(single.ok()) << single.status();
+  for (const int64_t size : {0, 1, 3}) {
+    const absl::StatusOr<Batched> many = Batch(*single, std::vector<std::string>{"key"}, size);
+    ASSERT_TRUE(many.ok()) << many.status();
+    const absl::StatusOr<Executable> f = EveryEngine(many->graph);
+    ASSERT_TRUE(f.ok()) << f.status();
+    const auto outputs = f->Run({{"x", Array::Vector<float>({1, 2})},
+                                 {"key", Array::Vector<int64_t>(std::vector<int64_t>(size, 7))}});
+    ASSERT_TRUE(outputs.ok()) << outputs.status();
+    EXPECT_EQ((*outputs)[0].dims(), (Dims{size, 2}));
+  }
+  EXPECT_THAT(
+      std::string(
+          Batch(*single, std::vector<std::string>{"key"}, int64_t{1} << 40).status().message()),
+      testing::HasSubstr("1000 instances can be drawn, not 1099511627776"));
+}
+
 // Batching makes random numbers by loops over the instances, which are no loops of the user's.
 TEST(Batch, DrawsForAllInstancesWhateverTheRunIsTold) {
   Tape t;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <linux/capability.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -139,6 +140,18 @@ TEST_F(FileTest, KeepsThePermissionsOfTheOldFile) {
   EXPECT_EQ(info.st_mode & 07777, 0600u);
 }
 
+TEST_F(FileTest, LivesWithALimitOnTheLengthOfFiles) {
+  const auto run_limited = [&] {
+    const struct rlimit small = {500, 500};
+    if (::setrlimit(RLIMIT_FSIZE, &small) != 0) std::exit(2);
+    const absl::Status status = WriteFile(Path("long"), std::string(501, 'x'));
+    const bool refused = status.message().find("File too large") != std::string_view::npos;
+    std::exit(refused && WriteFile(Path("short"), std::string(500, 'x')).ok() ? 0 : 1);
+  };
+  EXPECT_EXIT(run_limited(), testing::ExitedWithCode(0), "");
+  EXPECT_FALSE(std::filesystem::exists(Path("long")));
+}
+
 TEST_F(FileTest, NamesTheSystemsReason) {
   FileSystem read_only;
   read_only.openat = [](int, const char*, int, mode_t) { return errno = EROFS, -1; };
@@ -166,6 +179,16 @@ class WithoutCapabilities {
   __user_cap_header_struct header_ = {_LINUX_CAPABILITY_VERSION_3, 0};
   __user_cap_data_struct old_[2] = {};
 };
+
+TEST_F(FileTest, DoesNotReplaceAReadOnlyFile) {
+  ASSERT_TRUE(WriteFile(Path("a"), "old").ok());
+  ASSERT_EQ(::chmod(Path("a").c_str(), 0444), 0);
+  {
+    const WithoutCapabilities none;
+    EXPECT_THAT(WriteFile(Path("a"), "new").ToString(), HasSubstr("a': Permission denied"));
+  }
+  EXPECT_EQ(*ReadFile(Path("a")), "old");
+}
 
 TEST_F(FileTest, DoesNotWriteIntoAReadOnlyFolder) {
   ASSERT_EQ(::chmod(folder_.c_str(), 0555), 0);

@@ -1,6 +1,7 @@
 #include "base/parallel.h"
 
 #include <atomic>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -66,6 +67,29 @@ TEST(Parallel, StopsAtAnError) {
     const absl::Status status = RunTasks(threads, tasks);
     EXPECT_EQ(status.message(), "five") << threads;
     EXPECT_LE(started.load(), 5 + threads);
+  }
+}
+
+// As from any function that calls a user's: when nobody works on the tasks any more.
+TEST(Parallel, PassesOnWhatATaskThrows) {
+  for (const int threads : {1, 2, 4}) {
+    std::atomic<int> running = 0, started = 0;
+    std::vector<Task> tasks;
+    for (int i = 0; i < 100; i++) {
+      tasks.push_back({[&, i] {
+        running++;
+        started++;
+        if (i == 3) {
+          running--;
+          throw std::out_of_range("three");
+        }
+        running--;
+        return absl::OkStatus();
+      }});
+    }
+    EXPECT_THROW(RunTasks(threads, tasks).IgnoreError(), std::out_of_range) << threads;
+    EXPECT_EQ(running.load(), 0);
+    EXPECT_LE(started.load(), 4 + threads);
   }
 }
 

@@ -164,6 +164,13 @@ TEST(ToDataset, NamesTheColumnAndTheRowThatDoNotServe) {
   }
 }
 
+TEST(ToDataset, TakesTargetsAsInputsAndNoLabel) {
+  const Table table{{{"x", std::vector<double>{1, 2}}, {"y", std::vector<double>{0, 1}}}};
+  EXPECT_TRUE(ToDataset(table, {.targets = {"x", "y"}, .inputs = {"x", "y"}}).ok());
+  EXPECT_EQ(ToDataset(table, {.label = "y", .inputs = {"x", "y"}}).status().message(),
+            "dataset: column 'y' is the label, and among the inputs");
+}
+
 TEST(ReadDataset, NamesTheFile) {
   EXPECT_THAT(ReadDataset("tests/data/shuffle_500_seed1.csv", {.label = "y"}).status().message(),
               HasSubstr("shuffle_500_seed1.csv: line 2, column 4: more fields"));

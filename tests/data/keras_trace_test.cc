@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "base/file.h"
 #include "data/json.h"
@@ -158,6 +159,41 @@ TEST(KerasTrace, TakesNullForNothingWhereThatIsTheDefault) {
   trace = ParseKerasTrace(With("\"clip_probabilities\": 1e-07", "\"clip_probabilities\": null"));
   ASSERT_TRUE(trace.ok()) << trace.status();
   EXPECT_EQ(trace->clip_probabilities, std::nullopt);
+}
+
+// Where TerminateOnNaN ends an epoch before its last batch, Keras does not come to validate.
+TEST(KerasTrace, TakesALastEpochWithoutAValidation) {
+  for (const char* lacking : {"\"val_loss\": [3]", "\"val_loss\": [3, null]"}) {
+    const std::string text = With("\"val_loss\": [Infinity, -Infinity]", lacking);
+    const absl::StatusOr<KerasTrace> trace = ParseKerasTrace(text);
+    ASSERT_TRUE(trace.ok()) << trace.status();
+    ASSERT_THAT(trace->columns.at("val_loss"), testing::SizeIs(2));
+    EXPECT_EQ(trace->columns.at("val_loss")[0], 3);
+    EXPECT_TRUE(std::isnan(trace->columns.at("val_loss")[1]));
+  }
+  EXPECT_THAT(Refusal(With("\"val_loss\": [Infinity, -Infinity]", "\"val_loss\": []")),
+              HasSubstr("val_loss and loss differ in length"));
+  EXPECT_THAT(Refusal(With("\"val_loss\": [Infinity, -Infinity]", "\"val_loss\": [null, 1]")),
+              HasSubstr("val_loss holds something else than numbers"));
+  EXPECT_THAT(Refusal(With("\"lr\": [0.01, 0.005]", "\"lr\": [0.01]")),
+              HasSubstr("lr and loss differ in length"));
+  // Without that callback each epoch has one.
+  std::string text = With("\"val_loss\": [Infinity, -Infinity]", "\"val_loss\": [3]");
+  absl::StrReplaceAll({{", {\"class\": \"TerminateOnNaN\"}", ""}}, &text);
+  EXPECT_THAT(Refusal(text), HasSubstr("val_loss and loss differ in length"));
+}
+
+TEST(KerasTrace, PassesOverResultsThatNobodyWants) {
+  std::string text = With(", \"lr\": [0.01, 0.005]", "");
+  absl::StrReplaceAll({{"\"loss\": [0.5, NaN]", "\"loss\": \"unknown\""}}, &text);
+  EXPECT_NE(Refusal(text), "accepted");
+  const absl::StatusOr<KerasTrace> trace = ParseKerasTrace(text, TraceResults::kIgnore);
+  ASSERT_TRUE(trace.ok()) << trace.status();
+  EXPECT_TRUE(trace->columns.empty());
+  EXPECT_TRUE(trace->final_weights.empty());
+  EXPECT_EQ(trace->initial_weights.size(), 4u);
+  EXPECT_FALSE(
+      ParseKerasTrace(With("\"lr\": [0.01", "\"rate\": [0.01"), TraceResults::kIgnore).ok());
 }
 
 TEST(KerasTrace, KnowsCallbacksThatOnlyWatch) {
@@ -324,6 +360,15 @@ TEST(Agreements, AreReadWithSuspicion) {
         R"({"a": {"epochs": 1, "tolerance": 0}, "a": {"epochs": 1, "tolerance": 0}})"}) {
     EXPECT_FALSE(ParseAgreements(wrong).ok()) << wrong;
   }
+}
+
+// Nothing is looked for among all of what there may be very many of.
+TEST(Agreements, AreReadInOneGo) {
+  std::string text = "{";
+  for (int i = 0; i < 300'000; i++) absl::StrAppend(&text, i == 0 ? "" : ",", "\"", i, "\":0");
+  EXPECT_FALSE(ParseAgreements(text + "}").ok());
+  EXPECT_EQ(ParseAgreements(std::string(kMaxTraceBytes + 1, ' ')).status().message(),
+            "larger than 16 MiB");
 }
 
 TEST(KerasTrace, SurvivesDamagedFiles) {

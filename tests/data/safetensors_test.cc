@@ -249,6 +249,13 @@ TEST(Safetensors, RefusesToWriteWhatItCouldNotRead) {
               HasSubstr("tensor 'a' has 33 axes"));
 }
 
+// As everywhere, an array for which there was no memory, or of rows of unequal lengths, is no
+// array.
+TEST(Safetensors, RefusesArraysWithoutElements) {
+  EXPECT_EQ(FormatArrays({{"w", Array::Matrix<float>({{1, 2}, {3}})}}).status().message(),
+            "tensor 'w' is an array without elements");
+}
+
 TEST(Safetensors, ChecksumSeesEveryFlippedBit) {
   const NamedArrays arrays = {{"a/b", Array::Vector<float>({1, 2})}, {"m", Array(true)}};
   const std::string sound = FormatArrays(arrays, {{"k", "v"}}).value();

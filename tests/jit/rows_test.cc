@@ -73,6 +73,34 @@ TEST(Rows, OfPartedPlanesAreNotOverrun) {
   }
 }
 
+// A view that pads one axis and takes the first rows of more that there are, as it is or after
+// passes have made it of two: the rows behind those are not read, where there may be nothing.
+TEST(Rows, OfAPaddedViewOfFewerRowsAreNotOverrun) {
+  for (const bool merged : {true, false}) {
+    for (const int64_t columns : {64, 1 << 18}) {
+      Tape t;
+      const Value counts = t.Constant(Array::Vector<int64_t>({3, 5}));
+      const Value x = t.Input("x", kFloat32, {2, 5, columns});
+      const Value w = t.Input("w", kFloat32, {columns + 2, 16});
+      const LoopResult loop =
+          Loop(t, {.trips = 2, .scanned = {x}, .rows = counts, .rows_limit = 5},
+               [&](LoopBody& body) -> LoopStep {
+                 ViewAttributes view{.axes = IdentityMaps(2), .fill = 0, .shape = {kRows, columns}};
+                 if (merged) {
+                   view.axes[1].offset = -1;
+                   view.shape[1] = columns + 2;
+                 }
+                 Value padded = View(body.scanned[0], view, SourceLine());
+                 if (!merged) padded = Pad(padded, {{0, 0}, {1, 1}});
+                 return {.carried = {}, .stacked = {Sum(MatMul(padded, w))}};
+               });
+      const Graph graph = *t.Finish(loop.stacked);
+      const auto ran = RunOnEngines(EnginesOfEachProcessor(), graph, RandomInputs(graph, 7, 1));
+      EXPECT_TRUE(ran.ok()) << ran.status();
+    }
+  }
+}
+
 // Memory that is found when the program runs, for rows that lie close: whole vectors of rows are
 // read, up to the limit.
 TEST(Rows, OfDynamicMemoryHaveRoomUpToTheirLimit) {

@@ -399,6 +399,19 @@ TEST(Derivatives, OfTheRootsDerivativeAtZeroAreFinite) {
   }
 }
 
+// Parts of a rule may be beyond all numbers where the whole is not.
+TEST(Derivatives, AreFiniteWhereTheirValuesAre) {
+  Tape tape;
+  const Value x = tape.Input("x", kFloat32, {});
+  const auto slope = [&](const Value& y, float at) {
+    return Evaluate(Gradient(y, x), {{"x", Array(at)}})[0];
+  };
+  EXPECT_NEAR(slope(Rsqrt(x) * 1e-15f, 1e-30f), -5e29, 1e24);
+  EXPECT_EQ(slope(Select(Greater(x, 1), Rsqrt(x), 0), 1e-30f), 0);
+  EXPECT_NEAR(slope(Reciprocal(x) * 1e-30f, 1e-25f), -1e20, 1e15);
+  EXPECT_EQ(slope(Select(Greater(x, 1), Reciprocal(x), 0), 1e-25f), 0);
+}
+
 TEST(Derivatives, FlowThroughCastsBetweenFloatsOnly) {
   Tape tape;
   const Value x = tape.Input("x", kFloat32, {});

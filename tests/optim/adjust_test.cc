@@ -118,6 +118,24 @@ TEST(Adjust, ReplacesParameters) {
   EXPECT_THAT(epochs->Run({.p = {8, 12}})->p, ElementsAre(2, 3));
 }
 
+// Each has states of its own, whatever it is called.
+TEST(Adjust, TellsNamesWithNumbersApart) {
+  const auto count = [](const char* name, double step) {
+    return Adjustment{.name = name, .end = [step](AdjustScope& s) {
+                        const Value n = s.State("n") + step;
+                        s.Set("n", n);
+                        s.SetRate(s.rate() * 100 + n);
+                      }};
+  };
+  absl::StatusOr<Epochs> epochs = Epochs::Make({count("A", 1), count("A", 2), count("A_1", 3)});
+  ASSERT_TRUE(epochs.ok()) << epochs.status();
+  epochs->Start(0);
+  EXPECT_EQ(epochs->Run({})->rate, 10203);
+  epochs->Start(0);
+  EXPECT_EQ(epochs->Run({})->rate, 10203);
+  EXPECT_EQ(epochs->Run({})->rate, 10203 * 1e6 + 20406);
+}
+
 TEST(Adjust, ReportsWhatAdjustmentsDoWrong) {
   const auto error = [](Adjustment::Function end) {
     return std::string(Epochs::Make({{.name = "mine", .end = end}}).status().message());

@@ -1,5 +1,4 @@
 #include "tests/optim/updates.h"
-#include "tests/graphs/engines.h"
 
 #include <cmath>
 #include <utility>
@@ -26,7 +25,7 @@ std::vector<Array> Split(const std::vector<double>& elements, DType dtype) {
 
 }  // namespace
 
-absl::StatusOr<Updates> Updates::Make(const Rule& rule, DType dtype) {
+absl::StatusOr<Updates> Updates::Make(const Rule& rule, DType dtype, const Engine& engine) {
   Tape t;
   std::vector<NamedValue> parameters;
   std::vector<Value> gradients;
@@ -47,7 +46,7 @@ absl::StatusOr<Updates> Updates::Make(const Rule& rule, DType dtype) {
   next->insert(next->end(), next_state->begin(), next_state->end());
   absl::StatusOr<Graph> graph = t.Finish(*next);
   if (!graph.ok()) return graph.status();
-  absl::StatusOr<Executable> executable = EveryEngine(*graph);
+  absl::StatusOr<Executable> executable = engine(*graph);
   if (!executable.ok()) return executable.status();
 
   Updates updates(*std::move(executable), dtype);

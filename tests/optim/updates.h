@@ -13,6 +13,7 @@
 #include "optim/hyper.h"
 #include "optim/rule.h"
 #include "optim/state.h"
+#include "tests/graphs/engines.h"
 
 namespace talweg {
 
@@ -22,7 +23,8 @@ class Updates {
  public:
   static constexpr int kElements = 7;
 
-  static absl::StatusOr<Updates> Make(const Rule& rule, DType dtype);
+  static absl::StatusOr<Updates> Make(const Rule& rule, DType dtype,
+                                      const Engine& engine = EveryEngine);
 
   // Elements before the first update.
   void Start(const std::vector<double>& parameters);

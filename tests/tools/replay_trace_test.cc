@@ -62,6 +62,20 @@ TEST(ReplayTraceProgram, WritesTheSameOnEachEngine) {
   EXPECT_EQ(texts[0], texts[1]);
 }
 
+TEST(ReplayTraceProgram, NeedsNoneOfTheResults) {
+  absl::StatusOr<KerasTrace> trace = ReadKerasTrace(kTrace);
+  ASSERT_TRUE(trace.ok()) << trace.status();
+  trace->columns.clear();
+  trace->final_weights.clear();
+  const std::string in = testing::TempDir() + "/without.json", out = in + ".replayed";
+  ASSERT_TRUE(WriteFile(in, FormatKerasTrace(*trace)).ok());
+  const Outcome outcome = RunReplay("--engine=jit --in='" + in + "' --out='" + out + "'");
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  const absl::StatusOr<KerasTrace> ours = ReadKerasTrace(out), keras = ReadKerasTrace(kTrace);
+  ASSERT_TRUE(ours.ok()) << ours.status();
+  EXPECT_THAT(Disagreements(*ours, *keras, StrictAgreement(*keras)), testing::IsEmpty());
+}
+
 TEST(ReplayTraceProgram, TakesRelativePathsFromWhereItsUserStands) {
   const std::string folder = testing::TempDir();
   ASSERT_TRUE(WriteFile(folder + "/mine.json", ReadFile(kTrace).value_or("")).ok());

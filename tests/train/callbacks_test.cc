@@ -1,6 +1,10 @@
 #include "train/callbacks.h"
 
+#include <sys/resource.h>
+#include <sys/stat.h>
+
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <limits>
 #include <string>
@@ -199,6 +203,31 @@ TEST(CsvLogger, SaysWhatIsWrong) {
   EXPECT_EQ(*ReadFile(folder + "/other.csv"), "epoch,val_loss\n0,1\n");
 }
 
+TEST(CsvLogger, DoesNotWaitForWhoReadsAFifo) {
+  const std::string path = Folder() + "/fifo.csv";
+  ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+  CsvLogger log(path);
+  FakeRun run({"loss"});
+  log.OnTrainBegin(run);
+  EXPECT_THAT(run.failure(), HasSubstr("fifo.csv: "));
+}
+
+// What the system would do by itself is to end the process.
+TEST(CsvLogger, LivesWithALimitOnTheLengthOfFiles) {
+  const std::string path = Folder() + "/short.csv";
+  const auto run_limited = [&] {
+    const struct rlimit small = {20, 20};
+    if (::setrlimit(RLIMIT_FSIZE, &small) != 0) std::exit(2);
+    CsvLogger log(path);
+    FakeRun run({"loss"});
+    log.OnTrainBegin(run);
+    for (int i = 0; i < 9 && run.failure().empty(); i++) run.EndEpoch(log, {0.5});
+    const bool refused = run.failure().find("short.csv: File too large") != std::string::npos;
+    std::exit(refused ? 0 : 1);
+  };
+  EXPECT_EXIT(run_limited(), testing::ExitedWithCode(0), "");
+}
+
 TEST(ModelCheckpoint, NamesFilesAsPythonFormatsNumbers) {
   const std::string folder = Folder();
   ModelCheckpoint save(folder +
@@ -224,7 +253,7 @@ TEST(ModelCheckpoint, SavesParametersWithWhatTheEpochMeasured) {
   ASSERT_TRUE(saved.ok()) << saved.status();
   ASSERT_EQ(saved->arrays.size(), 1u);
   EXPECT_TRUE(SameBits(saved->arrays.at("hidden/kernel"), run.parameters_.at("hidden/kernel")));
-  EXPECT_EQ(saved->metadata, (Metadata{{"epoch", "1"}, {"loss", "0.25"}}));
+  EXPECT_EQ(saved->metadata, (Metadata{{"epoch", "1"}, {"loss", "0.25"}, {"seed", "3"}}));
 }
 
 // The epochs after which a file is there, for a monitor with these values.

@@ -17,6 +17,7 @@ class FakeRun final : public Run {
   int64_t epoch() const override { return epoch_; }
   int64_t batch() const override { return batch_; }
   int64_t batch_samples() const override { return batch_samples_; }
+  int64_t seed() const override { return 3; }
   bool goes_on() const override { return goes_on_; }
   int64_t epochs() const override { return epochs_; }
   int64_t batches() const override { return (samples_ + 31) / 32; }

@@ -1,7 +1,7 @@
 // Talweg repeats runs of the real Keras 2.3.1: one test a file, named by the file's stem, on every
 // engine, with the same bits on each. The environment's KERAS_TRACES, a folder or a file, takes the
 // place of the files that come with Talweg; agreement.json beside them says how closely each run is
-// defined.
+// defined, and where it does not, all epochs must agree to 1e-9.
 
 #include <algorithm>
 #include <chrono>
@@ -57,8 +57,7 @@ class TraceTest : public testing::Test {
       const absl::StatusOr<Agreements> agreements = ReadAgreements(path);
       ASSERT_TRUE(agreements.ok()) << agreements.status();
       const auto found = agreements->find(path_.stem().string());
-      ASSERT_NE(found, agreements->end()) << path << " says nothing of " << path_.stem();
-      agreement = found->second;
+      if (found != agreements->end()) agreement = found->second;
     }
     std::optional<KerasTrace> first;
     for (const NamedEngine& engine : MainEngines()) {
@@ -127,9 +126,8 @@ void RegisterTraces() {
         RegisterFailure(path.filename(), path.string() + " is neither a trace (*.json) nor a page");
       }
     }
-    if (const auto path = root / kAgreements; std::filesystem::exists(path, error)) {
-      RegisterAgreementsWithoutTraces(path, files);
-    }
+    // Who copies some of the traces may copy the agreements of all.
+    if (chosen == nullptr) RegisterAgreementsWithoutTraces(root / kAgreements, files);
   } else if (std::filesystem::exists(root, error)) {
     files.push_back(root);
   }

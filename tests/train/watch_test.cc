@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <cmath>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "data/safetensors.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "interpreter/interpreter.h"
 #include "ops/elementwise.h"
 #include "optim/adjustments.h"
 #include "tests/graphs/engines.h"
@@ -104,6 +106,26 @@ TEST(Callbacks, SeeTheRateOfTheirMoment) {
                                          0.25, 0.25, 0.125, 0.125, 0.0625, 0.0625));
 }
 
+// A schedule that is 0, or next to it, has no factor that makes another rate of it: what
+// adjustments ask for then comes to nothing, and does no harm.
+TEST(Callbacks, SeeRatesOfSchedulesThatEndAtNothing) {
+  std::vector<double> seen;
+  LambdaCallback watch({.on_epoch_end = [&](const auto& run) { seen.push_back(run.rate()); }});
+  Training training = Small();
+  training.epochs = 8;
+  training.adjust = {LearningRateScheduler([](Value, Value rate) { return Max(rate, 1e-5); })};
+  training.rate = StepDecay({.initial = 1, .drop = 1e-100, .every = 1});
+  ASSERT_TRUE(FitSmall({.callbacks = {&watch}}, training).ok());
+  ASSERT_EQ(seen.size(), 8u);
+  EXPECT_EQ(seen[0], 1);
+  EXPECT_DOUBLE_EQ(seen[1], 1e-5);
+  for (const double rate : seen) EXPECT_LE(rate, 1) << testing::PrintToString(seen);
+  training.rate = Polynomial({.initial = 1, .length = 2});
+  seen.clear();
+  ASSERT_TRUE(FitSmall({.callbacks = {&watch}}, training).ok());
+  EXPECT_THAT(seen, testing::ElementsAre(1, 0.5, 0, 0, 0, 0, 0, 0));
+}
+
 // After the last epoch, too, it is that of the last update.
 TEST(Callbacks, SeeTheLastRateAtTheEnd) {
   double at_end = 0;
@@ -152,6 +174,36 @@ TEST(Callbacks, EndATrainingWithAnError) {
   ModelCheckpoint save("m", {.monitor = "val_los", .save_best_only = true});
   EXPECT_THAT(std::string(FitSmall({.callbacks = {&save}}).status().message()),
               AllOf(HasSubstr("'val_los'"), HasSubstr("val_loss")));
+}
+
+// Whatever ends a training, it ends for callbacks as well, which hold files and the like.
+TEST(Callbacks, SeeTheEndOfATrainingThatFails) {
+  const TrainTest data = Data();
+  for (const bool batches : {false, true}) {
+    int begun = 0, ended = 0;
+    bool fails = false;
+    LambdaEvents events{.on_train_begin = [&](const auto&) { begun++; },
+                        .on_epoch_end = [&](const auto&) { fails = true; },
+                        .on_train_end = [&](const auto&) { ended++; }};
+    if (batches) events.on_batch_end = [](const auto&) {};
+    LambdaCallback watch(events);
+    // An engine whose functions fail from some moment on.
+    const Engine engine = [&](const Graph& graph) -> absl::StatusOr<Executable> {
+      absl::StatusOr<Executable> made = Interpret(graph);
+      if (!made.ok()) return made;
+      return Executable(
+          std::make_shared<const Graph>(graph),
+          [&fails, made = *made](absl::Span<const Array> inputs, const SymbolValues&,
+                                 const RunOptions&) -> absl::StatusOr<std::vector<Array>> {
+            if (fails) return absl::ResourceExhaustedError("no memory");
+            return made.Call(inputs);
+          });
+    };
+    EXPECT_EQ(Fit(engine, Small(), data.train, data.test, {.callbacks = {&watch}}).status(),
+              absl::ResourceExhaustedError("no memory"));
+    EXPECT_EQ(begun, 1);
+    EXPECT_EQ(ended, 1);
+  }
 }
 
 TEST(Callbacks, StopATraining) {

@@ -6,6 +6,7 @@
 
 #include "autodiff/gradient.h"
 #include "graph/tape.h"
+#include "ops/contract.h"
 #include "ops/elementwise.h"
 #include "ops/gather.h"
 #include "ops/loop.h"
@@ -28,6 +29,8 @@ Shape ShapeOf(uint64_t seed) {
       return {3};
   }
 }
+
+constexpr int64_t kMostRows = 5;
 
 class Maker {
  public:
@@ -71,6 +74,18 @@ class Maker {
     return Reshape(t.Constant(Array::Vector<double>(elements)), shape_);
   }
   Value Spread(const Value& x) { return BroadcastTo(x, shape_); }
+  // A product with the first rows of more that there are, with a margin or without, as a sum.
+  Value FirstRows(Tape& t, const Value& x) {
+    const Value all = Numbers(Cast(t.Iota(kMostRows), kFloat64)) * x;
+    const int64_t margin = Between(0, 1), width = size_ + 2 * margin;
+    const ViewAttributes view{.axes = {{.offset = 0, .dilation = 1, .terms = {{0, 1}}},
+                                       {.offset = -margin, .dilation = 1, .terms = {{1, 1}}}},
+                              .fill = 0,
+                              .shape = {kRows, width}};
+    const Value rows = View(Reshape(all, {kMostRows, size_}), view, SourceLine());
+    const Value w = Sin(Reshape(Cast(t.Iota(width * 16), kFloat64), {width, 16}));
+    return Sum(MatMul(rows, w)) * 0.01;
+  }
   // [n] -> [n, 1 ...]: a number for each of n values.
   Value Numbers(const Value& n) {
     return Reshape(n, WithLeading(n.dim(0), Shape(shape_.size(), Dim(1))));
@@ -144,6 +159,7 @@ LoopStep Maker::Step(LoopBody& body, const std::vector<Value>& outer, int depth,
     const Value rows = Cast(body.tape.Iota(kRows), kFloat64);
     pool.push_back(Spread(Sum(Sin(rows))));
     pool.push_back(Sum(Numbers(rows) * Any(pool), 0));
+    if (Chance(0.5)) pool.push_back(Spread(FirstRows(body.tape, Any(pool))));
   }
   Grow(body.tape, pool, depth + 1, Between(1, 5));
   LoopStep step;
@@ -190,10 +206,11 @@ void Maker::AddLoop(Tape& t, std::vector<Value>& pool, int depth) {
   }
   const bool has_rows = Chance(0.3);
   if (has_rows) {
-    std::vector<int64_t> rows(static_cast<size_t>(scanned > 0 ? length : trips), Between(0, 4));
-    if (!rows.empty() && Chance(0.3)) rows.back() = 5;
+    std::vector<int64_t> rows(static_cast<size_t>(scanned > 0 ? length : trips),
+                              Between(0, kMostRows - 1));
+    if (!rows.empty() && Chance(0.3)) rows.back() = kMostRows;
     options.rows = t.Constant(Array::Vector<int64_t>(rows));
-    options.rows_limit = 5;
+    options.rows_limit = kMostRows;
   }
   // Twins are drawn with the same numbers.
   const std::vector<Value> outer = pool;

@@ -26,8 +26,8 @@ struct GradientCheckOptions {
 };
 
 // Whether reverse mode gives the right derivatives of a function, at a point. Compares it with two
-// others that share nothing with it: central differences, element by element, and numbers that
-// carry their derivatives along (jet_evaluate.h), in random directions; and all of that once more
+// others that share nothing with it: central differences, element by element, and dual numbers
+// (jet_evaluate.h), in random directions; and all of that once more
 // for the derivative of the gradient in a random direction.
 //
 //   absl::Status ok = CheckGradients(engine, [](Tape&, const std::vector<Value>& x) {
@@ -39,9 +39,10 @@ struct GradientCheckOptions {
 //
 //   gradient of input 1 at element [2,3]: reverse mode 0.25, central difference 0.5, off by 0.25
 //
-// Choose points away from kinks (relu at 0), where central differences mean nothing. Integer inputs
-// are passed on and not differentiated. Another `order` than 1 or 2, or a number of elements below
-// 1, is an error.
+// Choose points away from kinks (relu at 0), where central differences mean nothing. A gradient
+// that is on purpose not that of the function (Detach, CustomGradient) is an error here. Integer
+// inputs are passed on and not differentiated. Another `order` than 1 or 2, or a number of elements
+// below 1, is an error.
 absl::Status CheckGradients(
     const Engine& engine,
     const std::function<Value(Tape& tape, const std::vector<Value>& inputs)>& function,

@@ -10,7 +10,7 @@
 
 namespace talweg {
 
-// JSON of unknown origin as a tree, for keras_trace.cc. Besides what the standard has, the words
+// JSON of unknown origin as a tree, and what writes it. Besides what the standard has, the words
 // NaN, Infinity and -Infinity are numbers, because Python's json module writes them.
 struct Json {
   enum class Kind : uint8_t { kNull, kBool, kInteger, kNumber, kText, kList, kObject };

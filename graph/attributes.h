@@ -125,7 +125,7 @@ struct TypeAttributes {
 // loop, in order:
 //
 //     trips         int64 scalar, the number of trips (at most the extent of what is scanned)
-//     rows          only with `binds_rows`: int64 [trips], the value of `rows` in each trip
+//     rows          only with `binds_rows`: integers [trips], the value of `rows` in each trip
 //     captures ...  outer values, the same in each trip
 //     carried ...   start values
 //     scanned ...   [trips, ...], one slice a trip

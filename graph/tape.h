@@ -115,7 +115,7 @@ Graph Extract(const std::vector<Node>& nodes, absl::Span<const NodeId> inputs,
               absl::Span<const NodeId> outputs);
 
 // Appends the nodes of a closed graph to the tape of `arguments`, with its inputs replaced by them,
-// and returns its outputs. What Call, derivatives of loops and custom gradients are made with.
+// and returns its outputs. What derivatives of loops and custom gradients are made with.
 // `like` names the tape where there are no arguments.
 std::vector<Value> Inline(const Graph& graph, absl::Span<const Value> arguments, const Value& like);
 

@@ -67,7 +67,7 @@ class JitEngine {
   // A table of what was compiled: what it is, the time of each stage, whether the cache had the
   // code, how often it ran; with JitOptions::profile (or TALWEG_TRACE=table) also how long, how
   // many operations that were (jit/flop.h), and their rate as a share of the most that a core of
-  // this machine does, which the first call measures.
+  // this machine does, which the first call measures. Tells of the last 1,000 functions.
   std::string Report() const;
 
  private:

@@ -34,15 +34,16 @@ Value Sign(Arg x);
 // x * x and 1 / x.
 Value Square(Arg x);
 Value Reciprocal(Arg x);
-// The greater, the less of two. NaN if either is NaN; -0 is less than 0. Where both are equal each
-// gets half of the gradient. Elementwise, also with a number: Max(x, 0) is max(x, 0) and no maximum
-// along axis 0; that is ReduceMax (reduce.h).
+// The greater, the less of two; of bools "or" and "and". NaN if either is NaN; -0 is less than 0.
+// Where both are equal each gets half of the gradient. Elementwise, also with a number: Max(x, 0)
+// is max(x, 0) and no maximum along axis 0; that is ReduceMax (reduce.h).
 Value Max(Arg a, Arg b);
 Value Min(Arg a, Arg b);
 // max(x, 0), with the derivative 0 at 0; NaN and -0 stay what they are, as in TensorFlow.
 Value Relu(Arg x);
 
-// Floats only, from here to Erf. Greatest errors are listed in graph/math_float32.h.
+// Floats only, from here to Round. Greatest errors of what is a formula are listed in
+// graph/math_float32.h.
 // Square root; the derivative at 0 is 0, so that norms of zero vectors have finite gradients.
 Value Sqrt(Arg x);
 // 1 / sqrt(x); inf at 0, where its derivative is taken as 0 too.
@@ -69,7 +70,8 @@ Value Floor(Arg x);
 Value Ceil(Arg x);
 Value Round(Arg x);
 
-// Comparisons give bools; all but NotEqual are false where an operand is NaN. Any element type.
+// Comparisons give bools; all but NotEqual are false where an operand is NaN. Any element type, but
+// for IsNan, which takes floats.
 Value Less(Arg a, Arg b);
 Value LessEqual(Arg a, Arg b);
 Value Greater(Arg a, Arg b);

@@ -25,7 +25,8 @@ namespace talweg {
 //
 // Targets and outputs have the same shape and type; nothing broadcasts here, because [rows] against
 // [rows, 1] is a mistake that would train. Errors go to the tape with both shapes and the line of
-// the call. Formulas are those of Keras 2.3.1; where it uses a small number it is 1e-7.
+// the call. Formulas are those of Keras 2.3.1; where it uses a small number it is 1e-7 (under
+// the root of CosineProximity 1e-12).
 //
 // The gradient by the outputs is the point of a loss: each formula below is written such that
 // reverse mode makes few and harmless nodes of it.

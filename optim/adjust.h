@@ -26,7 +26,9 @@ struct Adjustable {
 
 // What the training knows at a moment.
 struct Moment {
-  Value epoch, update;              // int64 scalars: epochs finished, updates made
+  // Int64 scalars: the present epoch's number, from 0, until after its end; and the updates made so
+  // far, with the one just made.
+  Value epoch, update;
   std::vector<NamedValue> metrics;  // float64 scalars: "loss", "val_accuracy", ...
   Value updates_per_epoch = {};     // int64 scalar; for schedules
   // By metric a bool scalar, whether it was measured; where there is none, it always is.
@@ -38,7 +40,7 @@ class AdjustScope {
  public:
   AdjustScope(const Moment& moment, Adjustable* adjustable, HyperScope hypers, StateScope state);
 
-  // Int64 scalars, from 0.
+  // Int64 scalars, as in Moment.
   const Value& epoch() const { return moment_.epoch; }
   const Value& update() const { return moment_.update; }
   const Moment& moment() const { return moment_; }

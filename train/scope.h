@@ -126,9 +126,9 @@ absl::StatusOr<Graph> InitialParameters(const std::vector<ParameterSpec>& specs)
 // counted there, those of no layer under "others". Then how many there are, and how many of these
 // no rule changes.
 //
-//   layer        kind    output      parameters
-//   hidden       Dense   [rows,50]          150
-//   total                                   150
+//   layer   kind   output     parameters
+//   hidden  Dense  [rows,50]         150
+//   total                            150
 std::string Summary(const std::vector<LayerSpec>& layers,
                     const std::vector<ParameterSpec>& parameters);
 

@@ -70,9 +70,10 @@ class Choice {
   std::optional<T> thing_;
 };
 
-// Names, as strings: of the cross-entropy of one-hot targets for a model that returns logits, whose
-// function is CategoricalCrossEntropyFromLogits, of the same for targets that are labels, and of
-// the share of samples whose greatest output is at the right place.
+// Names, as strings. SoftmaxCrossEntropy is for one-hot targets and a model that returns logits (as
+// a function it is CategoricalCrossEntropyFromLogits), SparseSoftmaxCrossEntropy the same for
+// targets that are labels; Accuracy is the share of samples whose greatest output is at the right
+// place.
 inline constexpr char SoftmaxCrossEntropy[] = "categorical_crossentropy_from_logits";
 inline constexpr char SparseSoftmaxCrossEntropy[] = "sparse_categorical_crossentropy_from_logits";
 inline constexpr char Accuracy[] = "accuracy";

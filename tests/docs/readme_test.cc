@@ -1,4 +1,4 @@
-// The C++ of README.md and docs/design.md that is not in examples/, and that it does what they say.
+// The C++ of README.md that is not in examples/, and that it does what they say.
 
 #include <iostream>
 #include <string>

@@ -74,10 +74,11 @@ class Maker {
     return Reshape(t.Constant(Array::Vector<double>(elements)), shape_);
   }
   Value Spread(const Value& x) { return BroadcastTo(x, shape_); }
-  // A product with the first rows of more that there are, with a margin or without, as a sum.
+  // A product with the first rows of more that there are, and a few of their elements, with a
+  // margin or without; as a sum.
   Value FirstRows(Tape& t, const Value& x) {
     const Value all = Numbers(Cast(t.Iota(kMostRows), kFloat64)) * x;
-    const int64_t margin = Between(0, 1), width = size_ + 2 * margin;
+    const int64_t margin = Between(0, 1), width = std::min<int64_t>(size_, 6) + 2 * margin;
     const ViewAttributes view{.axes = {{.offset = 0, .dilation = 1, .terms = {{0, 1}}},
                                        {.offset = -margin, .dilation = 1, .terms = {{1, 1}}}},
                               .fill = 0,
@@ -159,7 +160,7 @@ LoopStep Maker::Step(LoopBody& body, const std::vector<Value>& outer, int depth,
     const Value rows = Cast(body.tape.Iota(kRows), kFloat64);
     pool.push_back(Spread(Sum(Sin(rows))));
     pool.push_back(Sum(Numbers(rows) * Any(pool), 0));
-    if (Chance(0.5)) pool.push_back(Spread(FirstRows(body.tape, Any(pool))));
+    if (Chance(0.25)) pool.push_back(Spread(FirstRows(body.tape, Any(pool))));
   }
   Grow(body.tape, pool, depth + 1, Between(1, 5));
   LoopStep step;

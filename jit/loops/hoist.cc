@@ -13,8 +13,9 @@
 namespace talweg::loops {
 namespace {
 
-// Registers that are left to the backend's own needs.
-constexpr int64_t kSpare = 3;
+// Registers that are left to the backend's own needs, which grow with what there is: products that
+// begin a sum are computed in copies of their factors.
+constexpr int64_t kSpare = 3, kSpareOfMany = 4;
 // No buffer is so long.
 constexpr int64_t kFar = int64_t{1} << 48;
 
@@ -253,7 +254,8 @@ class Hoister {
   }
 
   int64_t Spare(const For& loop, const std::vector<bool>& same) const {
-    return machine_.vector_registers - kSpare - Pressure(loop, same);
+    const int64_t spare = machine_.vector_registers < 32 ? kSpare : kSpareOfMany;
+    return machine_.vector_registers - spare - Pressure(loop, same);
   }
 
   // The most vector registers that are alive at once in a trip, besides what is the same in all of

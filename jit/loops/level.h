@@ -55,6 +55,9 @@ struct Lowering {
   absl::flat_hash_map<std::tuple<const Op*, DType, std::vector<DType>>, std::unique_ptr<Formula>>
       formulas;
   absl::flat_hash_map<std::pair<const Op*, DType>, int32_t> randoms;
+  // By buffer: its last rows were written by whole vectors of so many lanes, and what such vectors
+  // read behind them was computed, not left there by somebody else.
+  absl::flat_hash_map<int32_t, int32_t> written_whole;
 };
 
 // A sum of many chains and at most so many terms may take one chain after the other.

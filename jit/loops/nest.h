@@ -93,6 +93,7 @@ class Nest {
   Sums SumsOf() const;
   int32_t LanesOfVector() const;
   bool MayTakeLanes(int32_t axis, int32_t full) const;
+  static int32_t LanesOfChains(int64_t extent, int32_t full, const Sums& sums);
   Schedule Along(int32_t axis, int32_t full, const Sums& sums) const;
   // Tiles along one axis or two that do not lie in the lanes, of `most` points at most.
   void ChooseTiles(int64_t most, bool along_one, Schedule& schedule) const;

@@ -184,6 +184,12 @@ Index Reader::Flat(const Tensor& tensor, const Point& point) {
   return flat;
 }
 
+// Whether a vector's lanes lie along the axis that has room for whole vectors.
+bool Reader::IsAlongPadding(const Tensor& tensor, const Point& point, const Index& flat) {
+  return tensor.padded_axis >= 0 && flat.lane == 1 && !point.flat &&
+         point.at[static_cast<size_t>(tensor.padded_axis)].lane == 1;
+}
+
 Register Reader::Load(const Tensor& tensor, const Point& point) {
   const Index flat = Flat(tensor, point);
   // One element for all lanes, but where it depends on the lane whether it is there.
@@ -204,10 +210,10 @@ Register Reader::Load(const Tensor& tensor, const Point& point) {
     free = free && (flat.lane == 1 || (rounded && point.at[axis].lane == 1));
   }
   // What lies there is nobody's, and may be denormal numbers, which take processors long: lanes
-  // that are left out compute with zeros. Where masks have registers of their own, they cost
-  // nothing.
+  // that are left out compute with zeros, by masks where those have registers of their own.
   const bool has_masks = level_.lowering().machine.vector_registers >= 32;
-  const bool leaves_out = free && point.active != kNone && IsFloat(tensor.dtype);
+  const bool leaves_out = free && point.active != kNone && IsFloat(tensor.dtype) &&
+                          !(IsAlongPadding(tensor, point, flat) && IsWrittenWhole(tensor, point));
   if (!free || (leaves_out && has_masks)) mask = b_.Both(mask, point.active);
   if (flat.each != kNone) {
     return b_.LoadEach(tensor.buffer, AllLanes(flat, point.lanes),
@@ -219,6 +225,12 @@ Register Reader::Load(const Tensor& tensor, const Point& point) {
   return b_.Select(point.active, all, b_.Splat(b_.Constant(tensor.dtype, 0), point.lanes));
 }
 
+bool Reader::IsWrittenWhole(const Tensor& tensor, const Point& point) const {
+  const auto& written = level_.lowering().written_whole;
+  const auto lanes = written.find(tensor.buffer);
+  return lanes != written.end() && lanes->second >= point.lanes;
+}
+
 void Reader::Store(const Tensor& tensor, const Point& point, Register value) {
   const Index flat = Flat(tensor, point);
   Require(flat.each == kNone, "a vector is to be stored in pieces");
@@ -227,8 +239,8 @@ void Reader::Store(const Tensor& tensor, const Point& point, Register value) {
     return;
   }
   Register mask = point.active;
-  if (tensor.padded_axis >= 0 && flat.lane == 1 && !point.flat &&
-      point.at[static_cast<size_t>(tensor.padded_axis)].lane == 1) {
+  if (IsAlongPadding(tensor, point, flat)) {
+    if (mask != kNone) level_.lowering().written_whole[tensor.buffer] = point.lanes;
     mask = kNone;
   }
   b_.Store(tensor.buffer, flat.at, b_.Splat(value, point.lanes),

@@ -97,6 +97,8 @@ class Reader {
 
   Register Compute(NodeId id, const Point& point);
   Register Load(const Tensor& tensor, const Point& point);
+  static bool IsAlongPadding(const Tensor& tensor, const Point& point, const Index& flat);
+  bool IsWrittenWhole(const Tensor& tensor, const Point& point) const;
   Index Flat(const Tensor& tensor, const Point& point);
   Index InPanels(const Stride& stride, const Index& index, int32_t lanes);
   Register ComputeMap(NodeId id, const Point& point);

@@ -27,8 +27,8 @@ struct GradientCheckOptions {
 
 // Whether reverse mode gives the right derivatives of a function, at a point. Compares it with two
 // others that share nothing with it: central differences, element by element, and dual numbers
-// (jet_evaluate.h), in random directions; and all of that once more
-// for the derivative of the gradient in a random direction.
+// (jet_evaluate.h), in random directions; and all of that once more for the derivative of the
+// gradient in a random direction.
 //
 //   absl::Status ok = CheckGradients(engine, [](Tape&, const std::vector<Value>& x) {
 //     return Mean(Square(Tanh(MatMul(x[0], x[1]))));

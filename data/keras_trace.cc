@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_format.h"
+#include "absl/types/span.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "data/json.h"
@@ -101,10 +102,12 @@ class Members {
   std::vector<double> Numbers(const std::string& key, bool finite) {
     return NumbersOf(Get(key), key, finite);
   }
-  std::vector<double> NumbersOf(const Json& json, const std::string& key, bool finite) {
+  // The same of a list, but for so many at its end.
+  std::vector<double> NumbersOf(const Json& json, const std::string& key, bool finite,
+                                size_t left_out = 0) {
     std::vector<double> numbers;
     if (json.kind != Json::Kind::kList) Fail(key + " is not a list");
-    for (const Json& item : json.items) {
+    for (const Json& item : absl::MakeConstSpan(json.items).first(json.items.size() - left_out)) {
       if (!item.IsNumber() || (finite && !std::isfinite(item.number))) {
         Fail(key + (finite ? " holds something else than finite numbers"
                            : " holds something else than numbers"));
@@ -399,11 +402,10 @@ void AppendWeights(std::string& out, const NamedArrays& weights) {
 
 // What an epoch each measured; `last_may_lack` where Keras may not have come to measure the last.
 std::vector<double> ReadColumn(Members& top, const char* name, bool last_may_lack, size_t epochs) {
-  Json list = top.Get(name);
-  if (last_may_lack && !list.items.empty() && list.items.back().kind == Json::Kind::kNull) {
-    list.items.pop_back();
-  }
-  std::vector<double> column = top.NumbersOf(list, name, false);
+  const Json& list = top.Get(name);
+  const bool lacks_last =
+      last_may_lack && !list.items.empty() && list.items.back().kind == Json::Kind::kNull;
+  std::vector<double> column = top.NumbersOf(list, name, false, lacks_last ? 1 : 0);
   if (last_may_lack && column.size() + 1 == epochs) {
     column.push_back(std::numeric_limits<double>::quiet_NaN());
   }

@@ -1,8 +1,7 @@
 #include "graph/value.h"
 
-#include <cmath>
-
 #include <algorithm>
+#include <cmath>
 #include <string>
 #include <string_view>
 #include <type_traits>

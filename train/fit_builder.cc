@@ -1,6 +1,7 @@
 #include "train/fit_builder.h"
 
 #include <algorithm>
+#include <limits>
 #include <numeric>
 
 #include "absl/strings/str_cat.h"

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cstdlib>
 
 #include "jit/loops/guesses.h"
 #include "jit/loops/nest.h"
@@ -13,6 +14,9 @@ namespace {
 // A trip's own work.
 constexpr double kPerTrip = 1;
 constexpr double kPerLaneAlone = 1.5;
+// The same where the lanes share few sets of the first cache and each has a page of its own, or
+// half of one.
+constexpr double kPerLaneFar = 8;
 // Arithmetic of an index: much of it moves out of the loop or into an address, the rest has units
 // of its own.
 constexpr double kPerIndex = 0.25;
@@ -48,7 +52,11 @@ double CostOf(const Program& program, const Instruction& instruction, const Mach
     case Code::kLoad:
     case Code::kStore:
       if (type.lanes == 1) return 0.5;
-      if (instruction.stride != 1) return kPerLaneAlone * type.lanes;
+      if (instruction.stride != 1) {
+        const bool is_far =
+            std::abs(instruction.stride) * SizeOf(type.dtype) >= Machine::kSetsBytes;
+        return (is_far ? kPerLaneFar : kPerLaneAlone) * type.lanes;
+      }
       return registers * (instruction.args[1] == kNone ? 0.6 : 1);
     case Code::kLoadEach:
     case Code::kCheckIndex:

@@ -106,8 +106,9 @@ bool Packer::RowsAreInside(const Stride& rows, const Stride& terms) const {
 }
 
 // Terms that lie apart have a line of the caches each, of which a tile's rows are a part. One panel
-// of columns reads them once, as packing would; of several, the next tiles should find the line in
-// the second cache, or at least in the third.
+// of columns reads them once, as packing would; of several, the next tiles should find the lines
+// they share in the first cache, and the next panel all of them in the second: nothing foresees
+// where lines lie that are pages apart, and those of the third cache come late.
 bool Packer::MayLieApart(const Stride& terms, const Shape& domain) const {
   const Bound columns = level_.ExtentOf(domain[static_cast<size_t>(plan_.column_axis)]);
   if (columns.reg == kNone && columns.value <= plan_.width()) return true;
@@ -117,14 +118,17 @@ bool Packer::MayLieApart(const Stride& terms, const Shape& domain) const {
       kCyclesOfLine) {
     return false;
   }
-  // Lines whose distance is a large power of two push each other out long before a cache is full.
-  constexpr int64_t kFewLines = 256;
   const Machine& machine = level_.lowering().machine;
   const int64_t element = SizeOf(tensor_->dtype);
   int64_t bytes = element;
   for (Dim dim : shape_) bytes = Product(bytes, level_.LikelyExtent(dim));
-  return bytes <= machine.l3_bytes &&
-         machine.l2_bytes / std::gcd(terms.factor * element, machine.l2_bytes) >= kFewLines;
+  // A third to a half of the first cache.
+  constexpr int64_t kMostLines = 256;
+  const int64_t lines_of_term = RoundUp(tile_ * element, Machine::kLineBytes) / Machine::kLineBytes;
+  // Lines whose distance is a large power of two push each other out long before a cache is full.
+  const int64_t places = machine.l2_bytes / std::gcd(terms.factor * element, machine.l2_bytes);
+  return plan_.terms * lines_of_term <= kMostLines && bytes <= machine.l2_bytes / 2 &&
+         places >= kMostLines;
 }
 
 Register Packer::FirstRow(Register row) {

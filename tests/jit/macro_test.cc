@@ -251,21 +251,23 @@ TEST(Macro, ReadsRowsWhereTheyLie) {
 // to multiply with each; or where there is one panel of columns only. Then nothing is packed but
 // those.
 TEST(Macro, PacksRowsThatLieApartWhereTheyWouldLeaveTheCaches) {
-  const auto packs_rows = [](int64_t rows, int64_t columns, const char* cpu) {
+  const auto packs_rows = [](int64_t terms, int64_t rows, int64_t columns, const char* cpu) {
     Tape t;
-    const Value x = t.Input("x", kFloat32, {512, rows}), w = t.Input("w", kFloat32, {512, columns});
+    const Value x = t.Input("x", kFloat32, {terms, rows}),
+                w = t.Input("w", kFloat32, {terms, columns});
     const Graph graph = *t.Finish({Contract(x, w, {.lhs_sum = {0}, .rhs_sum = {0}})});
     EXPECT_TRUE(IsInBlocks(graph, 0, cpu));
     return absl::StrContains(LoopsOf(graph, 0, cpu), absl::StrCat("packed ", graph.inputs()[0]));
   };
   if (native::DetectTarget("avx512").ok()) {
-    EXPECT_FALSE(packs_rows(700, 700, "avx512"));
-    EXPECT_TRUE(packs_rows(16384, 700, "avx512"));
-    EXPECT_FALSE(packs_rows(16384, 10, "avx512"));
+    EXPECT_FALSE(packs_rows(100, 520, 10000, "avx512"));
+    EXPECT_TRUE(packs_rows(512, 700, 700, "avx512"));    // too many lines for the first cache
+    EXPECT_TRUE(packs_rows(100, 16384, 700, "avx512"));  // for the second
+    EXPECT_FALSE(packs_rows(512, 16384, 10, "avx512"));
   }
   if (native::DetectTarget("avx2").ok()) {
-    EXPECT_TRUE(packs_rows(700, 700, "avx2"));
-    EXPECT_FALSE(packs_rows(700, 10, "avx2"));
+    EXPECT_TRUE(packs_rows(512, 700, 700, "avx2"));
+    EXPECT_FALSE(packs_rows(512, 700, 10, "avx2"));
   }
 }
 

@@ -124,7 +124,7 @@ bool Packer::MayLieApart(const Stride& terms, const Shape& domain) const {
   for (Dim dim : shape_) bytes = Product(bytes, level_.LikelyExtent(dim));
   // A third to a half of the first cache.
   constexpr int64_t kMostLines = 256;
-  const int64_t lines_of_term = RoundUp(tile_ * element, Machine::kLineBytes) / Machine::kLineBytes;
+  const int64_t lines_of_term = CeilDiv(tile_ * element, Machine::kLineBytes);
   // Lines whose distance is a large power of two push each other out long before a cache is full.
   const int64_t places = machine.l2_bytes / std::gcd(terms.factor * element, machine.l2_bytes);
   return plan_.terms * lines_of_term <= kMostLines && bytes <= machine.l2_bytes / 2 &&

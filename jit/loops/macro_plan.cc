@@ -22,8 +22,6 @@ constexpr double kManyTurned = 256 * 256;
 // More terms than this at once save nothing any more.
 constexpr int64_t kMostTerms = 2048;
 
-int64_t CeilDiv(int64_t n, int64_t by) { return (n + by - 1) / by; }
-
 // As few blocks as a limit allows, all of about the same size, a multiple of `unit`.
 int64_t Even(int64_t extent, int64_t limit, int64_t unit) {
   const int64_t most = std::max(limit / unit * unit, unit);

@@ -22,6 +22,8 @@ inline constexpr int64_t kRowMultiple = 16;
 // had.
 inline constexpr int64_t kMostElements = int64_t{1} << 58;
 
+inline int64_t CeilDiv(int64_t n, int64_t by) { return (n + by - 1) / by; }
+
 inline int64_t RoundUp(int64_t n, int64_t multiple) {
   return (std::min(n, kMostElements) + multiple - 1) / multiple * multiple;
 }

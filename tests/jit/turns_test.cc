@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "graph/tape.h"
 #include "gtest/gtest.h"
@@ -86,6 +87,17 @@ TEST(Turns, CopyOperandsToTheBit) {
     }
   }
   EXPECT_GT(turned, 5);
+}
+
+// Both axes fill vectors. Lanes along the rows would copy the first operand turned, and store each
+// result 2 KiB from the one beside it.
+TEST(Turns, CopyNothingToStoreFarApart) {
+  Tape t;
+  const Value a = t.Input("a", kFloat64, {504, 512}), b = t.Input("b", kFloat64, {512, 256});
+  const auto program = loops::Lower(
+      *t.Finish({MatMul(a, b)}), {.vector_bytes = 64, .vector_registers = 32, .l2_bytes = 2 << 20});
+  ASSERT_TRUE(program.ok()) << program.status();
+  EXPECT_FALSE(absl::StrContains(loops::ToString(*program), "copy"));
 }
 
 // The last chunk of a validation may have fewer rows than a tile, and no memory behind them.

@@ -203,7 +203,7 @@ Sums FitBuilder::Evaluate(const Tape& tape, const std::vector<Value>& parameters
 }
 
 FitBuilder::Epoch FitBuilder::End(const Carried& carried, const Sums& train, const Sums& validation,
-                                  const Value& skipped, const StateScope& adjust) {
+                                  const Value& cut_short, const StateScope& adjust) {
   Epoch epoch;
   Moment moment;
   const std::vector<std::string> names = MeasuredNames(plan_);
@@ -214,8 +214,8 @@ FitBuilder::Epoch FitBuilder::End(const Carried& carried, const Sums& train, con
       const bool of_validation = sums == &validation;
       const std::string name = absl::StrCat(of_validation ? "val_" : "", names[i]);
       moment.metrics.push_back({name, epoch.row.back()});
-      if (of_validation && skipped.tape() != nullptr) {
-        moment.measured.push_back({name, Not(skipped)});
+      if (of_validation && cut_short.tape() != nullptr) {
+        moment.measured.push_back({name, Not(cut_short)});
       }
     }
   }

@@ -56,15 +56,16 @@ class FitBuilder {
   Sums Evaluate(const Tape& tape, const std::vector<Value>& parameters, const Value& inputs,
                 const Value& targets);
 
-  // After an epoch; `validation` is empty where there is none. `skipped`: a bool scalar, whether
-  // the epoch ended too early for validation; of no tape where it never does.
+  // After an epoch; `validation` is empty where there is none. `cut_short`: a bool scalar, whether
+  // the epoch ended before its last batch, and nothing was validated; of no tape where it never
+  // does.
   struct Epoch {
     Carried next;
     std::vector<Value> row;  // float64 scalars in the order of the plan's columns
     Value stop;              // or of no tape
   };
-  Epoch End(const Carried& carried, const Sums& train, const Sums& validation, const Value& skipped,
-            const StateScope& adjust);
+  Epoch End(const Carried& carried, const Sums& train, const Sums& validation,
+            const Value& cut_short, const StateScope& adjust);
 
   // The undecayed rate of an update.
   Value Rate(const Carried& carried, const Value& update);

@@ -166,7 +166,8 @@ Sums EvaluateAll(FitBuilder& builder, const Tape& tape, const std::vector<Value>
 struct EpochOfBatches {
   Carried carried;
   Sums sums;
-  Value stop;  // of no tape where no adjustment stops in an epoch
+  // Of no tape where no adjustment stops in an epoch. `cut_short`: there are batches left.
+  Value stop = {}, cut_short = {};
 };
 
 // What of it goes from batch to batch: all that an update changes.
@@ -230,7 +231,9 @@ EpochOfBatches TrainEpoch(FitBuilder& builder, const Training& training, const T
     if (plan.stops_in_batch) step.stop = batch.stop;
     return step;
   });
-  return Unflat(plan, carried, loop.carried);
+  EpochOfBatches epoch = Unflat(plan, carried, loop.carried);
+  if (plan.stops_in_batch) epoch.cut_short = And(epoch.stop, Less(loop.trips, rows.size()));
+  return epoch;
 }
 
 Value Either(const Value& a, const Value& b) {
@@ -283,11 +286,11 @@ absl::StatusOr<Graph> FitGraph(const Training& training, const TrainingPlan& pla
     const EpochOfBatches trained = TrainEpoch(builder, training, plan, body.tape, carried, inputs,
                                               targets, order, seed, error);
     const Sums validation = m > 0 ? EvaluateAll(builder, body.tape, trained.carried.parameters,
-                                                *validation_data, trained.stop)
+                                                *validation_data, trained.cut_short)
                                   : Sums();
     const StateScope after = AdjustState(body.tape, plan, trained.carried);
     FitBuilder::Epoch epoch =
-        builder.End(trained.carried, trained.sums, validation, trained.stop, after);
+        builder.End(trained.carried, trained.sums, validation, trained.cut_short, after);
     error.Update(TakeNext(after, epoch.next.adjust));
     LoopStep step{.carried = Flat(epoch.next), .stacked = epoch.row};
     carry_measured(trained.carried, step.carried);
@@ -402,22 +405,22 @@ absl::StatusOr<Graph> EndGraph(const Training& training, const TrainingPlan& pla
     targets =
         tape.Input("validation/targets", data.target.dtype, WithLeading(m, data.target.shape));
   }
-  const Value stopped = tape.Input("stopped", kBool, {});
+  const Value cut_short = tape.Input("cut_short", kBool, {});
   FitBuilder builder(training, plan, tape, n);
   const Carried carried = StateInputs(tape, plan.state);
   const Sums train = SumInputs(tape, plan);
   const Sums validation =
       m > 0 ? EvaluateAll(builder, tape, carried.parameters,
-                          InChunks(inputs, targets, training.evaluate_batch), stopped)
+                          InChunks(inputs, targets, training.evaluate_batch), cut_short)
             : Sums();
   const StateScope adjust = AdjustState(tape, plan, carried);
-  FitBuilder::Epoch epoch = builder.End(carried, train, validation, stopped, adjust);
+  FitBuilder::Epoch epoch = builder.End(carried, train, validation, cut_short, adjust);
   absl::Status status = builder.status();
   status.Update(TakeNext(adjust, epoch.next.adjust));
   if (!status.ok()) return status;
   std::vector<Value> outputs = Flat(epoch.next);
   outputs.insert(outputs.end(), epoch.row.begin(), epoch.row.end());
-  outputs.push_back(Either(stopped, epoch.stop));
+  outputs.push_back(Either(cut_short, epoch.stop));
   return tape.Finish(outputs);
 }
 

@@ -94,9 +94,9 @@ struct FitPieces {
   // (float64 sums over the epoch's samples: loss, metrics, and the number of samples). Outputs:
   // states, sums, then loss and metrics of this batch, and whether to stop (bool).
   Graph batch;
-  // Inputs: validation/.., stopped (bool: a batch has ended the training, so nothing is validated),
-  // hyper-parameters, state/NAME, sum/NAME. Outputs: states, the row of the history, and whether to
-  // stop.
+  // Inputs: validation/.., cut_short (bool: the training ended before the last batch, so nothing is
+  // validated), hyper-parameters, state/NAME, sum/NAME. Outputs: states, the row of the history,
+  // and whether to stop.
   Graph end;
 };
 absl::StatusOr<FitPieces> FitInPieces(const Training& training, const TrainingPlan& plan,

@@ -183,13 +183,14 @@ absl::Status Session::TrainByBatches() {
       LookBack();
       Each(&Callback::OnBatchEnd);
     }
-    const bool asked = !stopped_ && batch_ < batches();  // nothing else ends the loop before
+    const bool cut_short = batch_ < batches();
+    const bool asked = !stopped_ && cut_short;  // nothing else ends the loop before
     const bool stopped_in_batch = stopped_ || asked;
     inputs = StateInputs(end.graph());
     for (size_t i = 0; i < sums.size(); i++) {
       inputs[absl::StrCat("sum/", i < names.size() ? names[i] : "samples")] = sums[i];
     }
-    inputs["stopped"] = Array(stopped_in_batch);
+    inputs["cut_short"] = Array(cut_short);
     if (plan_.validates) {
       inputs["validation/inputs"] = validation_.inputs;
       inputs["validation/targets"] = validation_.targets;
@@ -201,7 +202,7 @@ absl::Status Session::TrainByBatches() {
     std::vector<double> row;
     for (size_t i = 0; i < plan_.columns.size(); i++) row.push_back((*outputs)[columns + i].At(0));
     TakeRow(row);
-    stopped_ = outputs->back().data<bool>()[0];
+    stopped_ = stopped_in_batch || outputs->back().data<bool>()[0];
     adjusted_ = stopped_ && !asked;
     if (!asked) EndEpoch();
     Each(&Callback::OnEpochEnd);

@@ -18,10 +18,12 @@
 #include "base/memory.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/base/seeds.h"
 
 namespace talweg {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 // A new empty folder for each test; gone with it.
@@ -258,6 +260,38 @@ TEST_F(FileTest, IsOldOrNewWhicheverCallFails) {
   EXPECT_EQ(k, 1 + 2 + 13 + 2 + 1) << "two opens, 13 writes, two syncs, a rename; then it passes";
 }
 
+// What a loss of power needs: that what is renamed is on the disk by then, and the name after it.
+TEST_F(FileTest, SyncsTheFileBeforeItIsRenamedAndThenTheFolder) {
+  int calls = 0;
+  const FileSystem real = FailingAt(0, calls);
+  FileSystem system = real;
+  std::vector<std::string> seen;
+  std::map<int, std::string> files;  // by descriptor
+  system.openat = [&](int folder, const char* name, int flags, mode_t mode) {
+    const int file = real.openat(folder, name, flags, mode);
+    struct stat info;
+    const bool is_folder = ::fstat(file, &info) == 0 && S_ISDIR(info.st_mode);
+    files[file] = is_folder ? "folder" : "file";
+    seen.push_back("open " + files[file]);
+    return file;
+  };
+  system.write = [&](int file, const void* bytes, size_t count) {
+    if (seen.back() != "write file") seen.push_back("write " + files[file]);
+    return real.write(file, bytes, count);
+  };
+  system.fsync = [&](int file) {
+    seen.push_back("sync " + files[file]);
+    return real.fsync(file);
+  };
+  system.rename = [&](int folder, const char* from, const char* to) {
+    seen.push_back("rename in " + files[folder]);
+    return real.rename(folder, from, to);
+  };
+  ASSERT_TRUE(WriteFile(Path("a"), std::string(100, 'n'), system).ok());
+  EXPECT_THAT(seen, ElementsAre("open folder", "open file", "write file", "sync file",
+                                "rename in folder", "sync folder"));
+}
+
 TEST_F(FileTest, TakesAFolderThatCanNotBeSynced) {
   FileSystem system;
   system.fsync = [](int file) {
@@ -273,7 +307,7 @@ TEST_F(FileTest, IsOldOrNewAfterKill9) {
   const auto start = std::chrono::steady_clock::now();
   ASSERT_TRUE(WriteFile(Path("a"), versions[0]).ok());
   const std::chrono::duration<double, std::micro> write = std::chrono::steady_clock::now() - start;
-  const unsigned seed = std::random_device()();
+  const uint64_t seed = FreshSeed();
   std::mt19937 random(seed);
   int new_ones = 0;
   for (int point = 0; point < 100; point++) {

@@ -8,6 +8,7 @@
 
 #include "gtest/gtest.h"
 #include "tests/base/allocation.h"
+#include "tests/base/seeds.h"
 
 namespace talweg {
 namespace {
@@ -125,8 +126,8 @@ std::string Mutate(std::string text, const std::string& other,
 
 void RunMutationTest(const MutationTest& test) {
   const int64_t count = FromEnvironment("TALWEG_FUZZ_COUNT", 20000);
-  const int64_t seed = FromEnvironment("TALWEG_FUZZ_SEED", std::random_device()());
-  std::cout << "seed " << seed << ", " << count << " mutants" << std::endl;
+  const uint64_t seed = FreshSeed();
+  std::cout << count << " mutants" << std::endl;
   const auto seconds = [] {
     return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch())
         .count();
@@ -135,7 +136,7 @@ void RunMutationTest(const MutationTest& test) {
   double slowest = 0;
   for (int64_t i = 0; i < count; i++) {
     // Each mutant has its own generator: one can be made again without those before it.
-    Random random(static_cast<uint64_t>(i % 2 == 0 ? 0 : seed) * 0x9E3779B97F4A7C15 + i);
+    Random random((i % 2 == 0 ? 0 : seed) * 0x9E3779B97F4A7C15 + static_cast<uint64_t>(i));
     const std::string mutant =
         Mutate(test.files[Below(random, test.files.size())],
                test.files[Below(random, test.files.size())], test.words, random);

@@ -14,16 +14,22 @@ inline bool IsSlow() { return std::getenv("TALWEG_FUZZ_QUARTER") != nullptr; }
 // A quarter of so many then.
 inline int64_t QuarterIfSlow(int64_t count) { return IsSlow() ? count / 4 : count; }
 
-// Seeds of a fuzz test. Ten in eleven are the same in every run, the others from a seed that is
-// printed and that TALWEG_FUZZ_SEED sets. TALWEG_FUZZ_COUNT says how many; without it they are
+// A seed that no run had before, printed so that TALWEG_FUZZ_SEED can set it in another run.
+inline uint64_t FreshSeed() {
+  const char* const text = std::getenv("TALWEG_FUZZ_SEED");
+  const uint64_t seed = text != nullptr ? std::strtoull(text, nullptr, 10) : std::random_device()();
+  std::cout << "TALWEG_FUZZ_SEED=" << seed << std::endl;
+  return seed;
+}
+
+// Seeds of a fuzz test. Ten in eleven are the same in every run, the others from a fresh one.
+// TALWEG_FUZZ_COUNT says how many; without it they are
 // `count`, or a quarter of that. A test that uses it has the tag "fuzz".
 inline std::vector<uint64_t> FuzzSeeds(int64_t count) {
   const char* const chosen = std::getenv("TALWEG_FUZZ_COUNT");
   count = chosen != nullptr ? std::atoll(chosen) : QuarterIfSlow(count);
-  const char* text = std::getenv("TALWEG_FUZZ_SEED");
-  const uint64_t fresh =
-      text != nullptr ? std::strtoull(text, nullptr, 10) : std::random_device()();
-  std::cout << count << " cases, fresh seeds from " << fresh << std::endl;
+  const uint64_t fresh = FreshSeed();
+  std::cout << count << " cases" << std::endl;
   std::vector<uint64_t> seeds;
   for (int64_t i = 0; i < count; i++) {
     const auto seed = static_cast<uint64_t>(i);

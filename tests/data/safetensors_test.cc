@@ -16,6 +16,7 @@
 #include "gtest/gtest.h"
 #include "tests/base/allocation.h"
 #include "tests/base/mutation.h"
+#include "tests/base/seeds.h"
 
 namespace talweg {
 namespace {
@@ -372,7 +373,7 @@ TEST_F(SafetensorsFile, IsOldOrNewAfterKill9) {
   const auto start = std::chrono::steady_clock::now();
   ASSERT_TRUE(SaveArrays(path_, versions[0]).ok());
   const std::chrono::duration<double, std::micro> save = std::chrono::steady_clock::now() - start;
-  const unsigned seed = std::random_device()();
+  const uint64_t seed = FreshSeed();
   std::mt19937 random(seed);
   int new_ones = 0;
   for (int point = 0; point < 100; point++) {

@@ -467,7 +467,15 @@ TEST(FromKeras, TheSameShufflesAsKeras) {
   training.seed = 1;
   training.shuffle = Shuffle::kNumPy;
   training.dtype = kFloat64;
-  EXPECT_TRUE(FitFor(1, training).ok());
+  const std::vector<double> losses = Column(FitFor(1, training), "val_loss");
+  // The first epoch's order is what NumPy's first permutation of this seed puts the samples in.
+  const TrainTest data = Data();
+  const absl::StatusOr<Dataset> mixed =
+      Take(data.train, NumPyRandom(1).Permutation(data.train.size()));
+  ASSERT_TRUE(mixed.ok()) << mixed.status();
+  training.shuffle = Shuffle::kNone;
+  EXPECT_EQ(losses, Column(Fit(training, *mixed, data.test), "val_loss"));
+  EXPECT_NE(losses, Column(FitFor(1, training), "val_loss"));
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 
 #include "graph/math.h"
 #include "gtest/gtest.h"
+#include "tests/base/seeds.h"
 
 namespace talweg {
 namespace {
@@ -38,8 +39,7 @@ class JetDerivative : public testing::TestWithParam<Formula> {};
 
 TEST_P(JetDerivative, AgreesWithCentralDifferences) {
   const Formula& f = GetParam();
-  const unsigned seed = std::random_device()();
-  std::printf("seed %u\n", seed);
+  const uint64_t seed = FreshSeed();
   std::mt19937 random(seed);
   std::uniform_real_distribution<double> points(f.low, f.high);
   constexpr double kStep = 1e-5;

@@ -7,6 +7,7 @@
 
 #include "base/array.h"
 #include "base/shape.h"
+#include "tests/base/seeds.h"
 
 namespace talweg {
 
@@ -15,8 +16,8 @@ namespace talweg {
 inline std::vector<uint64_t> Seeds(int fixed, int fresh) {
   std::vector<uint64_t> seeds;
   for (int i = 1; i <= fixed; i++) seeds.push_back(static_cast<uint64_t>(i));
-  std::random_device device;
-  for (int i = 0; i < fresh; i++) seeds.push_back(device());
+  const uint64_t first = FreshSeed();
+  for (int i = 0; i < fresh; i++) seeds.push_back((first << 24) + static_cast<uint64_t>(i));
   return seeds;
 }
 

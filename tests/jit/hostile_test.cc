@@ -67,21 +67,26 @@ TEST(Hostile, LimitsOfRowsThatNoMemoryHolds) {
   }
 }
 
-// The lowering by itself has no limit that it could refuse.
+// By itself the lowering refuses only what it could not count.
 TEST(Hostile, SizesOfRowsAreCountedUpToTheMostThereIs) {
   absl::StatusOr<Graph> graph = LoopOverRows(int64_t{1} << 40);
   ASSERT_TRUE(graph.ok()) << graph.status();
-  std::vector<Node> nodes = graph->nodes();
-  for (Node& node : nodes) {
-    if (node.kind() != Kind::kLoop) continue;
-    std::get<LoopAttributes>(node.attributes).rows_limit = std::numeric_limits<int64_t>::max();
-  }
-  const Graph wide(std::move(nodes), graph->inputs(), graph->outputs());
-  const auto program = loops::Lower(wide, loops::Machine());
-  if (!program.ok()) return;
+  const auto lowered = [&](int64_t limit) {
+    std::vector<Node> nodes = graph->nodes();
+    for (Node& node : nodes) {
+      if (node.kind() != Kind::kLoop) continue;
+      std::get<LoopAttributes>(node.attributes).rows_limit = limit;
+    }
+    const Graph wide(std::move(nodes), graph->inputs(), graph->outputs());
+    return loops::Lower(wide, loops::Machine());
+  };
+  const auto program = lowered(int64_t{1} << 52);
+  ASSERT_TRUE(program.ok()) << program.status();
   int64_t most = 0;
   for (const loops::Buffer& buffer : program->buffers) most = std::max(most, buffer.elements);
-  EXPECT_GT(most, int64_t{1} << 50);
+  EXPECT_GE(most, int64_t{1} << 52);
+  EXPECT_EQ(lowered(std::numeric_limits<int64_t>::max()).status().code(),
+            absl::StatusCode::kResourceExhausted);
 }
 
 // ---- Chains of what is read through -------------------------------------------------------------
@@ -258,7 +263,6 @@ void Visit(const loops::Block& block, std::vector<int>& allocated, std::vector<i
   }
 }
 
-// Schedules that were tried and not taken leave nothing behind.
 TEST(Hostile, LoopsWithoutABody) {
   Tape t;
   const LoopResult loop =
@@ -274,6 +278,7 @@ TEST(Hostile, LoopsWithoutABody) {
   EXPECT_EQ(Jit(bad).status().code(), absl::StatusCode::kInvalidArgument);
 }
 
+// Schedules that were tried and not taken leave nothing behind.
 TEST(Hostile, NothingIsAllocatedThatNobodyTouches) {
   for (const int64_t columns : {3, 20, 40}) {
     for (const int32_t bytes : {16, 32, 64}) {

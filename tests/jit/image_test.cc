@@ -166,6 +166,8 @@ TEST(Key, DependsOnOptionsProcessorAndToolchain) {
       {"l3", [](Everything& e) { e.target.machine.l3_bytes++; }},
       {"level", [](Everything& e) { e.options.level = 3; }},
       {"fuse", [](Everything& e) { e.options.fuse = false; }},
+      {"block", [](Everything& e) { e.options.block = 4; }},
+      {"split", [](Everything& e) { e.options.split = true; }},
       {"without", [](Everything& e) { e.options.without = {"dead"}; }},
       {"without two", [](Everything& e) { e.options.without = {"dead", "fold"}; }},
   };

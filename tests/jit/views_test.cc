@@ -19,7 +19,9 @@ TEST(Views, OfNothingAreTheirFill) {
     const Value padded = Pad(x, more, 0.5);
     const Graph graph = *t.Finish({padded, padded / y, Sum(padded)});
     const auto ran = RunOnEngines(MainEngines(), graph, RandomInputs(graph, 7, 1));
-    EXPECT_TRUE(ran.ok()) << ran.status();
+    ASSERT_TRUE(ran.ok()) << ran.status();
+    for (int64_t i = 0; i < (*ran)[0].size(); i++) EXPECT_EQ((*ran)[0].At(i), 0.5);
+    EXPECT_EQ((*ran)[2].At(0), 0.5 * static_cast<double>((*ran)[0].size()));
   }
 }
 

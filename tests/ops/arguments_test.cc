@@ -2,7 +2,6 @@
 // the ends of their types, values of another tape, of none, and failed ones. Whatever they are, the
 // result is a Value of a graph that the verifier accepts, or a Status that names the user's line.
 
-#include <cstdlib>
 #include <functional>
 #include <iostream>
 #include <limits>
@@ -31,6 +30,7 @@
 #include "ops/random.h"
 #include "ops/reduce.h"
 #include "ops/view.h"
+#include "tests/base/seeds.h"
 
 namespace talweg {
 namespace {
@@ -246,17 +246,10 @@ std::string Fault(const Arguments& arguments, const Value& result) {
 }
 
 TEST(Arguments, OfAnySortGiveASoundGraphOrAStatusWithTheUsersLine) {
-  const char* count_text = std::getenv("TALWEG_FUZZ_COUNT");
-  const char* seed_text = std::getenv("TALWEG_FUZZ_SEED");
-  const int64_t count = count_text != nullptr ? std::atoll(count_text) : 20000;
-  // The same calls in every run; those of `./dev fuzz` begin elsewhere each time.
-  uint64_t fresh = seed_text != nullptr ? std::strtoull(seed_text, nullptr, 10) : 1;
-  if (count_text != nullptr && seed_text == nullptr) fresh = std::random_device()();
-  std::cout << count << " calls, seeds from " << fresh << std::endl;
   std::map<std::string, int64_t> accepted, refused;
   std::set<std::string> faulty;
-  for (int64_t i = 0; i < count; i++) {
-    const uint64_t seed = (i % 11 == 10 ? fresh << 24 : 0) + static_cast<uint64_t>(i);
+  const std::vector<uint64_t> seeds = FuzzSeeds(20000);
+  for (const uint64_t seed : seeds) {
     Arguments arguments(seed);
     auto call = Calls().begin();
     std::advance(call, static_cast<std::ptrdiff_t>(arguments.Below(Calls().size())));
@@ -269,15 +262,15 @@ TEST(Arguments, OfAnySortGiveASoundGraphOrAStatusWithTheUsersLine) {
       ADD_FAILURE() << call->first << ", seed " << seed << ": " << fault;
     }
   }
-  int64_t all_accepted = 0;
+  size_t all_accepted = 0;
   for (const auto& [name, call] : Calls()) {
     std::cout << "  " << name << " " << accepted[name] << "/" << accepted[name] + refused[name];
-    all_accepted += accepted[name];
+    all_accepted += static_cast<size_t>(accepted[name]);
   }
   std::cout << std::endl;
   // Neither all wrong nor all right.
-  EXPECT_GT(all_accepted * 10, count);
-  EXPECT_LT(all_accepted * 2, count);
+  EXPECT_GT(all_accepted * 10, seeds.size());
+  EXPECT_LT(all_accepted * 2, seeds.size());
 }
 
 TEST(Loop, RefusesToCarryOrStackWhatIsStacked) {

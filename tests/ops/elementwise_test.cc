@@ -18,6 +18,7 @@
 #include "graph/math.h"
 #include "graph/tape.h"
 #include "gtest/gtest.h"
+#include "tests/base/seeds.h"
 #include "tests/ops/evaluate.h"
 
 namespace talweg {
@@ -138,7 +139,7 @@ bool HasWide() {
 }
 
 TEST(MapRecords, LoopsAndProgramsGiveTheSameBits) {
-  const uint64_t seed = std::random_device()();
+  const uint64_t seed = FreshSeed();
   std::printf("seed %llu\n", static_cast<unsigned long long>(seed));
   std::mt19937_64 random(seed);
   for (const Typed& t : AllTyped()) {
@@ -197,7 +198,7 @@ std::optional<uint64_t> ElementOf(DType dtype, double e) {
 }
 
 TEST(MapRecords, FactsHoldToTheBit) {
-  const uint64_t seed = std::random_device()();
+  const uint64_t seed = FreshSeed();
   std::printf("seed %llu\n", static_cast<unsigned long long>(seed));
   std::mt19937_64 random(seed);
   int64_t checks = 0;
@@ -273,7 +274,7 @@ SecondJet RunJet(const Op& op, const std::vector<double>& x, size_t first, size_
 }
 
 TEST(MapRecords, PartialsAndTheirGradientsAreThoseOfJets) {
-  const uint64_t seed = std::random_device()();
+  const uint64_t seed = FreshSeed();
   std::printf("seed %llu\n", static_cast<unsigned long long>(seed));
   std::mt19937_64 random(seed);
   constexpr int64_t kPoints = 20;

@@ -2,12 +2,15 @@
 // what was saved: they reach what an uninterrupted one reaches, to the bit, history included.
 
 #include <signal.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cstdint>
 #include <cstdio>
+#include <memory>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -19,6 +22,7 @@
 #include "gtest/gtest.h"
 #include "interpreter/interpreter.h"
 #include "optim/adjustments.h"
+#include "tests/base/seeds.h"
 #include "tests/graphs/engines.h"
 #include "tests/train/same.h"
 #include "train/callbacks.h"
@@ -153,45 +157,73 @@ TEST(Resume, LeavesTheFileOfTheLastWholeEpoch) {
 }
 
 // One attempt of a program that goes on with what it finds, and is never told how often it died.
+// `between`: after a line of the log is written and before the state is saved.
 absl::StatusOr<Fitted> Attempt(const std::string& path, const std::string& log_path,
-                               const TrainTest& data, const Training& training, int64_t pause) {
+                               const TrainTest& data, const Training& training, Callback& between) {
   ModelCheckpoint save(path, {.save_weights_only = false});
-  LambdaCallback slow({.on_epoch_end = [=](const Run&) { usleep(static_cast<unsigned>(pause)); }});
   const absl::StatusOr<SavedArrays> saved = LoadArrays(path);
   CsvLogger log(log_path, {.append = saved.ok()});
-  FitOptions options{.callbacks = {&log, &save, &slow}};
+  FitOptions options{.callbacks = {&log, &between, &save}};
   if (saved.ok()) options.state = saved->arrays;
   return Fit(Interpret, training, data.train, data.test, options);
+}
+
+// Kills its own process after some more epochs: in one, before the state is saved, or at some
+// moment from there on.
+LambdaCallback Death(uint64_t seed) {
+  std::mt19937_64 random(seed);
+  const auto left = std::make_shared<int64_t>(random() % 3);
+  const int64_t batch = static_cast<int64_t>(random() % 4);
+  const auto microseconds = static_cast<suseconds_t>(1 + random() % 400);
+  const uint64_t where = random() % 3;
+  LambdaEvents events;
+  events.on_batch_end = [=](const Run& run) {
+    if (where == 0 && *left <= 0 && run.batch() == batch) raise(SIGKILL);
+  };
+  events.on_epoch_end = [=](const Run&) {
+    if ((*left)-- > 0) return;
+    if (where == 1) raise(SIGKILL);
+    const itimerval soon{.it_interval = {}, .it_value = {.tv_sec = 0, .tv_usec = microseconds}};
+    setitimer(ITIMER_REAL, &soon, nullptr);  // whose signal ends the process, too
+  };
+  return LambdaCallback(events);
 }
 
 TEST(Resume, SurvivesKillsAtAnyMoment) {
   const TrainTest data = Data();
   Training training = Carrying(Shuffle::kSeed);
   training.adjust.pop_back();
-  training.epochs = 40;
+  training.epochs = 80;
   const std::string folder = testing::TempDir() + "/";
   for (const char* file : {"whole", "killed"}) std::remove((folder + file).c_str());
+  LambdaCallback nothing({});
   const absl::StatusOr<Fitted> whole =
-      Attempt(folder + "whole", folder + "whole.csv", data, training, 0);
+      Attempt(folder + "whole", folder + "whole.csv", data, training, nothing);
   ASSERT_TRUE(whole.ok()) << whole.status();
-  int kills = 0;
-  for (int attempt = 0; attempt < 20; attempt++) {
+  const std::vector<uint64_t> kills = FuzzSeeds(20);
+  size_t went_on = 0;
+  for (const uint64_t kill : kills) {
+    const absl::StatusOr<SavedArrays> saved = LoadArrays(folder + "killed");
+    went_on += saved.ok() ? 1 : 0;
+    // Long ones begin anew: each kill is one of a training that is not at its end.
+    if (saved.ok() && saved->arrays.at("epoch").At(0) > 70) {
+      ASSERT_EQ(std::remove((folder + "killed").c_str()), 0);
+    }
     const pid_t child = fork();
     ASSERT_GE(child, 0);
     if (child == 0) {
-      const bool ok = Attempt(folder + "killed", folder + "killed.csv", data, training, 500).ok();
+      LambdaCallback death = Death(kill);
+      const bool ok = Attempt(folder + "killed", folder + "killed.csv", data, training, death).ok();
       _exit(ok ? 0 : 1);
     }
-    usleep(static_cast<unsigned>(2000 + 1700 * attempt));
-    kill(child, SIGKILL);
     int status = 0;
     ASSERT_EQ(waitpid(child, &status, 0), child);
-    EXPECT_TRUE(WIFSIGNALED(status) || WEXITSTATUS(status) == 0);
-    kills += WIFSIGNALED(status) ? 1 : 0;
+    ASSERT_TRUE(WIFSIGNALED(status))
+        << "kill " << kill << ": it ended with " << WEXITSTATUS(status);
   }
-  EXPECT_GT(kills, 0);
+  EXPECT_GT(went_on, kills.size() / 2) << "little was saved before it was killed: no test";
   const absl::StatusOr<Fitted> rest =
-      Attempt(folder + "killed", folder + "killed.csv", data, training, 0);
+      Attempt(folder + "killed", folder + "killed.csv", data, training, nothing);
   ASSERT_TRUE(rest.ok()) << rest.status();
   ExpectSame(*whole, *rest);
   EXPECT_EQ(*ReadFile(folder + "killed.csv"), *ReadFile(folder + "whole.csv"));

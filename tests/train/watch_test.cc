@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <cmath>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -219,34 +220,70 @@ TEST(Callbacks, StopATraining) {
   EXPECT_EQ(whole->history["loss"].first(2), fitted->history["loss"]);
 }
 
-TEST(FitStop, AnotherThreadEndsATraining) {
-  enum class Watched { kNot, kEpochs, kBatches };
-  for (const Watched watched : {Watched::kNot, Watched::kEpochs, Watched::kBatches}) {
-    std::atomic<bool> stop = false, begun = watched == Watched::kNot;
+// Whole epochs, and with batches perhaps a part of one in the history's last row.
+void ExpectStopped(const absl::StatusOr<Fitted>& fitted, int64_t epochs, bool batches) {
+  ASSERT_TRUE(fitted.ok()) << fitted.status();
+  EXPECT_EQ(fitted->end, TrainEnd::kRequest);
+  EXPECT_GT(fitted->history.epochs(), 0u);
+  EXPECT_LT(fitted->history.epochs(), static_cast<size_t>(epochs));
+  const auto whole = static_cast<size_t>(fitted->state.at("epoch").At(0));
+  EXPECT_EQ(fitted->state.at("history/loss").size(), static_cast<int64_t>(whole));
+  EXPECT_LE(fitted->history.epochs(), whole + (batches ? 1 : 0));
+  EXPECT_GE(fitted->history.epochs(), whole);
+}
+
+// Sets `stop` once `begun` holds; gives up when the fit has come back without that.
+std::thread Stopper(const std::function<bool()>& begun, const std::atomic<bool>& ended,
+                    std::atomic<bool>& stop) {
+  return std::thread([&stop, &ended, begun] {
+    while (!begun() && !ended) std::this_thread::yield();
+    stop = true;
+  });
+}
+
+TEST(FitStop, AnotherThreadEndsATrainingThatIsWatched) {
+  for (const bool batches : {false, true}) {
+    std::atomic<bool> stop = false, begun = false, ended = false;
     LambdaEvents events;
-    (watched == Watched::kEpochs ? events.on_epoch_end : events.on_batch_end) = [&](const auto&) {
-      begun = true;
-    };
+    (batches ? events.on_batch_end : events.on_epoch_end) = [&](const auto&) { begun = true; };
     LambdaCallback callback(events);
-    FitOptions options{.stop = &stop};
-    if (watched != Watched::kNot) options.callbacks = {&callback};
     Training training = Small();
     training.epochs = 1'000'000;
-    std::thread other([&] {
-      while (!begun) std::this_thread::yield();
-      std::this_thread::sleep_for(std::chrono::milliseconds(50));
-      stop = true;
-    });
-    const absl::StatusOr<Fitted> fitted = FitSmall(options, training);
+    std::thread other = Stopper([&] { return begun.load(); }, ended, stop);
+    const absl::StatusOr<Fitted> fitted =
+        FitSmall({.callbacks = {&callback}, .stop = &stop}, training);
+    ended = true;
     other.join();
-    ASSERT_TRUE(fitted.ok()) << fitted.status();
-    EXPECT_EQ(fitted->end, TrainEnd::kRequest);
-    EXPECT_LT(fitted->history.epochs(), 1'000'000u);
-    // The state is that of whole epochs; with batches the last row may be of a part of one.
-    const auto whole = static_cast<size_t>(fitted->state.at("epoch").At(0));
-    EXPECT_EQ(fitted->state.at("history/loss").size(), static_cast<int64_t>(whole));
-    EXPECT_LE(fitted->history.epochs(), whole + (watched == Watched::kBatches ? 1 : 0));
-    EXPECT_GE(fitted->history.epochs(), whole);
+    ExpectStopped(fitted, training.epochs, batches);
+  }
+}
+
+// All epochs are one call here; the stop comes while it runs.
+TEST(FitStop, AnotherThreadEndsATrainingThatIsOneCall) {
+  const TrainTest data = Data();
+  Training training = Small();
+  training.epochs = 1'000'000;
+  for (const NamedEngine& named : AllEngines()) {
+    SCOPED_TRACE(named.name);
+    std::atomic<bool> stop = false, ended = false;
+    std::atomic<int64_t> epochs = 0;
+    const Engine engine = [&](const Graph& graph) -> absl::StatusOr<Executable> {
+      absl::StatusOr<Executable> made = named.make(graph);
+      if (!made.ok()) return made;
+      return Executable(std::make_shared<const Graph>(graph),
+                        [&epochs, made = *made](absl::Span<const Array> inputs, const SymbolValues&,
+                                                RunOptions options) {
+                          options.progress = &epochs;
+                          return made.Call(inputs, options);
+                        });
+    };
+    std::thread other = Stopper([&] { return epochs >= 3; }, ended, stop);
+    const absl::StatusOr<Fitted> fitted =
+        Fit(engine, training, data.train, data.test, {.stop = &stop});
+    ended = true;
+    other.join();
+    ExpectStopped(fitted, training.epochs, /*batches=*/false);
+    EXPECT_EQ(fitted->history.epochs(), static_cast<size_t>(epochs.load()));
   }
 }
 

@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
+#include "tests/base/seeds.h"
 #include "tests/jit/llvm/guarded.h"
 #include "tests/jit/llvm/run.h"
 
@@ -130,7 +131,7 @@ void FillWithElements(DType dtype, int64_t n, std::byte* memory, std::mt19937_64
 }
 
 TEST(Memory, IsTouchedWhereTheProgramSaysAndNowhereElse) {
-  const uint64_t seed = std::random_device{}();
+  const uint64_t seed = FreshSeed();
   std::mt19937_64 random(seed);
   const std::vector<Access> accesses = AllAccesses(random);
   const loops::Program program = AllInOne(accesses);

@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "graph/expr.h"
 #include "gtest/gtest.h"
+#include "tests/base/seeds.h"
 #include "tests/jit/loops/harness.h"
 
 namespace talweg::loops {
@@ -116,7 +117,7 @@ void Check(Opcode opcode, const std::vector<DType>& operands, DType result, uint
 
 class EvaluateScalar : public testing::Test {
  protected:
-  EvaluateScalar() : seed_(std::random_device()()), random_(seed_) {}
+  EvaluateScalar() : seed_(FreshSeed()), random_(seed_) {}
   ~EvaluateScalar() override {
     if (HasFailure()) std::printf("seed %llu\n", static_cast<unsigned long long>(seed_));
   }

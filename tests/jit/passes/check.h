@@ -38,6 +38,8 @@ class Reference {
   const Graph& graph() const { return graph_; }
   // The first error of its own runs.
   absl::Status status() const;
+  // Whether any of them had a result.
+  bool ran() const;
 
  private:
   Graph graph_;

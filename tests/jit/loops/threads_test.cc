@@ -23,7 +23,6 @@
 #include "gtest/gtest.h"
 #include "interpreter/interpreter.h"
 #include "jit/jit.h"
-#include "jit/llvm/host.h"
 #include "jit/loops/evaluate.h"
 #include "jit/loops/lower.h"
 #include "jit/loops/print.h"
@@ -68,9 +67,8 @@ void ExpectSame(const Graph& graph, int64_t rows = 1) {
 }
 
 std::string LoopsOf(const Graph& graph, int64_t block, bool split) {
-  const absl::StatusOr<native::Target> target = TargetOfKnownCaches("native");
   const absl::StatusOr<loops::Program> program =
-      loops::Lower(graph, target->machine, {.block = block, .split = split});
+      loops::Lower(graph, MachineOfKnownCaches("avx2"), {.block = block, .split = split});
   return program.ok() ? loops::ToString(*program) : std::string(program.status().message());
 }
 

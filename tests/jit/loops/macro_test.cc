@@ -52,18 +52,16 @@ void ExpectSame(absl::Span<const NamedEngine> engines, const Graph& graph, int64
   EXPECT_TRUE(ran.ok()) << ran.status();
 }
 
-// The loops that it becomes; nothing where this machine has no such processor.
+// The loops that it becomes.
 std::string LoopsOf(const Graph& graph, int64_t block, const std::string& cpu) {
-  const absl::StatusOr<native::Target> target = TargetOfKnownCaches(cpu);
-  if (!target.ok()) return "";
   const absl::StatusOr<loops::Program> program =
-      loops::Lower(graph, target->machine, {.block = block});
+      loops::Lower(graph, MachineOfKnownCaches(cpu), {.block = block});
   EXPECT_TRUE(program.ok()) << program.status();
   return program.ok() ? loops::ToString(*program) : "";
 }
 
 bool IsInBlocks(const Graph& graph, int64_t block, const std::string& cpu = "avx2") {
-  return !TargetOfKnownCaches(cpu).ok() || absl::StrContains(LoopsOf(graph, block, cpu), "packed");
+  return absl::StrContains(LoopsOf(graph, block, cpu), "packed");
 }
 
 struct Sizes {
@@ -259,16 +257,12 @@ TEST(Macro, PacksRowsThatLieApartWhereTheyWouldLeaveTheCaches) {
     EXPECT_TRUE(IsInBlocks(graph, 0, cpu));
     return absl::StrContains(LoopsOf(graph, 0, cpu), absl::StrCat("packed ", graph.inputs()[0]));
   };
-  if (native::DetectTarget("avx512").ok()) {
-    EXPECT_FALSE(packs_rows(100, 520, 10000, "avx512"));
-    EXPECT_TRUE(packs_rows(512, 700, 700, "avx512"));    // too many lines for the first cache
-    EXPECT_TRUE(packs_rows(100, 16384, 700, "avx512"));  // for the second
-    EXPECT_FALSE(packs_rows(512, 16384, 10, "avx512"));
-  }
-  if (native::DetectTarget("avx2").ok()) {
-    EXPECT_TRUE(packs_rows(512, 700, 700, "avx2"));
-    EXPECT_FALSE(packs_rows(512, 700, 10, "avx2"));
-  }
+  EXPECT_FALSE(packs_rows(100, 520, 10000, "avx512"));
+  EXPECT_TRUE(packs_rows(512, 700, 700, "avx512"));    // too many lines for the first cache
+  EXPECT_TRUE(packs_rows(100, 16384, 700, "avx512"));  // for the second
+  EXPECT_FALSE(packs_rows(512, 16384, 10, "avx512"));
+  EXPECT_TRUE(packs_rows(512, 700, 700, "avx2"));
+  EXPECT_FALSE(packs_rows(512, 700, 10, "avx2"));
 }
 
 // Without an option, where the model of caches says so.
@@ -299,7 +293,6 @@ TEST(Macro, TakesWhatIsLarge) {
 // is much.
 TEST(Macro, TakesBlocksWhereTheyPay) {
   for (const std::string cpu : {"avx512", "avx2"}) {
-    if (!native::DetectTarget(cpu).ok()) continue;
     SCOPED_TRACE(cpu);
     const bool is_high = cpu == "avx512";
     const auto is_in_blocks = [&](const Sizes& s, bool turned) {
@@ -335,13 +328,12 @@ TEST(Macro, TakesBlocksWhereTheyPay) {
 // alone, as if the right operand's columns were the rows.
 TEST(Macro, LeavesSmallerProductsToLanesAlongTheirRows) {
   for (const char* cpu : {"avx512", "avx2"}) {
-    const absl::StatusOr<native::Target> target = TargetOfKnownCaches(cpu);
-    if (!target.ok()) continue;
     for (const int64_t n : {64, 100, 128, 160, 200, 256}) {
       for (const bool turned : {false, true}) {
         SCOPED_TRACE(absl::StrCat(cpu, " ", n, turned));
         const Graph graph = Product({n, n, n}, kFloat32, turned, false);
-        const absl::StatusOr<loops::Program> program = loops::Lower(graph, target->machine);
+        const absl::StatusOr<loops::Program> program =
+            loops::Lower(graph, MachineOfKnownCaches(cpu));
         ASSERT_TRUE(program.ok()) << program.status();
         const std::string text = loops::ToString(*program);
         EXPECT_TRUE(absl::StrContains(text, "store 'output 0'["));

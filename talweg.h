@@ -19,6 +19,7 @@
 #include "autodiff/tangent.h"
 #include "base/array.h"
 #include "base/file.h"
+#include "base/memory.h"
 #include "base/random.h"
 #include "base/shape.h"
 #include "base/text.h"

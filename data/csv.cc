@@ -268,7 +268,7 @@ absl::StatusOr<Table> CsvParser::Parse() {
   return std::move(table_);
 }
 
-absl::Status CheckWritable(const Table& table) {
+absl::Status CheckTable(const Table& table) {
   if (table.columns.empty()) return absl::InvalidArgumentError("csv: a table without columns");
   std::set<std::string_view> names;
   const auto is_text = [](std::string_view text) {
@@ -365,7 +365,7 @@ void AppendCsvField(std::string& out, std::string_view text, char separator, boo
 }
 
 absl::StatusOr<std::string> FormatCsv(const Table& table) {
-  if (absl::Status status = CheckWritable(table); !status.ok()) return status;
+  if (absl::Status status = CheckTable(table); !status.ok()) return status;
   const bool alone = table.columns.size() == 1;
   std::string out;
   for (size_t i = 0; i < table.columns.size(); i++) {

@@ -46,8 +46,11 @@ absl::StatusOr<Pictures> Render(const Figure& figure, const DrawOptions& options
 
 absl::Status Draw(const Figure& figure, std::string_view path, const DrawOptions& options) {
   const absl::StatusOr<Pictures> pictures = Render(figure, options);
-  if (!pictures.ok()) return pictures.status();
   const std::string stem(path);
+  if (!pictures.ok()) {
+    return absl::Status(pictures.status().code(), absl::StrCat("can not draw ", Quoted(stem, 4096),
+                                                               ": ", pictures.status().message()));
+  }
   absl::Status status = WriteFile(absl::StrCat(stem, ".png"), pictures->png);
   if (status.ok()) status = WriteFile(absl::StrCat(stem, ".svg"), pictures->svg);
   return status;

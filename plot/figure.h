@@ -53,7 +53,8 @@ struct Series {
   std::vector<double> x = {};
   std::vector<double> y = {};
   // A shaded band about the line, from low[i] to high[i]: the 10th to 90th percentile over seeds,
-  // say. Both empty, or one of each for each y.
+  // say. Both empty, or one of each for each y. Line and band have their own gaps: the band where
+  // low[i] or high[i] can not be drawn.
   std::vector<double> low = {};
   std::vector<double> high = {};
   Mark mark = Mark::kLine;
@@ -104,8 +105,8 @@ struct Pictures {
 };
 
 // Draws in memory. Errors: a figure that contradicts itself (InvalidArgument, names panel and
-// series), gnuplot missing (NotFound, names the package), gnuplot failing (Internal, with what it
-// said).
+// series), gnuplot missing (NotFound, names the package) or not to be run (NotFound), gnuplot
+// failing (Internal, with what it said).
 absl::StatusOr<Pictures> Render(const Figure& figure, const DrawOptions& options = {});
 
 // Render, then writes `path`.png and `path`.svg; the folder must exist. An error names the path;

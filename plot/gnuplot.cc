@@ -125,7 +125,12 @@ absl::StatusOr<std::string> RunGnuplot(const std::string& gnuplot, std::string_v
   }
   pid_t process = 0;
   if (const int failure = Start(gnuplot, in, out, error, &process); failure != 0) {
-    if (failure == ENOENT || failure == ENOTDIR || failure == EACCES) {
+    // A file that is no program, or a folder of PATH that may not be searched.
+    if (failure == EACCES) {
+      return absl::NotFoundError(absl::StrCat("no program ", Quoted(gnuplot),
+                                              " that may be run was found: permission denied"));
+    }
+    if (failure == ENOENT || failure == ENOTDIR) {
       return absl::NotFoundError(absl::StrCat("the program ", Quoted(gnuplot),
                                               " was not found: install the package gnuplot-nox"));
     }

@@ -12,8 +12,8 @@ namespace talweg::plot {
 // wrote to its standard output. No shell takes part, no file is left, the user's own gnuplot
 // settings are not read, and the locale is C, so the same script gives the same bytes anywhere.
 //
-// Errors: NotFound where there is no such program, with the name of Debian's package; Internal
-// where it fails, with its last words.
+// Errors: NotFound where there is no such program, with the name of Debian's package, or none that
+// may be run; Internal where it fails, with its last words.
 absl::StatusOr<std::string> RunGnuplot(const std::string& gnuplot, std::string_view script);
 
 }  // namespace talweg::plot

@@ -62,7 +62,9 @@ void Cover(const Panel& panel, Extent& x, Extent& y) {
       const auto cover_y = [&](double value) {
         if (Inside(panel.y, value)) y.Cover(value);
       };
-      if (IsDrawn(series.y[i], panel.y.log)) x.Cover(at);
+      const bool has_band = !series.low.empty() && IsDrawn(series.low[i], panel.y.log) &&
+                            IsDrawn(series.high[i], panel.y.log);
+      if (has_band || IsDrawn(series.y[i], panel.y.log)) x.Cover(at);
       cover_y(series.y[i]);
       if (!series.low.empty()) cover_y(series.low[i]);
       if (!series.high.empty()) cover_y(series.high[i]);

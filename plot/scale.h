@@ -47,7 +47,8 @@ void AddHeadroom(Scale& scale, double fraction);
 void EqualizeAspect(Scale& x, Scale& y, double width, double height);
 
 // Sets round ticks from low to `last` (high, or less where there is headroom), about `count` of
-// them. On a logarithmic scale they are powers of ten, written 10^{k} for gnuplot.
+// them. On a logarithmic scale they are powers of ten, written 10^{k} for gnuplot, if at least two
+// of these lie in the range; else numbers as on a linear one, which then tell more.
 void SetTicks(Scale& scale, double last, int count);
 
 }  // namespace talweg::plot

@@ -29,42 +29,53 @@ std::string Rgb(Color color, int transparency) {
   return absl::StrFormat("rgb '#%02x%06x'", transparency, color & 0xFFFFFF);
 }
 
-// The rows of one series: all of them, and once more those points that have no neighbour, of which
-// a line alone would show nothing.
-struct Blocks {
-  std::string rows;  // x y [low high]; a blank line is a gap
+// Rows in which a blank line is a gap, and once more those that have no neighbour, of which a line
+// alone would show nothing.
+struct Rows {
+  std::string all;
   std::string lone;
 };
 
-std::string RowsName(size_t panel, size_t series) { return absl::StrCat("$p", panel, "s", series); }
-std::string LoneName(size_t panel, size_t series) { return absl::StrCat("$p", panel, "a", series); }
+// The rows of one series. Apart, since a band may have gaps where its line has none.
+struct Blocks {
+  Rows line;  // x y
+  Rows band;  // x low high
+};
 
-Blocks MakeBlocks(const Panel& panel, const Series& series) {
-  Blocks blocks;
+std::string LineName(size_t panel, size_t series) { return absl::StrCat("$p", panel, "s", series); }
+std::string LoneName(size_t panel, size_t series) { return absl::StrCat("$p", panel, "a", series); }
+std::string BandName(size_t panel, size_t series) { return absl::StrCat("$p", panel, "b", series); }
+
+// Rows of a series' x and of what stands there in each of the columns.
+Rows MakeRows(const Panel& panel, const Series& series,
+              const std::vector<const std::vector<double>*>& columns) {
+  Rows rows;
   std::string run, first;
   int length = 0;
   const auto end_run = [&] {
-    if (length == 1) blocks.lone += first;
-    if (length > 0) absl::StrAppend(&blocks.rows, blocks.rows.empty() ? "" : "\n", run);
+    if (length == 1) rows.lone += first;
+    if (length > 0) absl::StrAppend(&rows.all, rows.all.empty() ? "" : "\n", run);
     run.clear();
     length = 0;
   };
-  const bool band = !series.low.empty();
-  for (size_t i = 0; i < series.y.size(); i++) {
+  for (size_t i = 0; i < columns[0]->size(); i++) {
     const double x = XOf(series, i);
-    if (!IsDrawn(x, panel.x.log) || !IsDrawn(series.y[i], panel.y.log) ||
-        (band && !(IsDrawn(series.low[i], panel.y.log) && IsDrawn(series.high[i], panel.y.log)))) {
+    bool is_drawn = IsDrawn(x, panel.x.log);
+    std::string row = absl::StrFormat("%.15g", x);
+    for (const std::vector<double>* column : columns) {
+      is_drawn = is_drawn && IsDrawn((*column)[i], panel.y.log);
+      absl::StrAppendFormat(&row, " %.15g", (*column)[i]);
+    }
+    if (!is_drawn) {
       end_run();
       continue;
     }
-    std::string row = absl::StrFormat("%.15g %.15g", x, series.y[i]);
-    if (band) absl::StrAppendFormat(&row, " %.15g %.15g", series.low[i], series.high[i]);
     row += "\n";
     if (length++ == 0) first = row;
     run += row;
   }
   end_run();
-  return blocks;
+  return rows;
 }
 
 // By panel and series.
@@ -74,7 +85,10 @@ BlockTable MakeTable(const Figure& figure) {
   BlockTable table;
   for (const Panel& panel : figure.panels) {
     table.emplace_back();
-    for (const Series& series : panel.series) table.back().push_back(MakeBlocks(panel, series));
+    for (const Series& series : panel.series) {
+      table.back().push_back({.line = MakeRows(panel, series, {&series.y}),
+                              .band = MakeRows(panel, series, {&series.low, &series.high})});
+    }
   }
   return table;
 }
@@ -87,8 +101,9 @@ std::string DataScript(const BlockTable& table) {
   };
   for (size_t panel = 0; panel < table.size(); panel++) {
     for (size_t series = 0; series < table[panel].size(); series++) {
-      define(RowsName(panel, series), table[panel][series].rows);
-      define(LoneName(panel, series), table[panel][series].lone);
+      define(LineName(panel, series), table[panel][series].line.all);
+      define(LoneName(panel, series), table[panel][series].line.lone);
+      define(BandName(panel, series), table[panel][series].band.all);
     }
   }
   return script;
@@ -174,13 +189,13 @@ class Body {
     std::string elements = "NaN notitle";
     for (size_t i = 0; i < panel.series.size(); i++) {
       const Series& series = panel.series[i];
-      if (blocks[i].rows.empty()) continue;
-      const std::string rows = RowsName(index, i);
+      const std::string rows = LineName(index, i);
       const Color color = ColorOf(series, i);
-      if (!series.low.empty()) {
-        absl::StrAppend(&elements, ", ", rows, " using 1:3:4 with filledcurves lc ",
+      if (!blocks[i].band.all.empty()) {
+        absl::StrAppend(&elements, ", ", BandName(index, i), " using 1:2:3 with filledcurves lc ",
                         Rgb(color, kBandTransparency), " fillstyle solid noborder notitle");
       }
+      if (blocks[i].line.all.empty()) continue;
       if (series.mark == Series::Mark::kPoints) {
         absl::StrAppend(&elements, ", ", rows, " using 1:2 with points ", Points(kPointRadius),
                         " lc ", Rgb(color, kPointTransparency), " notitle");
@@ -188,7 +203,7 @@ class Body {
       }
       absl::StrAppend(&elements, ", ", rows, " using 1:2 with lines lw ", kLineWidth, " lc ",
                       Rgb(color), " notitle");
-      if (!blocks[i].lone.empty()) {
+      if (!blocks[i].line.lone.empty()) {
         absl::StrAppend(&elements, ", ", LoneName(index, i), " using 1:2 with points ",
                         Points(kLineWidth), " lc ", Rgb(color), " notitle");
       }

@@ -2,16 +2,31 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
+#include "base/memory.h"
 #include "base/text.h"
 #include "data/csv.h"
 #include "data/json.h"
 
 namespace talweg {
+namespace {
+
+// Writes the text that `make` makes: a long training's is large, and may find no memory.
+absl::Status WriteText(const std::string& path, const std::function<std::string()>& make) {
+  std::string text;
+  if (!WithMemoryFor(0, [&] { text = make(); })) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("can not write ", Quoted(path, 4096), ": no memory for the history's text"));
+  }
+  return WriteFile(path, std::string_view(text));
+}
+
+}  // namespace
 
 History::History(std::vector<std::string> columns)
     : columns_(std::move(columns)), values_(columns_.size()) {}
@@ -75,11 +90,11 @@ std::string History::ToJson() const {
 }
 
 absl::Status History::WriteCsv(const std::string& path) const {
-  return WriteFile(path, std::string_view(ToCsv()));
+  return WriteText(path, [this] { return ToCsv(); });
 }
 
 absl::Status History::WriteJson(const std::string& path) const {
-  return WriteFile(path, std::string_view(ToJson()));
+  return WriteText(path, [this] { return ToJson(); });
 }
 
 }  // namespace talweg

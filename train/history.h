@@ -37,7 +37,8 @@ class History {
   std::string ToCsv() const;
   // {"loss": [..], ..}; not-a-number and infinities, which JSON has not, become strings.
   std::string ToJson() const;
-  // Written as trust demands it: the old file or the new one, never half.
+  // The same in files, which WriteFile replaces at once (base/file.h). Its errors, and no memory
+  // for the text.
   absl::Status WriteCsv(const std::string& path) const;
   absl::Status WriteJson(const std::string& path) const;
 

@@ -22,15 +22,14 @@ absl::Status Optimizer(Lab& lab);
 
 struct Experiment {
   std::string_view name;  // as --experiments takes it
-  int runs;               // how many trainings it compares
   absl::Status (*conduct)(Lab& lab);
 };
 
 inline constexpr Experiment kExperiments[] = {
-    {"blobs", 0, PlotBlobs},     {"learning_rate", 8, LearningRate},
-    {"momentum", 4, Momentum},   {"decay_curves", 0, DecayCurves},
-    {"decay", 4, Decay},         {"patience", 4, Patience},
-    {"optimizer", 4, Optimizer},
+    {"blobs", PlotBlobs},     {"learning_rate", LearningRate},
+    {"momentum", Momentum},   {"decay_curves", DecayCurves},
+    {"decay", Decay},         {"patience", Patience},
+    {"optimizer", Optimizer},
 };
 
 // The rate of time-based decay at an iteration, counted from 0; see decay_curves.cc.

@@ -80,7 +80,10 @@ Figure DecayFigure(const std::vector<DecayCurve>& curves) {
 }
 
 Figure RateFigure(const std::vector<RunCurves>& runs) {
-  const Axis y{.label = "learning rate", .low = 3e-9, .log = true};
+  const bool is_median = std::any_of(runs.begin(), runs.end(),
+                                     [](const RunCurves& run) { return !run.rate.low.empty(); });
+  const Axis y{
+      .label = is_median ? "learning rate, median" : "learning rate", .low = 3e-9, .log = true};
   return EpochFigure(runs, y, [](const RunCurves& run) {
     return std::vector<Series>{Line("", run.rate, kTrain)};
   });

@@ -24,7 +24,9 @@ struct RunCurves {
   Curve accuracy = {};      // on the training samples, 0 to 1
   Curve val_accuracy = {};  // on the test samples
   Curve loss = {};          // on the training samples
-  Curve rate = {};          // the learning rate after each epoch's callbacks
+  // The learning rate after each epoch, which no history holds (an epoch's row has the one it began
+  // with): who draws it has it noted by a callback, as patience.cc does.
+  Curve rate = {};
 };
 
 // One line of the decay curves: the rate at each iteration from 0.
@@ -45,7 +47,8 @@ Figure AccuracyFigure(const std::vector<RunCurves>& runs);
 Figure DecayFigure(const std::vector<DecayCurve>& curves);
 
 // `6_patience_rate`: on a logarithmic axis down to 1e-8. Below that a float32 weight does not move
-// any more; with patience 2 the rate itself falls on to 1e-97.
+// any more; with patience 2 the rate itself falls on to 1e-97. Curves with bands are medians, and
+// the axis says so.
 Figure RateFigure(const std::vector<RunCurves>& runs);
 
 // `7_patience_loss`.

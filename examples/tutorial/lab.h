@@ -18,7 +18,7 @@
 namespace talweg::tutorial {
 
 // Who watches a run: the callback of its fit with the i-th seed, from 0, or null. Fits go on at the
-// same time, so that each has its own.
+// same time, so that each has its own; they are asked for by one thread at a time.
 using Watch = std::function<Callback*(size_t i)>;
 
 // Where the experiments are conducted: they say what is to be fitted and drawn, and then Run fits
@@ -29,44 +29,48 @@ using Watch = std::function<Callback*(size_t i)>;
 //   const size_t run = lab.Repeat("momentum", "momentum=0.9", training);
 //   lab.Draw("3_momentum", [=](const Lab& lab) { return AccuracyFigure({lab.Curves(run)}); });
 //   ...
-//   absl::Status status = lab.Run();
+//   absl::Status status = lab.Run(progress);
 //
 // Every run of one seed starts from the same parameters and sees the samples in the same order, so
 // that whatever differs between two runs comes from what the experiment has changed.
 class Lab {
  public:
-  // Reads the data and, if there is one, the file of weights. Errors: a file that is none; an
-  // engine that does not exist.
-  static absl::StatusOr<Lab> Open(const Options& options, Progress& progress);
+  // Reads the data and, if there is one, the file of weights. Errors: a file that is none, or whose
+  // seed is too large for so many seeds; an engine that does not exist.
+  static absl::StatusOr<Lab> Open(const Options& options);
 
   // Notes a training that is to be fitted once for each seed, and returns its number. The options'
   // epochs, precision and first weights replace the training's.
   size_t Repeat(std::string_view experiment, const std::string& title, Training training,
                 Watch watch = nullptr);
   size_t seeds() const { return static_cast<size_t>(options_.seeds); }
+  // How many fits have been noted.
+  size_t fits() const { return planned_.size() * seeds(); }
 
   // Notes a figure, OUT/`name`.png and .svg, which is drawn if figures are wanted.
   void Draw(std::string_view name, std::function<Figure(const Lab& lab)> figure);
+  // The names of the files that will be drawn.
+  std::vector<std::string> files() const;
 
   // Fits everything, then draws everything. What goes wrong in drawing is kept for later: a missing
-  // gnuplot must not cost the numbers.
-  absl::Status Run();
+  // gnuplot must not cost the numbers, nor one figure the others.
+  absl::Status Run(Progress& progress);
 
-  // After Run: the curves of a run, those of the one seed, or means with bands.
+  // After Run: the curves of a run, those of the one seed, or means with bands. They are without
+  // rates, of which a median tells more (patience.cc).
   RunCurves Curves(size_t run) const { return CurvesOf(FitsOf(run)); }
   std::vector<RunCurves> Curves(const std::vector<size_t>& runs) const;
   // All fits, run by run.
   const std::vector<Trial>& trials() const { return trials_; }
   // How long all of them took together.
   double seconds() const { return seconds_; }
-  // The first thing that went wrong in drawing.
+  // All that went wrong in drawing, in one sentence.
   const absl::Status& drawing() const { return drawing_; }
 
  private:
-  Lab(const Options& options, Progress& progress) : options_(options), progress_(&progress) {}
+  explicit Lab(const Options& options) : options_(options) {}
 
   Options options_;
-  Progress* progress_;
   Engine engine_;
   TrainTest data_;
   NamedArrays weights_;  // empty: each seed's own
@@ -83,6 +87,8 @@ class Lab {
     std::string name;
     std::function<Figure(const Lab& lab)> figure;
   };
+  absl::Status DrawNow(const Sketch& sketch) const;
+
   std::vector<Planned> planned_;
   std::vector<Training> trainings_;
   std::vector<Sketch> sketches_;

@@ -1,10 +1,12 @@
 // The tutorial from end to end: options, experiments in order, history.csv, a table.
 
-#include <stdlib.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -20,6 +22,8 @@
 namespace talweg::tutorial {
 namespace {
 
+constexpr char kHistory[] = "history.csv";
+
 bool Wanted(const Options& options, const Experiment& experiment) {
   return options.experiments.empty() ||
          std::find(options.experiments.begin(), options.experiments.end(), experiment.name) !=
@@ -27,36 +31,34 @@ bool Wanted(const Options& options, const Experiment& experiment) {
 }
 
 absl::Status Conduct(const Options& options) {
-  int64_t fits = 0;
-  for (const Experiment& experiment : kExperiments) {
-    if (Wanted(options, experiment)) fits += experiment.runs * options.seeds;
-  }
-  if (fits > static_cast<int64_t>(kMostRuns)) {
-    return absl::InvalidArgumentError(absl::StrCat("--seeds=", options.seeds, " makes ", fits,
-                                                   " fits; at most ", kMostRuns, " are possible"));
-  }
-  if (absl::Status s = PrepareFolder(options.out); !s.ok()) return s;
-  if (options.engine != "interpreter") {
-    const absl::Status cache = CacheStatus(options.cache);
-    if (!cache.ok()) absl::FPrintF(stderr, "note: %s\n", cache.message());
-  }
-  Progress progress(stderr, isatty(STDERR_FILENO) != 0, fits);
-  absl::StatusOr<Lab> lab = Lab::Open(options, progress);
+  absl::StatusOr<Lab> lab = Lab::Open(options);
   if (!lab.ok()) return lab.status();
-
   for (const Experiment& experiment : kExperiments) {
     if (!Wanted(options, experiment)) continue;
     if (absl::Status s = experiment.conduct(*lab); !s.ok()) return s;
   }
-  const absl::Status status = lab->Run();
+  if (lab->fits() > kMostRuns) {
+    return absl::InvalidArgumentError(absl::StrCat("--seeds=", options.seeds, " makes ",
+                                                   lab->fits(), " fits; at most ", kMostRuns,
+                                                   " are possible"));
+  }
+  std::vector<std::string> files = lab->files();
+  files.push_back(kHistory);
+  if (absl::Status s = PrepareFolder(options.out, files); !s.ok()) return s;
+  if (options.engine != "interpreter") {
+    const absl::Status cache = CacheStatus(options.cache);
+    if (!cache.ok()) absl::FPrintF(stderr, "note: %s\n", cache.message());
+  }
+  Progress progress(stderr, isatty(STDERR_FILENO) != 0, static_cast<int64_t>(lab->fits()));
+  const absl::Status status = lab->Run(progress);
   progress.Clear();
   if (!status.ok()) return status;
 
-  const std::string csv = JoinPath(options.out, "history.csv");
-  if (absl::Status s = WriteFile(csv, std::string_view(HistoryCsv(lab->trials()))); !s.ok()) {
-    return s;
-  }
-  absl::PrintF("%sNumbers: %s\n", Table(lab->trials(), lab->seconds()), csv);
+  // Before the file, so that the results are seen where it can not be written.
+  absl::PrintF("%s", Table(lab->trials(), lab->seconds()));
+  const std::string csv = JoinPath(options.out, kHistory);
+  if (absl::Status s = WriteHistoryCsv(csv, lab->trials()); !s.ok()) return s;
+  absl::PrintF("Numbers: %s\n", csv);
   // Only now: the numbers are worth having without the figures.
   if (!lab->drawing().ok()) {
     const absl::string_view message = lab->drawing().message();
@@ -76,11 +78,33 @@ absl::Status Main(const std::vector<std::string>& arguments) {
   return Conduct(*options);
 }
 
+// A standard stream that our caller has closed is opened, so that no file of ours gets its number
+// and then what was meant for it. Whatever is done with it still fails.
+void ReserveStreams() {
+  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (fcntl(stream, F_GETFD) >= 0) continue;
+    open("/dev/null", stream == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+  }
+}
+
+// Most of what was printed is written only now.
+absl::Status FlushOutput() {
+  const bool is_flushed = std::fflush(stdout) == 0;
+  const int reason = errno;
+  if (is_flushed && std::ferror(stdout) == 0) return absl::OkStatus();
+  // The reason of a write that failed before is gone.
+  return absl::DataLossError(absl::StrCat("can not write to the standard output",
+                                          is_flushed ? "" : ": ",
+                                          is_flushed ? "" : std::strerror(reason)));
+}
+
 }  // namespace
 }  // namespace talweg::tutorial
 
 int main(int argc, char** argv) {
-  const absl::Status status = talweg::tutorial::Main({argv + 1, argv + argc});
+  talweg::tutorial::ReserveStreams();
+  absl::Status status = talweg::tutorial::Main({argv + 1, argv + argc});
+  if (status.ok()) status = talweg::tutorial::FlushOutput();
   if (status.ok()) return 0;
   std::string message(status.message());
   std::replace(message.begin(), message.end(), '\n', ' ');  // one line, whatever a library said

@@ -4,7 +4,6 @@
 #include <cerrno>
 #include <filesystem>
 #include <functional>
-#include <limits>
 #include <map>
 #include <set>
 #include <system_error>
@@ -18,8 +17,6 @@
 namespace talweg::tutorial {
 namespace {
 
-// NumPy's generator, whose shuffles --weights asks for, takes 32 bits.
-constexpr int64_t kMaxSeed = std::numeric_limits<uint32_t>::max();
 constexpr int64_t kMaxCount = 1'000'000;
 
 std::string Names() {
@@ -173,7 +170,8 @@ std::string Usage() {
       "  --seed=1              of the first weights and the order of the samples\n"
       "  --seeds=1             how many seeds, from --seed on; with several the figures show "
       "means\n"
-      "                        and bands from the 10th to the 90th percentile\n"
+      "                        (of rates that fall with a plateau: medians), and bands from the\n"
+      "                        10th to the 90th percentile\n"
       "  --epochs=200\n"
       "  --precision=float32   or float64\n"
       "  --engine=jit          what runs the graphs; or interpreter\n"
@@ -188,7 +186,7 @@ std::string Usage() {
       "\".\n");
 }
 
-absl::Status PrepareFolder(const std::string& folder) {
+absl::Status PrepareFolder(const std::string& folder, absl::Span<const std::string> files) {
   const auto refused = [&](std::string_view reason) {
     return absl::InvalidArgumentError(absl::StrCat("the output folder ", Quoted(folder, 300),
                                                    " cannot be written: ", std::string(reason)));
@@ -196,8 +194,9 @@ absl::Status PrepareFolder(const std::string& folder) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   if (error) return refused(error.message());
-  if (absl::Status s = CheckWritable(JoinPath(folder, "history.csv")); !s.ok()) {
-    return refused(std::string(s.message()));
+  for (const std::string& file : files) {
+    const absl::Status status = CheckWritable(JoinPath(folder, file));
+    if (!status.ok()) return refused(StdView(status.message()));
   }
   return absl::OkStatus();
 }

@@ -2,15 +2,20 @@
 #define TALWEG_EXAMPLES_TUTORIAL_OPTIONS_H_
 
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "talweg.h"
 
 namespace talweg::tutorial {
+
+// NumPy's generator, whose shuffles --weights asks for, takes 32 bits.
+inline constexpr int64_t kMaxSeed = std::numeric_limits<uint32_t>::max();
 
 // What the command line says. Paths are absolute, or relative to where the program runs.
 struct Options {
@@ -37,9 +42,9 @@ absl::StatusOr<Options> ParseOptions(const std::vector<std::string>& arguments,
 // The text of --help.
 std::string Usage();
 
-// Makes the folder for the figures, where it is missing, and sees whether files can be written
-// there: better now than after the fits.
-absl::Status PrepareFolder(const std::string& folder);
+// Makes the folder for the figures, where it is missing, and sees whether files of these names can
+// be written there: better now than after the fits.
+absl::Status PrepareFolder(const std::string& folder, absl::Span<const std::string> files);
 
 // folder/name.
 std::string JoinPath(std::string_view folder, std::string_view name);

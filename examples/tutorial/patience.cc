@@ -6,6 +6,7 @@
 // arrived. 10 and 15 wait long enough to tell the two apart: the rate falls late, with 15 often not
 // at all, and accuracy ends where it should.
 
+#include <map>
 #include <memory>
 #include <vector>
 
@@ -28,7 +29,7 @@ struct LearningRateMonitor : Callback {
 }  // namespace
 
 absl::Status Patience(Lab& lab) {
-  using Monitors = std::vector<LearningRateMonitor>;  // one for each fit of a run
+  using Monitors = std::map<size_t, LearningRateMonitor>;  // of a run's fits, by their seeds
   std::vector<size_t> runs;
   std::vector<std::shared_ptr<Monitors>> monitors;
   for (const int patience : {2, 5, 10, 15}) {
@@ -38,7 +39,7 @@ absl::Status Patience(Lab& lab) {
     training.adjust = {ReduceLROnPlateau(
         {.monitor = "val_loss", .factor = 0.1, .patience = patience, .min_delta = 1e-7})};
 
-    const auto own = std::make_shared<Monitors>(lab.seeds());
+    const auto own = std::make_shared<Monitors>();
     runs.push_back(lab.Repeat("patience", absl::StrCat("patience=", patience), training,
                               [own](size_t i) { return &(*own)[i]; }));
     monitors.push_back(own);
@@ -47,7 +48,7 @@ absl::Status Patience(Lab& lab) {
     std::vector<RunCurves> curves = lab.Curves(runs);
     for (size_t i = 0; i < curves.size(); i++) {
       std::vector<std::vector<double>> rates;
-      for (const LearningRateMonitor& monitor : *monitors[i]) rates.push_back(monitor.rates);
+      for (const auto& [seed, monitor] : *monitors[i]) rates.push_back(monitor.rates);
       curves[i].rate = CurveOf(rates, Middle::kMedian);
     }
     return RateFigure(curves);

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "examples/tutorial/figures.h"
 #include "talweg.h"
@@ -39,13 +40,15 @@ double Percentile(std::vector<double> values, double fraction);
 enum class Middle : uint8_t { kMean, kMedian };
 Curve CurveOf(absl::Span<const std::vector<double>> fits, Middle middle = Middle::kMean);
 
-// The curves of one run's fits. The rate is that of the history, before each epoch's callbacks.
+// The curves of one run's fits, without RunCurves::rate.
 RunCurves CurvesOf(absl::Span<const Trial> fits);
 
-// The file that other programs read: a line an epoch of each fit, accuracies from 0 to 1.
+// Writes the file that other programs read: a line an epoch of each fit, accuracies from 0 to 1.
 //
 //   experiment,run,seed,epoch,loss,accuracy,val_loss,val_accuracy,lr
-std::string HistoryCsv(absl::Span<const Trial> trials);
+//
+// Errors: those of WriteFile; no memory for the text.
+absl::Status WriteHistoryCsv(const std::string& path, absl::Span<const Trial> trials);
 
 // One run, whose fits these are, in a sentence: accuracies after the last epoch.
 std::string Line(absl::Span<const Trial> fits);

@@ -45,7 +45,12 @@ absl::StatusOr<Weights> FromModel(const std::string& path, std::string_view byte
 absl::StatusOr<Weights> ReadWeights(const std::string& path) {
   const absl::StatusOr<std::string> bytes = ReadFile(path);
   if (!bytes.ok()) return bytes.status();
-  return LooksLikeJson(*bytes) ? FromTrace(path, *bytes) : FromModel(path, *bytes);
+  absl::StatusOr<Weights> weights =
+      LooksLikeJson(*bytes) ? FromTrace(path, *bytes) : FromModel(path, *bytes);
+  if (weights.ok() && weights->parameters.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(path, ": it holds no arrays to start from"));
+  }
+  return weights;
 }
 
 }  // namespace talweg::tutorial

@@ -18,7 +18,8 @@ struct Weights {
 
 // Reads the weights of a file: a run of Keras 2.3.1 (JSON, see tests/data/README.md), of which it
 // takes the first weights; or a saved model (safetensors), whose metadata may hold a "seed".
-// Errors, each one sentence with the path: a file that can not be read, or is neither.
+// Errors, each one sentence with the path: a file that can not be read, or is neither; one without
+// arrays; a seed that is no whole number of 32 bits.
 absl::StatusOr<Weights> ReadWeights(const std::string& path);
 
 }  // namespace talweg::tutorial

@@ -2,6 +2,7 @@
 
 #include "plot/figure.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstdlib>
@@ -113,6 +114,15 @@ TEST(Draw, RefusesAFileInPlaceOfAFolder) {
   EXPECT_THAT(status.message(), HasSubstr("file/figure.png"));
 }
 
+TEST(Draw, NamesThePathWhateverFails) {
+  const absl::Status missing = Draw(Grid(), "here/figure", {.gnuplot = "/nowhere/gnuplot"});
+  EXPECT_EQ(missing.code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(missing.message(),
+            "can not draw 'here/figure': the program '/nowhere/gnuplot' was not found: install the "
+            "package gnuplot-nox");
+  EXPECT_EQ(Draw({}, "here/figure").message(), "can not draw 'here/figure': figure: no panels");
+}
+
 TEST(Draw, KeepsTheOldFilesWhenItFails) {
   const std::string folder = NewFolder("keeps");
   std::ofstream(folder + "/figure.png") << "old";
@@ -205,6 +215,27 @@ TEST(Render, DrawsABandAboutALine) {
   ASSERT_TRUE(without.ok() && with.ok());
   EXPECT_FALSE(absl::StrContains(without->svg, "fill-opacity"));
   EXPECT_TRUE(absl::StrContains(with->svg, "fill-opacity"));
+}
+
+// On a logarithmic axis a band may reach to 0 where its line does not.
+TEST(Render, DrawsALineWhereItsBandHasAGap) {
+  const auto strokes = [](const Series& series) {
+    Figure figure = OnePanel({series});
+    figure.panels[0].y = {.low = 0.1, .high = 10, .log = true};
+    const std::vector<std::string> lines = Lines(Drawn(figure), kBlueStroke);
+    int count = 0;
+    for (const std::string& line : lines) {
+      const std::string path = line.substr(line.find(" d="));
+      count += static_cast<int>(std::count(path.begin(), path.end(), 'L'));
+    }
+    return count;
+  };
+  EXPECT_EQ(strokes({.y = {1, 2, 3, 4}}), 3);
+  EXPECT_EQ(strokes({.y = {1, 2, 3, 4}, .low = {0, 1, -1, 3}, .high = {2, 3, 4, 5}}), 3);
+  const Series band{.y = {kNaN, kNaN, kNaN}, .low = {1, 2, 3}, .high = {2, 3, 4}};
+  const absl::StatusOr<Pictures> pictures = Render(OnePanel({band}));
+  ASSERT_TRUE(pictures.ok()) << pictures.status();
+  EXPECT_TRUE(absl::StrContains(pictures->svg, "fill-opacity")) << "a band without a line";
 }
 
 TEST(Render, DrawsFramesWithoutData) {

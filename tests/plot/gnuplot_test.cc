@@ -5,6 +5,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "base/text.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -45,10 +46,16 @@ TEST(RunGnuplot, SaysWhichPackageIsMissing) {
   }
 }
 
-TEST(RunGnuplot, TakesAFileThatIsNoProgramForMissing) {
+// No package would help there.
+TEST(RunGnuplot, TellsAProgramThatMayNotBeRunFromOneThatIsMissing) {
   const std::string path = FakeGnuplot("no_program", "");
   std::filesystem::permissions(path, std::filesystem::perms::owner_read);
-  EXPECT_EQ(RunGnuplot(path, "").status().code(), absl::StatusCode::kNotFound);
+  for (const std::string& name : {path, testing::TempDir()}) {
+    const absl::Status status = RunGnuplot(name, "").status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
+    EXPECT_EQ(status.message(), absl::StrCat("no program ", Quoted(name),
+                                             " that may be run was found: permission ", "denied"));
+  }
 }
 
 TEST(RunGnuplot, PassesOnWhatGnuplotSaysOfAMistake) {

@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "gtest/gtest.h"
+#include "tests/base/memory_limit.h"
 
 namespace talweg {
 namespace {
@@ -68,6 +69,22 @@ TEST(History, IsWrittenToFiles) {
   ASSERT_TRUE(TwoEpochs().WriteJson(path).ok());
   EXPECT_EQ(*ReadFile(path), TwoEpochs().ToJson());
   EXPECT_FALSE(TwoEpochs().WriteCsv(testing::TempDir() + "/none/history.csv").ok());
+}
+
+TEST(History, SaysThatThereIsNoMemoryForItsText) {
+  if (!MemoryLimit::IsPossible()) GTEST_SKIP() << "the sanitizer owns the addresses";
+  History history({"loss", "val_loss"});
+  for (int i = 0; i < 500000; i++) history.Append({1.0 / 3, 2.0 / 3});
+  const std::string path = testing::TempDir() + "/no_memory";
+  absl::Status csv, json;
+  {
+    const MemoryLimit limit(1 << 20);
+    csv = history.WriteCsv(path);
+    json = history.WriteJson(path);
+  }
+  for (const absl::Status& status : {csv, json}) {
+    EXPECT_EQ(status.message(), "can not write '" + path + "': no memory for the history's text");
+  }
 }
 
 }  // namespace

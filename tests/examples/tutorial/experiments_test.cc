@@ -23,14 +23,14 @@ constexpr int64_t kSeeds = 10;
 const std::vector<Trial>& Trials() {
   static const auto& trials = *new std::vector<Trial>([] {
     Progress progress(stderr, false, 24 * kSeeds);
-    absl::StatusOr<Lab> lab = Lab::Open({.seeds = kSeeds, .figures = false}, progress);
+    absl::StatusOr<Lab> lab = Lab::Open({.seeds = kSeeds, .figures = false});
     EXPECT_TRUE(lab.ok()) << lab.status();
     if (!lab.ok()) return std::vector<Trial>();
     for (const Experiment& experiment : kExperiments) {
       const absl::Status status = experiment.conduct(*lab);
       EXPECT_TRUE(status.ok()) << status;
     }
-    const absl::Status status = lab->Run();
+    const absl::Status status = lab->Run(progress);
     EXPECT_TRUE(status.ok()) << status;
     return lab->trials();
   }());
@@ -89,24 +89,6 @@ double Drops(const History& fit) {
   return drops;
 }
 
-TEST(Experiments, AreAsManyRunsAsTheTableSays) {
-  Progress progress(stderr, false, 24);
-  absl::StatusOr<Lab> lab = Lab::Open({.epochs = 1, .figures = false}, progress);
-  ASSERT_TRUE(lab.ok()) << lab.status();
-  std::vector<std::string_view> expected;
-  for (const Experiment& experiment : kExperiments) {
-    ASSERT_TRUE(experiment.conduct(*lab).ok()) << experiment.name;
-    for (int i = 0; i < experiment.runs; i++) expected.push_back(experiment.name);
-  }
-  ASSERT_TRUE(lab->Run().ok());
-  ASSERT_EQ(lab->trials().size(), expected.size());
-  for (size_t i = 0; i < expected.size(); i++) {
-    EXPECT_EQ(lab->trials()[i].experiment, expected[i]);
-    EXPECT_EQ(lab->trials()[i].seed, 1);
-    EXPECT_EQ(lab->trials()[i].history.epochs(), 1u);
-  }
-}
-
 TEST(DecayCurves, BendAsTheTutorialsDo) {
   for (const double decay : {1e-1, 1e-2, 1e-3, 1e-4}) EXPECT_EQ(DecayedRate(0.01, decay, 0), 0.01);
   EXPECT_NEAR(DecayedRate(0.01, 1e-1, 49), 0.001695, 5e-7);
@@ -139,7 +121,7 @@ TEST(LearningRate, TheSmallestLearnNothing) {
 
 TEST(LearningRate, TheLargestOscillates) {
   Progress progress(stderr, false, 60);
-  absl::StatusOr<Lab> lab = Lab::Open({.seeds = 30, .figures = false}, progress);
+  absl::StatusOr<Lab> lab = Lab::Open({.seeds = 30, .figures = false});
   ASSERT_TRUE(lab.ok()) << lab.status();
   double volatility[2];
   for (int i = 0; i < 2; i++) {
@@ -147,7 +129,7 @@ TEST(LearningRate, TheLargestOscillates) {
     training.rate = i == 0 ? 1.0 : 0.1;
     lab->Repeat("learning_rate", i == 0 ? "large" : "good", training);
   }
-  ASSERT_TRUE(lab->Run().ok());
+  ASSERT_TRUE(lab->Run(progress).ok());
   for (size_t i = 0; i < 2; i++) {
     std::vector<History> fits;
     for (size_t j = 30 * i; j < 30 * (i + 1); j++) fits.push_back(lab->trials()[j].history);
@@ -222,13 +204,13 @@ struct LearningRateMonitor : Callback {
 // The monitor sees what the plateau has done with the rate, one epoch before the history shows it.
 TEST(Patience, MonitorSeesReducedRates) {
   Progress progress(stderr, false, 1);
-  absl::StatusOr<Lab> lab = Lab::Open({.epochs = 40, .figures = false}, progress);
+  absl::StatusOr<Lab> lab = Lab::Open({.epochs = 40, .figures = false});
   ASSERT_TRUE(lab.ok()) << lab.status();
   Training training = Baseline();
   training.adjust = {ReduceLROnPlateau({.patience = 2})};
   LearningRateMonitor monitor;
   lab->Repeat("", "", training, [&](size_t) { return &monitor; });
-  ASSERT_TRUE(lab->Run().ok());
+  ASSERT_TRUE(lab->Run(progress).ok());
   const History& history = lab->trials()[0].history;
   ASSERT_EQ(monitor.rates.size(), 40u);
   EXPECT_EQ(history["lr"][0], 0.01);

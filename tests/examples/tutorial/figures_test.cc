@@ -122,6 +122,15 @@ TEST(PatienceFigures, ShowOneLineAPanel) {
   EXPECT_EQ(accuracy.panels[0].series[0].y, runs[0].accuracy.mean);
 }
 
+TEST(RateFigure, SaysThatSeveralSeedsGiveMedians) {
+  std::vector<RunCurves> runs = Runs(2);
+  EXPECT_EQ(RateFigure(runs).panels[0].y.label, "learning rate");
+  runs[1].rate.low = runs[1].rate.high = runs[1].rate.mean;
+  const Figure figure = RateFigure(runs);
+  for (const Panel& panel : figure.panels) EXPECT_EQ(panel.y.label, "learning rate, median");
+  EXPECT_EQ(CountTexts(Drawn(figure), "learning rate, median"), 1);
+}
+
 TEST(Figures, CanBeDrawnAfterOneEpochAndOfARunThatFailed) {
   RunCurves one{.title = "one epoch"};
   one.accuracy.mean = one.val_accuracy.mean = one.loss.mean = one.rate.mean = {0.5};

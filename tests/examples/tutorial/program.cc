@@ -30,12 +30,14 @@ std::string NewFolder() {
 }
 
 Outcome RunTutorial(const std::vector<std::string>& arguments,
-                    const std::map<std::string, std::string>& environment) {
+                    const std::map<std::string, std::string>& environment,
+                    const std::string& elsewhere) {
   const std::string streams = NewFolder(), out = streams + "/out", err = streams + "/err";
   const pid_t child = fork();
   if (child == 0) {
-    Redirect(out, STDOUT_FILENO);
+    Redirect(elsewhere.empty() || elsewhere == "-" ? out : elsewhere, STDOUT_FILENO);
     Redirect(err, STDERR_FILENO);
+    if (elsewhere == "-") close(STDOUT_FILENO);
     for (const auto& [name, value] : environment) {
       if (value.empty()) {
         unsetenv(name.c_str());

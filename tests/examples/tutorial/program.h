@@ -14,9 +14,11 @@ struct Outcome {
 };
 
 // Runs the program with these arguments. `environment` replaces variables of the test's own; an
-// empty value removes one.
+// empty value removes one. `out` is where its standard output goes instead of to Outcome: a path,
+// or "-" where it is closed.
 Outcome RunTutorial(const std::vector<std::string>& arguments,
-                    const std::map<std::string, std::string>& environment = {});
+                    const std::map<std::string, std::string>& environment = {},
+                    const std::string& out = "");
 
 // A new, empty folder of the test's.
 std::string NewFolder();

@@ -11,6 +11,7 @@
 #include "examples/tutorial/lab.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/base/memory_limit.h"
 
 namespace talweg::tutorial {
 namespace {
@@ -62,13 +63,61 @@ TEST(CurveOf, HasABandFromTwoFitsOn) {
   EXPECT_THAT(CurveOf(rates, Middle::kMedian).mean, ElementsAre(1e-9));
 }
 
-TEST(HistoryCsv, HoldsEachEpochInDecimalsThatReadBack) {
-  EXPECT_EQ(HistoryCsv({Fit("momentum=0.0", 1, {{0.1, 1, NAN, kInfinity, 1e-5}, {2, 0, 0, 0, 1}}),
-                        Fit("momentum=0.5", 7, {{1.0 / 3, 0.5, 1, 1, -kInfinity}})}),
+TEST(CurvesOf, HasAllButTheRates) {
+  const RunCurves curves = CurvesOf({Fit("a", 1, {{0.5, 0.25, 1, 0.75, 0.01}})});
+  EXPECT_EQ(curves.title, "a");
+  EXPECT_THAT(curves.loss.mean, ElementsAre(0.5));
+  EXPECT_THAT(curves.accuracy.mean, ElementsAre(0.25));
+  EXPECT_THAT(curves.val_accuracy.mean, ElementsAre(0.75));
+  EXPECT_THAT(curves.rate.mean, IsEmpty()) << "an epoch's row has the rate before it";
+}
+
+// The text of the file.
+std::string Written(const std::vector<Trial>& trials) {
+  const std::string path = testing::TempDir() + "/history.csv";
+  const absl::Status status = WriteHistoryCsv(path, trials);
+  EXPECT_TRUE(status.ok()) << status;
+  const absl::StatusOr<std::string> text = ReadFile(path);
+  EXPECT_TRUE(text.ok()) << text.status();
+  return text.ok() ? *text : "";
+}
+
+TEST(WriteHistoryCsv, HoldsEachEpochInDecimalsThatReadBack) {
+  EXPECT_EQ(Written({Fit("momentum=0.0", 1, {{0.1, 1, NAN, kInfinity, 1e-5}, {2, 0, 0, 0, 1}}),
+                     Fit("momentum=0.5", 7, {{1.0 / 3, 0.5, 1, 1, -kInfinity}})}),
             "experiment,run,seed,epoch,loss,accuracy,val_loss,val_accuracy,lr\n"
             "momentum,momentum=0.0,1,1,0.1,1,nan,inf,1e-05\n"
             "momentum,momentum=0.0,1,2,2,0,0,0,1\n"
             "momentum,momentum=0.5,7,1,0.3333333333333333,0.5,1,1,-inf\n");
+}
+
+TEST(WriteHistoryCsv, QuotesTitlesThatHoldACommaOrAQuote) {
+  const std::string title = "lr=0.1, \"mom\"=0.9";
+  const absl::StatusOr<talweg::Table> table =
+      ParseCsv(Written({Fit(title, 3, {{1, 2, 3, 4, 5}})}), {.text = {"experiment", "run"}});
+  ASSERT_TRUE(table.ok()) << table.status();
+  EXPECT_THAT(std::get<std::vector<std::string>>(table->Find("run")->cells), ElementsAre(title));
+  EXPECT_THAT(*Numbers(*table, "lr"), ElementsAre(5));
+}
+
+TEST(WriteHistoryCsv, SaysWhereItCannotWrite) {
+  EXPECT_THAT(WriteHistoryCsv("/nowhere/history.csv", {}).message(),
+              HasSubstr("/nowhere/history.csv"));
+}
+
+TEST(WriteHistoryCsv, SaysThatThereIsNoMemory) {
+  if (!MemoryLimit::IsPossible()) GTEST_SKIP() << "the sanitizer owns the addresses";
+  Trial trial = Fit("a", 1, {});
+  for (int i = 0; i < 200000; i++) trial.history.Append({0.1, 0.2, 0.3, 0.4, 1.0 / 3});
+  const std::string path = testing::TempDir() + "/no_memory.csv";
+  const std::vector<Trial> trials = {trial};
+  absl::Status status;
+  {
+    const MemoryLimit limit(1 << 20);
+    status = WriteHistoryCsv(path, trials);
+  }
+  EXPECT_EQ(status.message(),
+            "can not write '" + path + "': no memory for the text of 1 histories");
 }
 
 TEST(Table, ShowsFinalAccuraciesAndTheirErrors) {

@@ -137,11 +137,52 @@ TEST(Tutorial, WritesTheNumbersWhereGnuplotIsMissing) {
   const Outcome outcome =
       RunTutorial({"--out=" + folder, "--experiments=momentum", "--epochs=1"}, {{"PATH", folder}});
   EXPECT_EQ(outcome.exit_code, 1);
-  EXPECT_THAT(outcome.err, HasSubstr("\nerror: figures are left out: the program 'gnuplot' was not "
-                                     "found: install the package gnuplot-nox\n"));
+  EXPECT_THAT(outcome.err, HasSubstr("\nerror: figures are left out: can not draw '" + folder +
+                                     "/3_momentum': the program 'gnuplot' was not found: install "
+                                     "the package gnuplot-nox\n"));
   EXPECT_THAT(outcome.out, HasSubstr("momentum=0.99"));
   EXPECT_EQ(FilesIn(folder), (std::set<std::string>{"history.csv"}));
   EXPECT_EQ(HistoryIn(folder).rows(), 4);
+}
+
+TEST(Tutorial, DrawsTheOtherFiguresWhereSomeFail) {
+  const std::string folder = NewFolder(), tools = NewFolder();
+  // A gnuplot that fails for the figures 1_blobs and 4_decay_curves.
+  std::ofstream(tools + "/gnuplot") << "#!/bin/sh\nPATH=/usr/local/bin:/usr/bin:/bin\n"
+                                    << "cat > " << tools << "/script\n"
+                                    << "grep -q -e 'class 0' -e iteration " << tools << "/script"
+                                    << " && { echo tired >&2; exit 3; }\n"
+                                    << "exec gnuplot \"$@\" < " << tools << "/script\n";
+  fs::permissions(tools + "/gnuplot", fs::perms::owner_all);
+  const Outcome outcome = RunTutorial(
+      {"--out=" + folder, "--experiments=blobs,momentum,decay_curves,decay", "--epochs=1"},
+      {{"PATH", tools}});
+  EXPECT_EQ(outcome.exit_code, 1);
+  const std::string reason = "': gnuplot failed with exit code 3: 'tired'";
+  EXPECT_THAT(outcome.err,
+              HasSubstr("\nerror: figures are left out: can not draw '" + folder + "/1_blobs" +
+                        reason + "; can not draw '" + folder + "/4_decay_curves" + reason + "\n"));
+  EXPECT_EQ(FilesIn(folder), (std::set<std::string>{"3_momentum.png", "3_momentum.svg",
+                                                    "5_decay.png", "5_decay.svg", "history.csv"}));
+}
+
+// The program's files must not take the number of an output that its caller has closed.
+TEST(Tutorial, SaysThatItsOutputCannotBeWritten) {
+  const std::string complaint = "error: can not write to the standard output: ";
+  for (const std::string& out : {std::string("/dev/full"), std::string("-")}) {
+    const std::string reason = out == "-" ? "Bad file descriptor" : "No space left on device";
+    const Outcome help = RunTutorial({"--help"}, {}, out);
+    EXPECT_EQ(help.exit_code, 1) << out;
+    EXPECT_EQ(help.err, complaint + reason + "\n");
+    const std::string folder = NewFolder();
+    const Outcome outcome =
+        RunTutorial({"--out=" + folder, "--experiments=momentum", "--epochs=1"}, {}, out);
+    EXPECT_EQ(outcome.exit_code, 1) << out;
+    EXPECT_THAT(outcome.err, HasSubstr("\n" + complaint + reason + "\n"));
+    EXPECT_EQ(FilesIn(folder),
+              (std::set<std::string>{"3_momentum.png", "3_momentum.svg", "history.csv"}));
+    EXPECT_EQ(HistoryIn(folder).rows(), 4);
+  }
 }
 
 // Byte for byte: without a name it is the JIT that runs the graphs.
@@ -246,6 +287,20 @@ TEST(Tutorial, ComplainsOfAFolderThatCannotBeWritten) {
   EXPECT_THAT(Complaint({"--out=" + folder + "/out"}), HasSubstr("not a regular file"));
 }
 
+// Before the fits, and only where it is to be drawn.
+TEST(Tutorial, ComplainsOfAFigureThatCannotBeWritten) {
+  const std::string folder = NewFolder();
+  fs::create_directories(folder + "/3_momentum.svg");
+  const std::vector<std::string> arguments = {"--out=" + folder, "--experiments=momentum",
+                                              "--epochs=1"};
+  EXPECT_THAT(Complaint(arguments),
+              HasSubstr("/3_momentum.svg': it is a folder, not a regular file"));
+  EXPECT_EQ(FilesIn(folder), (std::set<std::string>{"3_momentum.svg"}));
+  std::vector<std::string> without = arguments;
+  without.push_back("--no-figures");
+  EXPECT_EQ(RunTutorial(without).exit_code, 0);
+}
+
 TEST(Tutorial, ComplainsOfWeightsThatAreNone) {
   const std::string folder = NewFolder(), file = folder + "/weights";
   const auto complaint = [&](const std::string& bytes) {
@@ -257,6 +312,20 @@ TEST(Tutorial, ComplainsOfWeightsThatAreNone) {
   EXPECT_THAT(complaint(""), HasSubstr(file));
   EXPECT_THAT(complaint("{\"spec\": 1}"), HasSubstr(file));
   EXPECT_THAT(complaint("\x10 not a model"), HasSubstr(file));
+  const auto model = [](const std::string& header, const std::string& data) {
+    return std::string(1, static_cast<char>(header.size())) + std::string(7, '\0') + header + data;
+  };
+  EXPECT_THAT(complaint(model("{}", "")), HasSubstr(file + ": it holds no arrays to start from"));
+  EXPECT_THAT(complaint(model(R"({"__metadata__":{"seed":"7"}})", "")), HasSubstr("no arrays"));
+  const std::string array = R"("a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]})";
+  const auto with_seed = [&](const std::string& seed) {
+    return model(R"({"__metadata__":{"seed":")" + seed + R"("},)" + array + "}", std::string(4, 0));
+  };
+  EXPECT_THAT(complaint(with_seed("4294967296")), HasSubstr(file + ": its seed is '4294967296'"));
+  std::ofstream(file, std::ios::binary) << with_seed("4294967295");
+  EXPECT_THAT(Complaint({"--out=" + folder, "--weights=" + file, "--seeds=2"}),
+              HasSubstr(file + ": its seed is 4294967295, and --seeds=2 asks for seeds from there "
+                               "on beyond 4294967295"));
   EXPECT_EQ(FilesIn(folder), (std::set<std::string>{"weights"})) << "nothing was written";
 }
 

@@ -246,13 +246,11 @@ Value WithInstanceAxis(const Batching& batching, const Lanes& lanes, const Sourc
 
 absl::Status BatchError(const Node& node, absl::Span<const Lanes> operands,
                         absl::string_view detail) {
-  std::string text = absl::StrCat("batch: ", node.op->name);
-  for (size_t i = 0; i < operands.size() && i < 8; i++) {
-    absl::StrAppend(&text, i == 0 ? ": " : " x ", ToString(operands[i].value.type()));
-  }
+  const auto type = [&](size_t i) { return ToString(operands[i].value.type()); };
   const std::string line = ToString(node.line);
-  return absl::InvalidArgumentError(
-      absl::StrCat(text, ": ", detail, line.empty() ? "" : " (", line, line.empty() ? "" : ")"));
+  return absl::InvalidArgumentError(absl::StrCat(
+      "batch: ", node.op->name, operands.empty() ? "" : ": ", JoinTypes(operands.size(), type),
+      ": ", detail, line.empty() ? "" : " (", line, line.empty() ? "" : ")"));
 }
 
 absl::StatusOr<Lanes> BatchNode(const Batching& batching, const Node& node,

@@ -90,10 +90,9 @@ absl::StatusOr<std::vector<Array>> Executable::Call(absl::Span<const Array> inpu
 NodeFrame FrameOf(const Graph& graph, NodeId id) {
   const Node& node = graph.node(id);
   NodeFrame frame{.before = node.op->name, .after = ""};
-  const char* separator = ": ";
-  for (NodeId operand : node.operands) {
-    absl::StrAppend(&frame.before, separator, ToString(graph.node(operand).type()));
-    separator = " x ";
+  const auto type = [&](size_t i) { return ToString(graph.node(node.operands[i]).type()); };
+  if (!node.operands.empty()) {
+    absl::StrAppend(&frame.before, ": ", JoinTypes(node.operands.size(), type));
   }
   frame.before += ": ";
   const std::string line = ToString(node.line);

@@ -1,5 +1,7 @@
 #include "graph/graph.h"
 
+#include <algorithm>
+
 #include "absl/algorithm/container.h"
 #include "absl/hash/hash.h"
 #include "absl/strings/str_cat.h"
@@ -12,6 +14,15 @@ std::string ToString(const Type& type) {
 
 std::string ToString(const SourceLine& line) {
   return line.line == 0 ? "" : absl::StrCat(line.file, ":", line.line);
+}
+
+std::string JoinTypes(size_t operands, absl::FunctionRef<std::string(size_t)> type) {
+  constexpr size_t kShown = 8;
+  std::string text;
+  for (size_t i = 0; i < std::min(operands, kShown); i++) {
+    absl::StrAppend(&text, i == 0 ? "" : " x ", type(i));
+  }
+  return operands > kShown ? text + " x ..." : text;
 }
 
 bool SameNode(const Node& a, const Node& b) {

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "graph/attributes.h"
 #include "graph/op.h"
 
@@ -71,6 +72,9 @@ class Graph {
   std::vector<Node> nodes_;
   std::vector<NodeId> inputs_, outputs_;
 };
+
+// "float32[2,3] x int32[2]", of so many operands in an error: the first eight of them.
+std::string JoinTypes(size_t operands, absl::FunctionRef<std::string(size_t)> type);
 
 // Whether two nodes compute the same thing: all but their lines.
 bool SameNode(const Node& a, const Node& b);

@@ -172,8 +172,12 @@ absl::StatusOr<Graph> Tape::Finish(absl::Span<const Value> outputs) const {
   for (const Value& output : outputs) {
     if (!output.ok()) return output.status();
     if (output.tape() != state_) {
+      const Node& node = output.node();
+      const std::string line = ToString(node.line);
       return absl::InvalidArgumentError(
-          absl::StrCat("output ", ids.size(), " is a value of another tape or of a loop's body"));
+          absl::StrCat("output ", ids.size(), ", ", node.op->name, " of type ",
+                       ToString(output.type()), ", is a value of another tape or of a loop's body",
+                       line.empty() ? "" : " (", line, line.empty() ? "" : ")"));
     }
     ids.push_back(output.id());
   }

@@ -26,10 +26,8 @@ std::string Frame(std::string_view name, absl::Span<const Value> operands) {
   if (std::none_of(operands.begin(), operands.end(), [](const Value& v) { return v.ok(); })) {
     return absl::StrCat(AbslView(name), ": ");
   }
-  const auto type = [](std::string* out, const Value& v) {
-    absl::StrAppend(out, v.ok() ? ToString(v.type()) : "?");
-  };
-  return absl::StrCat(AbslView(name), ": ", absl::StrJoin(operands, " x ", type), ": ");
+  const auto type = [&](size_t i) { return operands[i].ok() ? ToString(operands[i].type()) : "?"; };
+  return absl::StrCat(AbslView(name), ": ", JoinTypes(operands.size(), type), ": ");
 }
 
 // The innermost of the operands' tapes, if all others enclose it; else null.
@@ -94,7 +92,7 @@ Value MakeNode(const Op& op, absl::Span<const Value> operands, Attributes attrib
                const SourceLine& line) {
   for (const Value& v : operands) {
     if (v.tape() == nullptr) {
-      return Fail(op.name, operands, "an operand is a value of no tape", line);
+      return Fail(op.name, operands, "an operand is a plain number or a value of no tape", line);
     }
   }
   const std::shared_ptr<TapeState> tape = CommonTape(operands);
@@ -106,13 +104,24 @@ Value MakeNode(const Op& op, absl::Span<const Value> operands, Attributes attrib
   }
   Node node;
   node.op = &op;
-  std::vector<Type> operand_types;
   for (const Value& v : operands) {
     const NodeId id = tape->Capture(v, line);
     if (id < 0) return Value(tape, -1);
     node.operands.push_back(id);
-    const std::vector<Type>& types = tape->nodes()[static_cast<size_t>(id)].types;
-    operand_types.insert(operand_types.end(), types.begin(), types.end());
+  }
+  const auto types_of = [&](NodeId id) -> const std::vector<Type>& {
+    return tape->nodes()[static_cast<size_t>(id)].types;
+  };
+  // Those of a single operand are not copied: a loop has many, and a part of it for each.
+  std::vector<Type> copies;
+  absl::Span<const Type> operand_types;
+  if (node.operands.size() == 1) {
+    operand_types = types_of(node.operands[0]);
+  } else {
+    for (const NodeId id : node.operands) {
+      copies.insert(copies.end(), types_of(id).begin(), types_of(id).end());
+    }
+    operand_types = copies;
   }
   absl::StatusOr<std::vector<Type>> types = op.infer(op, operand_types, attributes);
   if (!types.ok()) {

@@ -265,16 +265,13 @@ absl::Status Verifier::CheckNode(const Graph& graph, NodeId id, bool rows, bool 
   const absl::Status status = CheckNodeInside(graph, id, rows, trips, depth);
   if (status.ok()) return status;
   const Node& node = graph.node(id);
-  std::string shapes;
-  constexpr size_t kShown = 8;
-  for (size_t i = 0; i < std::min(node.operands.size(), kShown); i++) {
+  const auto type = [&](size_t i) -> std::string {
     const NodeId operand = node.operands[i];
     const bool exists = operand >= 0 && static_cast<size_t>(operand) < graph.nodes().size();
-    absl::StrAppend(&shapes, i == 0 ? "" : " x ",
-                    exists ? ToString(graph.node(operand).type()) : "?");
-  }
-  if (node.operands.size() > kShown) shapes += " x ...";
-  if (node.operands.empty()) shapes = ToString(node.type());
+    return exists ? ToString(graph.node(operand).type()) : "?";
+  };
+  const std::string shapes =
+      node.operands.empty() ? ToString(node.type()) : JoinTypes(node.operands.size(), type);
   const std::string line = ToString(node.line);
   return Within(absl::StrCat("node %", id, ": ", node.op->name, ": ", shapes),
                 Error(absl::StrCat(status.message(), line.empty() ? "" : " (", line,

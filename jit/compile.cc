@@ -237,7 +237,8 @@ std::string CompileTimes::ToString() const {
 }
 
 absl::StatusOr<RunFunction> CompileGraph(const Graph& graph, const JitOptions& options,
-                                         Tracer& tracer, CompileTimes* times) {
+                                         std::shared_ptr<loops::TeamPool> teams, Tracer& tracer,
+                                         CompileTimes* times) {
   const DefaultFloats floats;
   CompileTimes unused;
   if (times == nullptr) times = &unused;
@@ -259,7 +260,7 @@ absl::StatusOr<RunFunction> CompileGraph(const Graph& graph, const JitOptions& o
   if (tracer.Wants(&Trace::time)) tracer.Show(&Trace::time, times->ToString());
   const auto shared = std::make_shared<const Graph>(graph);
   const auto tables = std::make_shared<const loops::RunTables>(std::move(compiled->tables));
-  const auto pool = std::make_shared<loops::RunPool>();
+  const auto pool = std::make_shared<loops::RunPool>(std::move(teams));
   const std::vector<RunTimeShape> shapes = RunTimeShapes(graph);
   const int64_t possible = SurelyPossible(graph, shapes);
   return RunFunction([shared, tables, body = std::move(compiled->body), shapes, possible, pool](

@@ -2,6 +2,7 @@
 #define TALWEG_JIT_COMPILE_H_
 
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "graph/engine.h"
 #include "jit/jit.h"
 #include "jit/llvm/engine.h"
+#include "jit/loops/team.h"
 #include "jit/trace.h"
 
 namespace talweg {
@@ -33,9 +35,11 @@ struct CompileTimes {
 };
 
 // The whole way from a graph to a function, which the Executable of jit.h is a wrapper of: from
-// here on nobody knows of engines. Shows what the tracer wants to see.
+// here on nobody knows of engines. Shows what the tracer wants to see. `teams`: where the function
+// finds threads, with others or by itself.
 absl::StatusOr<RunFunction> CompileGraph(const Graph& graph, const JitOptions& options,
-                                         Tracer& tracer, CompileTimes* times);
+                                         std::shared_ptr<loops::TeamPool> teams, Tracer& tracer,
+                                         CompileTimes* times);
 
 }  // namespace talweg
 

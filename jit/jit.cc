@@ -1,17 +1,21 @@
 #include "jit/jit.h"
 
+#include <algorithm>
 #include <deque>
+#include <future>
 #include <list>
 #include <memory>
 #include <mutex>
 #include <string_view>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "graph/verify.h"
 #include "jit/compile.h"
 #include "jit/flop.h"
 #include "jit/llvm/cache.h"
+#include "jit/loops/team.h"
 #include "jit/nan.h"
 #include "jit/peak.h"
 #include "jit/profile.h"
@@ -27,6 +31,7 @@ constexpr size_t kKept = 64;
 constexpr size_t kReported = 1000;
 
 absl::StatusOr<Executable> Make(const Graph& graph, const JitOptions& options,
+                                const std::shared_ptr<loops::TeamPool>& teams,
                                 const std::shared_ptr<Profile>& profile) {
   if (options.block < 0) {
     return absl::InvalidArgumentError(absl::StrCat("blocks of ", options.block, " terms"));
@@ -42,16 +47,17 @@ absl::StatusOr<Executable> Make(const Graph& graph, const JitOptions& options,
     counting = *std::move(counted);
     compiled = &counting;
   }
-  absl::StatusOr<RunFunction> run = CompileGraph(*compiled, options, *tracer, &profile->compile);
+  absl::StatusOr<RunFunction> run =
+      CompileGraph(*compiled, options, teams, *tracer, &profile->compile);
   if (!run.ok()) return run.status();
   *run = Counting(*std::move(run), profile);
   if (tracer->Wants(&Trace::nan)) {
     JitOptions quick = options;
     quick.level = 0;
     quick.cache = "off";
-    const auto compile = [quick](const Graph& tracking) {
+    const auto compile = [quick, teams](const Graph& tracking) {
       Tracer quiet(Trace{}, Trace{});
-      return CompileGraph(tracking, quick, quiet, nullptr);
+      return CompileGraph(tracking, quick, teams, quiet, nullptr);
     };
     *run = WatchForNan(graph, *std::move(run), compile,
                        [tracer](std::string_view text) { tracer->Show(&Trace::nan, text); });
@@ -76,25 +82,38 @@ struct JitEngine::State {
     if (WantsTable(options)) Tracer(options.trace).Show(&Trace::table, Report());
   }
 
+  // A graph that was compiled or is being compiled.
+  using Made = std::shared_future<absl::StatusOr<Executable>>;
   struct Entry {
     size_t hash;
-    std::shared_ptr<const Executable> executable;
+    std::shared_ptr<const Graph> graph;
+    Made made;
   };
 
-  std::shared_ptr<const Executable> Find(const Graph& graph, size_t hash) {
+  // What another call has made of an equal graph, or is making. Where there is none, this is not
+  // valid, and from now on `made` is what others find.
+  Made FindOrEnter(const Graph& graph, size_t hash, const Made& made) {
     const std::lock_guard lock(mutex);
-    for (auto it = kept.begin(); it != kept.end(); ++it) {
-      if (it->hash != hash || !(it->executable->graph() == graph)) continue;
+    if (const auto it = Find(graph, hash); it != kept.end()) {
       kept.splice(kept.begin(), kept, it);
-      return it->executable;
+      return it->made;
     }
-    return nullptr;
+    kept.push_front({hash, std::make_shared<const Graph>(graph), made});
+    if (kept.size() > kKept) kept.pop_back();
+    return {};
+  }
+  void Forget(const Graph& graph, size_t hash) {
+    const std::lock_guard lock(mutex);
+    if (const auto it = Find(graph, hash); it != kept.end()) kept.erase(it);
+  }
+  std::list<Entry>::iterator Find(const Graph& graph, size_t hash) {
+    return std::find_if(kept.begin(), kept.end(), [&](const Entry& entry) {
+      return entry.hash == hash && *entry.graph == graph;
+    });
   }
 
-  void Add(size_t hash, const Executable& executable, std::shared_ptr<const Profile> profile) {
+  void Add(std::shared_ptr<const Profile> profile) {
     const std::lock_guard lock(mutex);
-    kept.push_front({hash, std::make_shared<const Executable>(executable)});
-    if (kept.size() > kKept) kept.pop_back();
     profiles.push_back(std::move(profile));
     if (profiles.size() > kReported) profiles.pop_front();
   }
@@ -117,6 +136,7 @@ struct JitEngine::State {
   std::mutex mutex;       // of the next two
   std::list<Entry> kept;  // the last used first
   std::deque<std::shared_ptr<const Profile>> profiles;
+  const std::shared_ptr<loops::TeamPool> teams = std::make_shared<loops::TeamPool>();
   std::once_flag peak_once;
   double peak = 0;
 };
@@ -127,12 +147,20 @@ JitEngine::JitEngine(const JitOptions& options) : state_(std::make_shared<State>
 absl::StatusOr<Executable> JitEngine::operator()(const Graph& graph) const {
   if (absl::Status s = Verify(graph); !s.ok()) return s;
   const size_t hash = graph.Hash();
-  if (const auto found = state_->Find(graph, hash)) return *found;
+  std::promise<absl::StatusOr<Executable>> promise;
+  const State::Made other = state_->FindOrEnter(graph, hash, promise.get_future().share());
+  if (other.valid()) return other.get();
+  absl::StatusOr<Executable> made = absl::UnknownError("the compiler threw an exception");
+  absl::Cleanup tell = [&] {
+    if (!made.ok()) state_->Forget(graph, hash);
+    promise.set_value(made);
+  };
   const auto profile = std::make_shared<Profile>();
   profile->name = NameOf(graph);
   profile->timed = state_->options.profile;
-  absl::StatusOr<Executable> made = Make(graph, state_->options, profile);
-  if (made.ok()) state_->Add(hash, *made, profile);
+  made = Make(graph, state_->options, state_->teams, profile);
+  if (made.ok()) state_->Add(profile);
+  std::move(tell).Invoke();
   return made;
 }
 
@@ -148,7 +176,7 @@ absl::StatusOr<std::string> ReportOf(const Engine& engine) {
 
 absl::StatusOr<Executable> Jit(const Graph& graph, const JitOptions& options) {
   // Nobody can ask for a report.
-  return Make(graph, options, std::make_shared<Profile>());
+  return Make(graph, options, std::make_shared<loops::TeamPool>(), std::make_shared<Profile>());
 }
 
 absl::StatusOr<Executable> Jit(const Graph& graph) { return Jit(graph, {}); }

@@ -15,10 +15,20 @@
 namespace talweg {
 namespace {
 
-// The failure, if x is not a float with these axes.
-std::optional<Value> Refuse(std::string_view name, const Arg& x, const Axes& axes = {}) {
+// The failure, if a Value is needed: on the tape of `beside`, where x has none.
+std::optional<Value> RefuseNumber(std::string_view name, const Arg& x, const Value& beside) {
   const Value v = x.value();
-  if (v.tape() == nullptr) return Fail(name, {v}, "a value of no tape", x.line());
+  if (v.tape() != nullptr) return std::nullopt;
+  return Fail(name, {beside, v},
+              x.is_number() ? "a plain number where a Value is needed" : "a value of no tape",
+              x.line());
+}
+
+// The failure, if x is not a float with these axes.
+std::optional<Value> Refuse(std::string_view name, const Arg& x, const Axes& axes = {},
+                            const Value& beside = {}) {
+  if (auto failure = RefuseNumber(name, x, beside)) return failure;
+  const Value v = x.value();
   if (!v.ok()) return v;
   if (!IsFloat(v.dtype())) return Fail(name, {v}, "only for floats; use Cast", x.line());
   if (!axes.Ascending(v.rank())) {
@@ -164,7 +174,7 @@ Value Linear(Arg x, Arg kernel, Arg bias) {
   const UserLine line(x);
   const Value v = x.value(), w = kernel.value(), b = bias.value();
   for (const Arg* arg : {&x, &kernel, &bias}) {
-    if (auto failure = Refuse("linear", *arg)) return *failure;
+    if (auto failure = Refuse("linear", *arg, {}, v)) return *failure;
   }
   const auto fail = [&](std::string_view detail) {
     return Fail("linear", {v, w, b}, detail, x.line());
@@ -185,7 +195,7 @@ Value LayerNorm(Arg x, Arg gain, Arg bias, const Axes& axes, double epsilon) {
   const UserLine line(x);
   if (auto failure = Refuse("layer_norm", x, axes)) return *failure;
   for (const Arg* arg : {&gain, &bias}) {
-    if (auto failure = Refuse("layer_norm", *arg)) return *failure;
+    if (auto failure = Refuse("layer_norm", *arg, {}, x.value())) return *failure;
   }
   // Spread to the shape of x they have its `rows`, which may be another number than outside.
   const std::vector<Value> near = OnOneTape({x.value(), gain.value(), bias.value()});
@@ -229,6 +239,7 @@ Value Dropout(Arg x, Arg rate, Arg key, bool training) {
     }
   }
   if (!training || (rate.is_number() && rate.number() == 0)) return v;
+  if (auto failure = RefuseNumber("dropout", key, v)) return *failure;
   // The numbers are float32 whatever x is, so that both precisions drop the same elements.
   const Value near_key = OnOneTape({v, key.value()})[1];
   const Value numbers = RandomUniform(near_key, kFloat32, v.shape());

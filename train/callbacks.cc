@@ -99,9 +99,9 @@ std::string FormatValue(const NumberFormat& format, double value) {
 // The path with the values of this epoch in place of the braces.
 absl::StatusOr<std::string> ExpandPath(std::string_view path,
                                        const std::map<std::string, double>& values) {
-  const auto fail = [&](std::string_view detail) {
+  const auto fail = [whole = path](std::string_view detail) {
     return absl::InvalidArgumentError(
-        absl::StrCat("ModelCheckpoint: path ", Quoted(path, 200), ": ", AbslView(detail)));
+        absl::StrCat("ModelCheckpoint: path ", Quoted(whole, 200), ": ", AbslView(detail)));
   };
   std::string expanded;
   while (!path.empty()) {
@@ -274,7 +274,10 @@ void ModelCheckpoint::OnTrainBegin(const Run& run) {
     return run.Fail(absl::InvalidArgumentError(
         absl::StrCat("ModelCheckpoint: a period of ", options_.period, " epochs")));
   }
-  const absl::StatusOr<bool> greater = GreaterIsBetter(options_.mode, options_.monitor);
+  // Keras has this exception here and in no other callback.
+  const bool is_fmeasure = options_.mode == "auto" && options_.monitor.starts_with("fmeasure");
+  const absl::StatusOr<bool> greater =
+      GreaterIsBetter(is_fmeasure ? "max" : options_.mode, options_.monitor);
   if (!greater.ok()) {
     return run.Fail(
         absl::InvalidArgumentError(absl::StrCat("ModelCheckpoint: ", greater.status().message())));

@@ -9,6 +9,7 @@
 #include "autodiff/gradient.h"
 #include "base/text.h"
 #include "ops/elementwise.h"
+#include "ops/loop.h"
 #include "train/fit_builder.h"
 #include "train/fit_graph.h"
 #include "train/session.h"
@@ -73,7 +74,13 @@ absl::StatusOr<Graph> Differentiate(const Graph& fit, const Graph& evaluate, con
   const size_t parameters = evaluate.inputs().size() - 2;
   arguments.insert(arguments.end(), states.begin(),
                    states.begin() + static_cast<std::ptrdiff_t>(parameters));
-  const Value sum = Inline(evaluate, arguments, anchor)[0];
+  // In a body of its own: loops of the model have lengths of their own there.
+  LoopOptions options{.trips = 1, .carried = {tape.Constant(Array(0.0))}};
+  options.whole = true;
+  const LoopResult evaluated = Loop(tape, options, [&](LoopBody& body) -> LoopStep {
+    return {.carried = {Inline(evaluate, arguments, Value(body.tape.state(), -1))[0]}};
+  });
+  const Value sum = evaluated.carried[0];
   const Value loss = sum / Cast(tape.Size(kRows), kFloat64);
   std::vector<Value> xs;
   for (const std::string& name : by) xs.push_back(inputs.at(name));

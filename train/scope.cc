@@ -108,6 +108,12 @@ void Scope::AddLoss(const Value& loss, std::source_location where) const {
     Fail("add_loss", {Value(state_->tape.state(), -1)}, "a value of no tape", LineOf(where));
     return;
   }
+  if (!state_->tape.state()->IsWithin(loss.tape().get())) {
+    Fail("add_loss", {Value(state_->tape.state(), -1)},
+         "a value of another tape or of a loop's body; carry or stack it out of the loop first",
+         LineOf(where));
+    return;
+  }
   state_->losses.push_back(loss);
 }
 

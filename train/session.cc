@@ -239,11 +239,9 @@ absl::Status Session::StartFrom(const NamedArrays& state) {
         ToShape(it->second.dims()) != spec.type.shape) {
       return refuse(absl::StrCat("has no ", ToString(spec.type), " '", spec.name, "'"));
     }
-    const bool is_rate = spec.name == "rate" || spec.name == "rate_scale";
-    if (is_rate && !kRates.Contains(it->second.At(0))) {
-      return absl::InvalidArgumentError(absl::StrCat("the state to go on from has a ", spec.name,
-                                                     " of ", FormatNumber(it->second.At(0)),
-                                                     "; it must be ", kRates.ToString()));
+    // Any rate will do: adjustments may have set one that nobody could begin with.
+    if (spec.name == "update" && it->second.At(0) < 0) {
+      return refuse(absl::StrCat("has ", FormatNumber(it->second.At(0)), " updates"));
     }
   }
   // The rows of the epochs before; without them the history begins here.

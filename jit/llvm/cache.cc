@@ -184,8 +184,14 @@ absl::Status ObjectCache::Put(const Key& key, absl::string_view object) const {
   if (::getentropy(&random, sizeof(random)) != 0) return absl::ErrnoToStatus(errno, "getentropy");
   const std::string temporary =
       absl::StrFormat("%s%016x%s", kTemporaryPrefix, random, kTemporarySuffix);
-  absl::Status status =
-      Write(temporary, {reinterpret_cast<const char*>(&header), sizeof(header)}, object);
+  const absl::string_view head = {reinterpret_cast<const char*>(&header), sizeof(header)};
+  absl::Status status = Write(temporary, head, object);
+  if (absl::IsResourceExhausted(status)) {
+    // The disk is full, or a quota: half of what is here makes room.
+    ::unlinkat(folder_.get(), temporary.c_str(), 0);
+    Trim(/*is_full=*/true);
+    status = Write(temporary, head, object);
+  }
   const std::string name = FileName(key);
   for (bool again : {true, false}) {
     if (!status.ok()) break;
@@ -203,7 +209,7 @@ absl::Status ObjectCache::Put(const Key& key, absl::string_view object) const {
   // happens some 256 times until the cache is full, however many processes fill it.
   if (static_cast<double>(random >> 11) * 0x1p-53 * static_cast<double>(limit_) <
       static_cast<double>(size) * 256) {
-    Trim();
+    Trim(/*is_full=*/false);
   }
   return status;
 }
@@ -212,7 +218,12 @@ absl::Status ObjectCache::Write(const std::string& name, absl::string_view heade
                                 absl::string_view object) const {
   Descriptor file(system_.openat(folder_.get(), name.c_str(),
                                  O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-  if (!file.ok()) return absl::ErrnoToStatus(errno, "open");
+  if (!file.ok()) {
+    // These are no lack of room on the disk, which the same code would stand for.
+    const bool too_many = errno == EMFILE || errno == ENFILE;
+    return too_many ? absl::UnavailableError("open: too many open files")
+                    : absl::ErrnoToStatus(errno, "open");
+  }
   absl::Status status = WriteAll(system_, file.get(), header);
   if (status.ok()) status = WriteAll(system_, file.get(), object);
   // No fsync: what a loss of power damages is compiled again.
@@ -220,9 +231,9 @@ absl::Status ObjectCache::Write(const std::string& name, absl::string_view heade
   return status;
 }
 
-// Removes the entries that were not used for longest where there is little room left, and what
-// killed writers left behind.
-void ObjectCache::Trim() const {
+// Removes the entries that were not used for longest where there is little room left, half of all
+// where there is none, and what killed writers left behind.
+void ObjectCache::Trim(bool is_full) const {
   const int fd = ::openat(folder_.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return;
   const std::unique_ptr<DIR, int (*)(DIR*)> folder(::fdopendir(fd), ::closedir);
@@ -260,10 +271,11 @@ void ObjectCache::Trim() const {
     entries.push_back(
         {{wrong ? 0 : info.st_mtim.tv_sec, info.st_mtim.tv_nsec}, bytes, std::string(name)});
   }
-  if (total <= limit_ / 16 * 15) return;
+  if (!is_full && total <= limit_ / 16 * 15) return;
+  const int64_t most = is_full ? total / 2 : limit_ / 8 * 7;
   std::sort(entries.begin(), entries.end());
   for (const Entry& entry : entries) {
-    if (total <= limit_ / 8 * 7) return;
+    if (total <= most) return;
     ::unlinkat(fd, entry.name.c_str(), 0);
     total -= entry.bytes;
   }

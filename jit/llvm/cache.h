@@ -70,7 +70,7 @@ class ObjectCache {
   bool Take(int file, const Key& key, std::string& object) const;
   absl::Status Write(const std::string& name, absl::string_view header,
                      absl::string_view object) const;
-  void Trim() const;
+  void Trim(bool is_full) const;
 
   Descriptor folder_;
   std::string path_ = "off";

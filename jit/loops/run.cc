@@ -46,10 +46,9 @@ int64_t RunMemory::bytes() const {
   return bytes;
 }
 
-RunPool::~RunPool() {
-  delete memory_.load();
-  delete team_.load();
-}
+RunPool::RunPool(std::shared_ptr<TeamPool> teams) : teams_(std::move(teams)) {}
+
+RunPool::~RunPool() { delete memory_.load(); }
 
 std::unique_ptr<RunMemory> RunPool::Take() {
   std::unique_ptr<RunMemory> kept(memory_.exchange(nullptr));
@@ -58,24 +57,12 @@ std::unique_ptr<RunMemory> RunPool::Take() {
 
 void RunPool::Give(std::unique_ptr<RunMemory> memory) { delete memory_.exchange(memory.release()); }
 
-std::unique_ptr<Team> RunPool::TakeTeam(int threads, int64_t block_bytes) {
-  std::unique_ptr<Team> kept(team_.exchange(nullptr));
-  if (kept != nullptr && kept->wanted() == threads && kept->is_here()) return kept;
-  return Team::Make(threads, block_bytes);
-}
-
-void RunPool::GiveTeam(std::unique_ptr<Team> team) {
-  constexpr int64_t kMostKeptOfHelper = 8 << 20;
-  if (team != nullptr && team->bytes() > kMostKeptOfHelper * (team->wanted() - 1)) return;
-  delete team_.exchange(team.release());
-}
-
 Team* Run::team() {
   if (!has_team_) {
     has_team_ = true;
     const int threads = options_.threads > 0 ? options_.threads : HardwareThreads();
     if (threads > 1) {
-      team_ = pool_ != nullptr ? pool_->TakeTeam(threads, tables_.thread_bytes)
+      team_ = pool_ != nullptr ? pool_->teams().Take(threads, tables_.thread_bytes)
                                : Team::Make(threads, tables_.thread_bytes);
     }
   }
@@ -107,7 +94,7 @@ Run::Run(const RunTables& tables, const Graph& graph, absl::Span<const Array> in
 }
 
 Run::~Run() {
-  if (pool_ != nullptr && team_ != nullptr) pool_->GiveTeam(std::move(team_));
+  if (pool_ != nullptr && team_ != nullptr) pool_->teams().Give(std::move(team_));
   if (pool_ != nullptr && IsWorthKeeping(*memory_)) pool_->Give(std::move(memory_));
 }
 

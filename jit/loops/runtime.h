@@ -21,6 +21,7 @@ namespace talweg::loops {
 
 class Run;
 class Team;
+class TeamPool;
 
 // What generated code sees of a run. The fields' order is its interface (jit/llvm reads them by
 // their offsets).
@@ -66,11 +67,11 @@ struct RunMemory {
 
 // What the last run of a program left to the next one: its memory, since a run of a microsecond has
 // no time for the allocator, and a larger one little for new pages (what is worth keeping says
-// Run::IsWorthKeeping); and the threads that helped it (they sleep). Thread-safe; runs at the same
-// time have memory and threads of their own.
+// Run::IsWorthKeeping). The threads that helped it wait for the runs of all programs that share
+// `teams`. Thread-safe; runs at the same time have memory and threads of their own.
 class RunPool {
  public:
-  RunPool() = default;
+  explicit RunPool(std::shared_ptr<TeamPool> teams);
   RunPool(const RunPool&) = delete;
   RunPool& operator=(const RunPool&) = delete;
   ~RunPool();
@@ -78,14 +79,11 @@ class RunPool {
   std::unique_ptr<RunMemory> Take();
   void Give(std::unique_ptr<RunMemory> memory);
 
-  // Threads for a run that wants so many (team.h); null where there are none to be had. Threads
-  // with little memory of their own are kept; others end.
-  std::unique_ptr<Team> TakeTeam(int threads, int64_t block_bytes);
-  void GiveTeam(std::unique_ptr<Team> team);
+  TeamPool& teams() { return *teams_; }
 
  private:
   std::atomic<RunMemory*> memory_{nullptr};
-  std::atomic<Team*> team_{nullptr};
+  const std::shared_ptr<TeamPool> teams_;
 };
 
 // Calls the body of a program with these tables, lowered from `graph`, once: makes arena and

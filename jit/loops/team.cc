@@ -34,6 +34,7 @@ std::unique_ptr<Team> Team::Make(int threads, int64_t block_bytes) {
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   block_bytes = std::max<int64_t>(block_bytes, 64);
+  team->block_bytes_ = block_bytes;
   for (int i = 1; i < most; i++) {
     auto helper = std::make_unique<Helper>();
     helper->team = team.get();
@@ -44,7 +45,6 @@ std::unique_ptr<Team> Team::Make(int threads, int64_t block_bytes) {
       break;
     }
     team->helpers_.push_back(std::move(helper));
-    team->bytes_ += block_bytes;
   }
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   if (team->helpers_.empty()) return nullptr;
@@ -144,6 +144,35 @@ void Team::Run(const Context& context, ParallelBody body, const void* captured, 
       sched_yield();
     }
   }
+}
+
+TeamPool::~TeamPool() {
+  for (std::atomic<Team*>& team : kept_) delete team.load();
+}
+
+std::unique_ptr<Team> TeamPool::Take(int threads, int64_t block_bytes) {
+  for (std::atomic<Team*>& place : kept_) {
+    std::unique_ptr<Team> team(place.exchange(nullptr));
+    if (team == nullptr || !team->is_here()) continue;
+    if (team->wanted() == threads) {
+      if (team->block_bytes() >= block_bytes) return team;
+      continue;  // one with larger blocks will take its place
+    }
+    delete place.exchange(team.release());  // another run may have given one since
+  }
+  return Team::Make(threads, block_bytes);
+}
+
+void TeamPool::Give(std::unique_ptr<Team> team) {
+  constexpr int64_t kMostKeptOfHelper = 8 << 20;
+  if (team == nullptr || team->block_bytes() > kMostKeptOfHelper) return;
+  for (std::atomic<Team*>& place : kept_) {
+    Team* none = nullptr;
+    if (!place.compare_exchange_strong(none, team.get())) continue;
+    team.release();
+    return;
+  }
+  delete kept_[next_++ % kept_.size()].exchange(team.release());
 }
 
 }  // namespace talweg::loops

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -21,7 +22,7 @@ namespace talweg::loops {
 // loops helpers spin for a while, then they sleep. They block all signals.
 //
 // In a child of a fork there are no helpers, and the caller does all the work; for a run that
-// begins there RunPool makes another team.
+// begins there TeamPool makes another team.
 class Team {
  public:
   // Helpers for a caller that wants `threads` in all, each with a block of so many bytes of its
@@ -37,8 +38,9 @@ class Team {
            int64_t end, int64_t step, int64_t pieces);
 
   int threads() const { return static_cast<int>(helpers_.size()) + 1; }
-  // Of all helpers' blocks.
-  int64_t bytes() const { return bytes_; }
+  // Of each helper's block, and of all.
+  int64_t block_bytes() const { return block_bytes_; }
+  int64_t bytes() const { return block_bytes_ * static_cast<int64_t>(helpers_.size()); }
   // How many Make was asked for.
   int wanted() const { return wanted_; }
   // Whether the helpers are there: not in a child of the process that made them.
@@ -72,8 +74,29 @@ class Team {
   alignas(64) Job job_;
   std::vector<std::unique_ptr<Helper>> helpers_;
   int wanted_ = 0;
-  int64_t bytes_ = 0;
+  int64_t block_bytes_ = 0;
   const pid_t maker_ = getpid();
+};
+
+// Threads that sleep until a run of any of the programs that share the pool wants them: a few teams
+// at most, however many programs there are. Thread-safe.
+class TeamPool {
+ public:
+  TeamPool() = default;
+  TeamPool(const TeamPool&) = delete;
+  TeamPool& operator=(const TeamPool&) = delete;
+  ~TeamPool();
+
+  // A team as Team::Make makes it, whose blocks may be larger; null where there is none to be had.
+  std::unique_ptr<Team> Take(int threads, int64_t block_bytes);
+  // Teams with little memory of their own are kept; others end, and so does the one that was kept
+  // for longest where there are enough.
+  void Give(std::unique_ptr<Team> team);
+
+ private:
+  // Without a lock, which a fork could leave locked.
+  std::array<std::atomic<Team*>, 4> kept_{};
+  std::atomic<size_t> next_{0};
 };
 
 }  // namespace talweg::loops

@@ -8,6 +8,7 @@
 
 #include "absl/algorithm/container.h"
 #include "graph/core_ops.h"
+#include "graph/expr.h"
 #include "jit/passes/affine.h"
 #include "jit/passes/passes.h"
 #include "jit/passes/rewrite.h"
@@ -52,6 +53,17 @@ void ForEach(absl::Span<const int64_t> dims, const F& f) {
   }
 }
 
+// Whether functions of the C library compute it: their bits depend on which one a process has, and
+// of the cached code on none.
+bool CallsLibrary(const MapRule& map, absl::Span<const DType> dtypes, DType result) {
+  ScalarProgram program;
+  std::vector<Expr> operands;
+  for (const DType dtype : dtypes) operands.push_back(program.Input(dtype));
+  map.expr(operands.data(), result);
+  return absl::c_any_of(program.instructions(),
+                        [](const Instruction& i) { return i.opcode == Opcode::kCall; });
+}
+
 // At least one operand must be as large as the result: of scalars that are spread, the constant
 // would be larger than they are.
 std::optional<Array> FoldMap(const GraphBuilder& graph, const Node& node) {
@@ -79,6 +91,7 @@ std::optional<Array> FoldMap(const GraphBuilder& graph, const Node& node) {
   }
   const MapLoop loop = node.op->map->loop(dtypes, node.type().dtype, /*wide=*/false);
   if (!as_large || loop == nullptr) return std::nullopt;
+  if (CallsLibrary(*node.op->map, dtypes, node.type().dtype)) return std::nullopt;
   if (result->size() > 0) loop(result->mutable_bytes(), in.data(), strides.data(), result->size());
   return result;
 }

@@ -87,6 +87,8 @@ bool LosesNothing(DType from, DType to) {
 
 NodeId CastOfCast(Simplifier& s, const Node& node) {
   if (s.form(node) != Form::kConvert || s.form(node.operands[0]) != Form::kConvert) return kNone;
+  // A user's op may convert, too, but takes what it takes.
+  if (node.op->map->types != MapTypes::kCast) return kNone;
   const Node& inner = s.node(node.operands[0]);
   const NodeId x = inner.operands[0];
   if (!LosesNothing(s.type(x).dtype, inner.type().dtype)) return kNone;

@@ -178,7 +178,8 @@ TEST(Tape, AValueOfNoTapeIsAnErrorOfTheOtherOperandsTape) {
   const int line = __LINE__ + 1;
   const Value z = x + Value();
   EXPECT_FALSE(z.ok());
-  EXPECT_THAT(ErrorOf(t), AllOf(HasSubstr("plus: float32[2] x ?: an operand is a value of no tape"),
+  EXPECT_THAT(ErrorOf(t), AllOf(HasSubstr("plus: float32[2] x ?: an operand is a plain number or a "
+                                          "value of no tape"),
                                 EndsWith(At(line))));
   EXPECT_FALSE((Value() + Value()).ok());
 }
@@ -414,8 +415,11 @@ TEST(Tape, AValueOfABodyIsNoOutput) {
   Tape t;
   const Value x = t.Input("x", kFloat32, {2});
   const Value inside = Tape(std::make_shared<TapeState>(t.state())).Input("a", kFloat32, {2});
-  EXPECT_THAT(t.Finish({x, inside + x}).status().message(),
-              HasSubstr("output 1 is a value of another tape or of a loop's body"));
+  EXPECT_THAT(
+      t.Finish({x, inside + x}).status().message(),
+      AllOf(HasSubstr("output 1, plus of type float32[2], is a value of another tape or of a "
+                      "loop's body"),
+            HasSubstr("tape_test.cc:")));
 }
 
 // ---- Graphs ---------------------------------------------------------------------------------

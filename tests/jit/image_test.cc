@@ -290,6 +290,23 @@ constinit const MapRule kThriceRule =
 constinit const Op kMyTwice{"of_mine", "", Kind::kMap, InferMap, &kTwiceRule};
 constinit const Op kMyThrice{"of_mine", "", Kind::kMap, InferMap, &kThriceRule};
 
+// A cast before it changes what it takes.
+constinit const MapRule kIsNotZeroRule =
+    MakeMap<1, MapTypes::kTest>([](auto x) { return Convert<bool>(x); });
+constinit const Op kIsNotZero{"of_mine", "", Kind::kMap, InferMap, &kIsNotZeroRule};
+
+TEST(Jit, LeavesTheOperandOfAUsersConversionAlone) {
+  Tape t;
+  const Value x = t.Input("x", kInt32, {3});
+  const absl::StatusOr<Graph> graph = t.Finish({MakeNode(kIsNotZero, {Cast(x, kFloat64)}, {}, {})});
+  ASSERT_TRUE(graph.ok()) << graph.status();
+  const absl::StatusOr<Executable> made = Jit(*graph, {.cache = "off", .verify = true});
+  ASSERT_TRUE(made.ok()) << made.status();
+  const auto outputs = made->Run({{"x", Array::Vector<int32_t>({0, 1, -2})}});
+  ASSERT_TRUE(outputs.ok()) << outputs.status();
+  EXPECT_TRUE(SameBits(outputs->front(), Array::Vector<bool>({false, true, true})));
+}
+
 TEST(Jit, TellsOpsOfOneNameApart) {
   Tape t;
   const Value x = t.Input("x", kFloat32, {3});
@@ -372,7 +389,8 @@ class WarmTest : public native::CacheFolderTest {
   CompileTimes Compile(const Graph& graph) {
     CompileTimes times;
     Tracer quiet(Trace{}, Trace{});
-    const auto run = CompileGraph(graph, {.cache = folder_}, quiet, &times);
+    const auto run =
+        CompileGraph(graph, {.cache = folder_}, std::make_shared<loops::TeamPool>(), quiet, &times);
     EXPECT_TRUE(run.ok()) << run.status();
     return times;
   }

@@ -379,6 +379,22 @@ TEST(LayerNorm, RefusesGainAndBiasOfAnotherShape) {
       {"layer_norm: float32[rows,4] x float32[3] x float32[4]", "gain and bias are not [4]"});
 }
 
+TEST(LayerNorm, RefusesNumbersForGainAndBias) {
+  Tape t;
+  const Value x = t.Input("x", kFloat32, {kRows, 4});
+  const int line = __LINE__ + 1;
+  LayerNorm(x, 1, 0);
+  ExpectError(t, line, {"layer_norm: float32[rows,4] x ?", "a plain number where a Value"});
+}
+
+TEST(Dropout, RefusesANumberForItsKey) {
+  Tape t;
+  const Value x = t.Input("x", kFloat32, {kRows, 4});
+  const int line = __LINE__ + 1;
+  Dropout(x, 0.5, 7, true);
+  ExpectError(t, line, {"dropout: float32[rows,4] x ?", "a plain number where a Value"});
+}
+
 TEST(Dropout, IsTheValueItselfWhereNothingIsDropped) {
   Tape t;
   const Value x = t.Input("x", kFloat32, {kRows, 4}), key = t.Input("key", kInt64, {});

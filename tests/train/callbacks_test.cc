@@ -276,6 +276,7 @@ TEST(ModelCheckpoint, SavesTheBestOnly) {
   EXPECT_THAT(best("val_accuracy", "auto"), ElementsAre("2", "3", "7"));
   EXPECT_THAT(best("val_loss", "max"), ElementsAre("2", "3", "7"));
   EXPECT_THAT(best("val_accuracy", "min"), ElementsAre("2", "5"));
+  EXPECT_THAT(best("fmeasure", "auto"), ElementsAre("2", "3", "7"));
 }
 
 TEST(ModelCheckpoint, LooksAtEveryPeriodThEpoch) {
@@ -327,7 +328,8 @@ TEST(ModelCheckpoint, SaysWhatIsWrongBeforeAnythingIsComputed) {
   EXPECT_THAT(failure("{val_acc:.2f}", {}),
               AllOf(HasSubstr("'val_acc'"), HasSubstr("accuracy, epoch, loss")));
   for (const char* path : {"{epoch", "epoch}", "{", "}", "a{{b}"}) {
-    EXPECT_THAT(failure(path, {}), HasSubstr("a brace without its other")) << path;
+    EXPECT_THAT(failure(path, {}), AllOf(HasSubstr("a brace without its other"),
+                                         HasSubstr(std::string("'") + path + "'")));
   }
   for (const char* path :
        {"{epoch:x}", "{epoch:-2d}", "{loss:d}", "{epoch:.2d}", "{loss:.f}", "{loss:.2f }",

@@ -124,18 +124,38 @@ TEST(EarlyStopping, DoesNothingAfterAnEpochThatWasNotValidated) {
   }
 }
 
-TEST(GoingOn, RefusesARateThatIsNone) {
+// Nobody could begin with these rates, but an adjustment may set them.
+TEST(GoingOn, TakesAnyRateThatAnAdjustmentHasSet) {
+  const TrainTest data = Data();
+  for (const double rate : {-0.1, std::nan(""), static_cast<double>(INFINITY)}) {
+    Training training = Restoring();
+    training.adjust = {{.name = "sets", .end = [=](AdjustScope& s) { s.SetRate(rate); }}};
+    training.epochs = 3;
+    const absl::StatusOr<Fitted> whole = Fit(EveryEngine, training, data.train, data.test);
+    ASSERT_TRUE(whole.ok()) << whole.status();
+    training.epochs = 1;
+    const absl::StatusOr<Fitted> one = Fit(EveryEngine, training, data.train, data.test);
+    ASSERT_TRUE(one.ok()) << one.status();
+    training.epochs = 3;
+    const absl::StatusOr<Fitted> rest =
+        Fit(EveryEngine, training, data.train, data.test, {.state = one->state});
+    ASSERT_TRUE(rest.ok()) << rest.status();
+    for (const auto& [name, array] : whole->parameters) {
+      EXPECT_TRUE(SameBits(array, rest->parameters.at(name))) << name;
+    }
+  }
+}
+
+TEST(GoingOn, RefusesACountThatIsNone) {
   const Training training = Restoring();
   const TrainTest data = Data();
   const absl::StatusOr<Fitted> fitted = Fit(EveryEngine, training, data.train, data.test);
   ASSERT_TRUE(fitted.ok()) << fitted.status();
-  for (const double rate : {-0.1, std::nan(""), static_cast<double>(INFINITY)}) {
-    NamedArrays state = fitted->state;
-    state["rate"] = Array(rate);
-    const absl::Status status =
-        Fit(EveryEngine, training, data.train, data.test, {.state = state}).status();
-    EXPECT_THAT(std::string(status.message()), HasSubstr("the state to go on from has a rate of "));
-  }
+  NamedArrays state = fitted->state;
+  state["update"] = Array(int64_t{-7});
+  const absl::Status status =
+      Fit(EveryEngine, training, data.train, data.test, {.state = state}).status();
+  EXPECT_THAT(std::string(status.message()), HasSubstr("has -7 updates"));
 }
 
 }  // namespace

@@ -205,6 +205,27 @@ TEST(Hypergradient, OfZeroWeightsAndClippedGradientsIsFinite) {
   }
 }
 
+// As many trips as a batch has rows, or the data that are evaluated in the end.
+TEST(Hypergradient, OfAModelWhoseTripsAreKnownOnlyWhenItRuns) {
+  const TrainTest data = Few(13, 6);
+  Training training = TrainingOf(4, 3);
+  training.rate = 0.05;
+  training.batch = 5;
+  training.model = [](Scope& s, Value x) {
+    const LoopOptions options{.trips = s.tape().Size(kRows), .carried = {Dense(s, "output", x, 3)}};
+    return Loop(s.tape(), options,
+                [](LoopBody& body) { return LoopStep{.carried = {Tanh(body.carried[0] * 1.1)}}; })
+        .carried[0];
+  };
+  const auto h = Hypergradient::Make(EveryEngine, training, data.train, data.test, {"rate"});
+  ASSERT_TRUE(h.ok()) << h.status();
+  const auto at = h->Run();
+  ASSERT_TRUE(at.ok()) << at.status();
+  EXPECT_LT(WorstDifference(Interpret, training, data, "rate", Array(0.05),
+                            at->gradients.at("rate"), 1e-6),
+            1e-6);
+}
+
 // What it trains is what a fit trains, to the bit, in each order of samples and with adjustments
 // that change the rate or end the training.
 TEST(Hypergradient, IsOfTheVeryFit) {

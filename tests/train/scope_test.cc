@@ -7,6 +7,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "ops/elementwise.h"
+#include "ops/loop.h"
 #include "ops/reduce.h"
 #include "tests/graphs/engines.h"
 #include "train/layers.h"
@@ -48,6 +49,19 @@ TEST(Scope, ANameDeclaredTwiceIsOneParameter) {
   EXPECT_TRUE(twice.ok()) << tape.status();
   EXPECT_THAT(Names(root), ElementsAre("shared/kernel", "shared/bias"));
   EXPECT_EQ(s.Parameter("own", {4}, Zeros()), s.Parameter("own", {4}, Zeros()));
+}
+
+TEST(Scope, RefusesALossOfALoopsBody) {
+  Tape tape;
+  ScopeRoot root(tape, kFloat32, Mode::kTrain);
+  const Scope s = root.scope();
+  const Value x = tape.Input("x", kFloat32, {});
+  Loop(tape, {.trips = 2, .carried = {x}}, [&](LoopBody& body) -> LoopStep {
+    s.AddLoss(body.carried[0]);
+    return {.carried = {body.carried[0] * 0.5}};
+  });
+  EXPECT_THAT(Error(tape), AllOf(HasSubstr("add_loss: "), HasSubstr("of a loop's body"),
+                                 HasSubstr("scope_test.cc:")));
 }
 
 TEST(Scope, RefusesANameDeclaredTwiceWithAnotherShape) {

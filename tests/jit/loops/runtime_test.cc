@@ -11,6 +11,7 @@
 #include "gmock/gmock.h"
 #include "graph/functions.h"
 #include "gtest/gtest.h"
+#include "jit/loops/team.h"
 #include "ops/random.h"
 #include "tests/jit/loops/harness.h"
 
@@ -92,7 +93,7 @@ TEST(RunPool, LendsTheSameArenaToOneRunAfterAnother) {
   Harness h({}, {});
   h.Arena("scratch", kFloat32, 100);
   const Program& program = h.Take();
-  RunPool pool;
+  RunPool pool(std::make_shared<TeamPool>());
   std::vector<std::byte*> seen;
   const auto run = [&](const Body& body) {
     EXPECT_TRUE(RunProgram(program, h.graph, body, {}, {}, {}, &pool).ok());
@@ -290,7 +291,7 @@ TEST(RunPool, KeepsAsMuchAsTheOutputsOrALittle) {
       return talweg_allocate(c, program.dynamic_slot(), 0, bytes, 1) == 1;
     };
     const Array input = *Array::Unwritten(kBool, {bytes_of_input});
-    RunPool pool;
+    RunPool pool(std::make_shared<TeamPool>());
     EXPECT_TRUE(
         RunProgram(program, h.graph, body, {input}, {.rows = bytes_of_input}, {}, &pool).ok());
     return pool.Take()->bytes();

@@ -17,13 +17,15 @@ namespace talweg {
 //
 // Each kind of node has one rule. A loop is differentiated by a second loop that runs backwards
 // over the carried values of the first, which are stacked for it; that takes trips times the size
-// of what is carried. (What is stacked has as many slices as the loop ran trips, so loops of one
-// graph whose numbers of trips are known at run time only must then have the same number.)
+// of what is carried, and room for as many trips as the loop is told to run, also where it stops
+// before. (Loops of one graph whose numbers of trips are known at run time only must then be told
+// the same number.)
 
 // The derivative of a float scalar y by x, of the shape of x; zeros where y does not depend on x.
 // Errors: y is no float scalar (Sum makes one), x is not a float, or they are of two tapes. In the
 // body of a loop x may be a value from outside; y may not depend on it by way of another value from
-// there, too, which in the body is a constant.
+// there, too, which in the body is a constant. A carried value is another one than what it began
+// with: differentiate by body.carried[0], not by the w of .carried = {w}.
 Value Gradient(const Value& y, const Value& x,
                std::source_location where = std::source_location::current());
 // By several values at once, in one backward pass. Where there is an error, each of the results is

@@ -35,7 +35,8 @@ using Sums = std::vector<Value>;
 
 class FitBuilder {
  public:
-  // `tape` is the outermost one, on which hyper-parameters become inputs.
+  // `tape` is the outermost one, on which hyper-parameters become inputs. `samples`: of training,
+  // for schedules that count epochs; any number where nothing is updated.
   FitBuilder(const Training& training, const TrainingPlan& plan, const Tape& tape, int64_t samples);
 
   // Before an epoch.

@@ -14,7 +14,10 @@
 namespace talweg {
 
 // Layers: functions that declare their parameters in a scope under their name and apply them. A
-// layer of your own is a function like these.
+// layer of your own is a function like these. Errors, as of every op by the value and the tape: x
+// is no float, its last extent is not known before it runs (Dense, LayerNorm), there are no units
+// or no rows of a table, indices are no integers, or the name is taken by parameters of other
+// shapes.
 
 // x W + b: [.., n] -> [.., units]. Parameters NAME/kernel [n, units], GlorotUniform unless another
 // initializer is given, and NAME/bias [units], zeros; none of these with std::nullopt.

@@ -2,9 +2,12 @@
 
 #include <stdlib.h>
 
+#include <atomic>
 #include <cmath>
 #include <cstdio>
 #include <string>
+#include <string_view>
+#include <thread>
 #include <vector>
 
 #include "absl/strings/numbers.h"
@@ -35,6 +38,41 @@ double FlopOf(const Tape& t, const std::vector<Value>& outputs, const NamedArray
 }
 
 Array Floats(const Dims& dims) { return *Array::Zeros(kFloat32, dims); }
+
+// The others wait for the one that came first.
+TEST(JitEngine, CompilesAnEqualGraphOnceForCallsAtTheSameTime) {
+  std::atomic<int> compiles = 0;
+  const JitEngine engine(
+      {.cache = "off",
+       .trace = {.time = true, .sink = [&](std::string_view, std::string_view) { compiles++; }}});
+  Tape t;
+  const Value x = t.Input("x", kFloat32, {kRows});
+  const Graph graph = *t.Finish({Sum(Exp(x))});
+  const NamedArrays inputs = RandomInputs(graph, 7, 5);
+  std::vector<absl::StatusOr<std::vector<Array>>> results(8, absl::UnknownError("none"));
+  std::vector<std::thread> callers;
+  for (auto& result : results) {
+    callers.emplace_back([&] {
+      const absl::StatusOr<Executable> made = engine(graph);
+      result = made.ok() ? made->Run(inputs) : made.status();
+    });
+  }
+  for (std::thread& caller : callers) caller.join();
+  EXPECT_EQ(compiles, 1);
+  for (const auto& result : results) {
+    ASSERT_TRUE(result.ok()) << result.status();
+    EXPECT_TRUE(SameBits(result->front(), results[0]->front()));
+  }
+}
+
+// What could not be compiled is not kept.
+TEST(JitEngine, SaysAgainWhatIsWrong) {
+  const JitEngine engine({.cpu = "none", .cache = "off"});
+  Tape t;
+  const Graph graph = *t.Finish({Exp(t.Input("x", kFloat32, {kRows}))});
+  EXPECT_FALSE(engine(graph).ok());
+  EXPECT_FALSE(engine(graph).ok());
+}
 
 TEST(Flop, OfEachKind) {
   Tape t;

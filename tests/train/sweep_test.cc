@@ -266,6 +266,32 @@ TEST(Sweep, EpochsMayDiffer) {
   }
 }
 
+// Some of the models in a vector's lanes come to their end in an epoch's last batch, after which
+// they are validated, some before, and some not at all.
+TEST(Sweep, ModelsMayEndInDifferentBatches) {
+  const TrainTest data = Data();
+  const std::vector<double> rates = {0.05, 1e30, 1e12, 1e38, 0.1};
+  for (const int64_t batch : {int64_t{16}, data.train.size()}) {
+    const auto with = [&](double rate) {
+      Training training = Made({.rate = rate});
+      training.batch = batch;
+      training.adjust = {TerminateOnNaN()};
+      return training;
+    };
+    const absl::StatusOr<SweepResult> sweep =
+        Sweep(EveryEngine, with(0.05), {{"rate", rates}}, data.train, data.test,
+              {.threads = 1, .lanes = 5, .keep_parameters = true});
+    ASSERT_TRUE(sweep.ok()) << sweep.status();
+    for (size_t i = 0; i < rates.size(); i++) {
+      const absl::StatusOr<Fitted> fitted = Fit(EveryEngine, with(rates[i]), data.train, data.test);
+      ASSERT_TRUE(fitted.ok()) << fitted.status();
+      ExpectSame(sweep->runs[i], *fitted);
+    }
+    EXPECT_EQ(sweep->runs[1].end, TrainEnd::kAdjustment);
+    EXPECT_EQ(sweep->runs[4].end, TrainEnd::kEpochs);
+  }
+}
+
 TEST(Sweep, StartsFromGivenParameters) {
   const TrainTest data = Data();
   const JitEngine engine;

@@ -24,6 +24,7 @@
 #include "jit/loops/run.h"
 #include "jit/passes/pipeline.h"
 #include "tests/base/seeds.h"
+#include "tests/graphs/contractions.h"
 #include "tests/graphs/engines.h"
 #include "tests/graphs/random_graph.h"
 #include "tests/graphs/shrink.h"
@@ -163,6 +164,20 @@ std::string Check(const Graph& graph, const std::string& cpu, Flush flush, uint6
 }
 
 class Guards : public testing::TestWithParam<std::tuple<const char*, Flush>> {};
+
+// Sizes that are packed and done in blocks by themselves, not by an option.
+TEST_P(Guards, OfLargeContractionsStayUntouched) {
+  const auto& [cpu, flush] = GetParam();
+  if (!native::DetectTarget(cpu).ok()) GTEST_SKIP() << "this machine has no " << cpu;
+  for (const uint64_t seed : FuzzSeeds(22)) {
+    std::mt19937_64 random(seed);
+    const RandomContraction drawn = MakeRandomContraction(random);
+    ASSERT_TRUE(drawn.graph.ok()) << "seed " << seed << ": " << drawn.graph.status();
+    EXPECT_EQ(Check(*drawn.graph, cpu, flush, 3 * seed, drawn.rows), "")
+        << "seed " << seed << ", " << drawn.rows << " rows\n"
+        << Print(*drawn.graph, {.lines = false});
+  }
+}
 
 TEST_P(Guards, StayUntouched) {
   const auto& [cpu, flush] = GetParam();

@@ -166,10 +166,15 @@ bool ShowsStages(const Tracer& tracer) {
 absl::StatusOr<Compiled> MakeNative(const Graph& graph, const native::Target& target,
                                     const JitOptions& options, Tracer& tracer,
                                     CompileTimes& times) {
-  const native::CompileOptions native_options = {
+  native::CompileOptions native_options = {
       .target = target, .level = options.level, .name = "talweg", .verify = options.verify};
+  native_options.gdb = tracer.Wants(&Trace::gdb);
+  native_options.perf = tracer.Wants(&Trace::perf);
+  const bool is_watched = native_options.gdb || native_options.perf;
+  if (is_watched) native_options.function_size = 0;
   Clock clock;
-  const auto cache = native::ObjectCache::Open(options.cache);
+  // What is made for debuggers is other code.
+  const auto cache = native::ObjectCache::Open(is_watched ? "off" : options.cache);
   native::ObjectCache::Key key = {};
   if (cache.on()) {
     key = KeyOf(graph, options, target);

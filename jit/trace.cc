@@ -26,10 +26,16 @@ namespace talweg {
 namespace {
 
 constexpr TraceStage kStages[] = {
-    {"graph", &Trace::graph, "graph.txt"}, {"passes", &Trace::passes, "passes.txt"},
-    {"loops", &Trace::loops, "loops.txt"}, {"llvm", &Trace::llvm, "llvm.ll"},
-    {"asm", &Trace::assembly, "asm.s"},    {"time", &Trace::time, "time.txt"},
-    {"nan", &Trace::nan, "nan.txt"},       {"table", &Trace::table, "table.txt"},
+    {"graph", &Trace::graph, "graph.txt"},
+    {"passes", &Trace::passes, "passes.txt"},
+    {"loops", &Trace::loops, "loops.txt"},
+    {"llvm", &Trace::llvm, "llvm.ll"},
+    {"asm", &Trace::assembly, "asm.s"},
+    {"time", &Trace::time, "time.txt"},
+    {"nan", &Trace::nan, "nan.txt"},
+    {"table", &Trace::table, "table.txt"},
+    {"perf", &Trace::perf, ""},
+    {"gdb", &Trace::gdb, ""},
 };
 
 const TraceStage& StageOf(bool Trace::* wanted) {

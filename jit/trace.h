@@ -38,6 +38,14 @@ struct Trace {
   // Prints JitEngine::Report at the end of the engine, for that of talweg.h the end of the process;
   // and measures what stands in it.
   bool table = false;
+  // Tells perf and GDB of the compiled functions, one for each section of the loop IR, by name;
+  // perf in /tmp/perf-PID.map, which is yours to remove:
+  //
+  //   TALWEG_TRACE=perf perf record ./program && perf report --sort=symbol
+  //
+  // Compiling takes longer then, and goes without the cache.
+  bool perf = false;
+  bool gdb = false;
 
   // Gets each text with the word of its stage ("asm"), as soon as it is there; may be called from
   // several threads at once. Without a sink the texts go to files in `folder`; without that to
@@ -50,7 +58,7 @@ struct Trace {
 struct TraceStage {
   const char* word;
   bool Trace::* wanted;
-  const char* file;  // how the names of their files end
+  const char* file;  // how the names of their files end; "": there is no text
 };
 absl::Span<const TraceStage> TraceStages();
 

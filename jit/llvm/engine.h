@@ -29,7 +29,7 @@ struct CompileOptions {
   // profiler tells them apart.
   int64_t function_size = 1000;
   bool verify = false;  // LLVM's verifier; an error of it is a mistake of Talweg's
-  // Tells GDB and perf (as jitdump, for `perf inject --jit`) of the functions. Both cost time.
+  // Tells GDB and perf (in /tmp/perf-PID.map) of the functions. Both cost time.
   bool gdb = false;
   bool perf = false;
 };

@@ -1,3 +1,6 @@
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <atomic>
 #include <chrono>
 #include <memory>
@@ -11,13 +14,11 @@
 #include "llvm/ExecutionEngine/JITLink/JITLinkMemoryManager.h"
 #include "llvm/ExecutionEngine/Orc/Core.h"
 #include "llvm/ExecutionEngine/Orc/DebugObjectManagerPlugin.h"
-#include "llvm/ExecutionEngine/Orc/Debugging/PerfSupportPlugin.h"
 #include "llvm/ExecutionEngine/Orc/EPCDebugObjectRegistrar.h"
 #include "llvm/ExecutionEngine/Orc/ExecutorProcessControl.h"
 #include "llvm/ExecutionEngine/Orc/ObjectFileInterface.h"
 #include "llvm/ExecutionEngine/Orc/ObjectLinkingLayer.h"
 #include "llvm/ExecutionEngine/Orc/TargetProcess/JITLoaderGDB.h"
-#include "llvm/ExecutionEngine/Orc/TargetProcess/JITLoaderPerf.h"
 #include "llvm/ExecutionEngine/Orc/TaskDispatch.h"
 #include "llvm/Support/MemoryBuffer.h"
 
@@ -29,6 +30,42 @@ namespace orc = llvm::orc;
 absl::Status ToStatus(llvm::Error error, absl::string_view what) {
   return absl::InternalError(absl::StrCat(what, ": ", llvm::toString(std::move(error))));
 }
+
+// Writes where functions lie to the file where perf looks for them, a line each. (LLVM 19's own
+// plugin writes a jitdump whose header perf refuses.)
+class PerfMap : public orc::ObjectLinkingLayer::Plugin {
+ public:
+  void modifyPassConfig(orc::MaterializationResponsibility&, llvm::jitlink::LinkGraph&,
+                        llvm::jitlink::PassConfiguration& config) override {
+    // Else names go that calls do not need, as they know the place.
+    config.PrePrunePasses.push_back([](llvm::jitlink::LinkGraph& graph) {
+      for (llvm::jitlink::Symbol* symbol : graph.defined_symbols()) symbol->setLive(true);
+      return llvm::Error::success();
+    });
+    config.PostFixupPasses.push_back([](llvm::jitlink::LinkGraph& graph) {
+      std::string lines;
+      for (const llvm::jitlink::Symbol* symbol : graph.defined_symbols()) {
+        if (!symbol->hasName() || !symbol->isCallable()) continue;
+        absl::StrAppend(&lines, absl::Hex(symbol->getAddress().getValue()), " ",
+                        absl::Hex(symbol->getSize()), " ", std::string(symbol->getName()), "\n");
+      }
+      const std::string path = absl::StrCat("/tmp/perf-", ::getpid(), ".map");
+      const int file =
+          ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+      if (file < 0) return llvm::Error::success();  // a profile without names
+      [[maybe_unused]] const ssize_t written = ::write(file, lines.data(), lines.size());
+      ::close(file);
+      return llvm::Error::success();
+    });
+  }
+  llvm::Error notifyFailed(orc::MaterializationResponsibility&) override {
+    return llvm::Error::success();
+  }
+  llvm::Error notifyRemovingResources(orc::JITDylib&, orc::ResourceKey) override {
+    return llvm::Error::success();
+  }
+  void notifyTransferringResources(orc::JITDylib&, orc::ResourceKey, orc::ResourceKey) override {}
+};
 
 }  // namespace
 
@@ -72,14 +109,7 @@ absl::Status CompiledProgram::Session::AddDebuggers(const CompileOptions& option
             *execution, orc::ExecutorAddr::fromPtr(&llvm_orc_registerJITLoaderGDBAllocAction)),
         /*RequireDebugSections=*/false, /*AutoRegisterCode=*/true));
   }
-  if (options.perf) {
-    layer->addPlugin(std::make_shared<orc::PerfSupportPlugin>(
-        execution->getExecutorProcessControl(),
-        orc::ExecutorAddr::fromPtr(&llvm_orc_registerJITLoaderPerfStart),
-        orc::ExecutorAddr::fromPtr(&llvm_orc_registerJITLoaderPerfEnd),
-        orc::ExecutorAddr::fromPtr(&llvm_orc_registerJITLoaderPerfImpl), /*EmitDebugInfo=*/false,
-        /*EmitUnwindInfo=*/false));
-  }
+  if (options.perf) layer->addPlugin(std::make_shared<PerfMap>());
   return absl::OkStatus();
 }
 

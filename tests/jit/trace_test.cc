@@ -3,6 +3,7 @@
 #include "jit/trace.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <filesystem>
@@ -24,6 +25,7 @@ namespace talweg {
 namespace {
 
 using testing::Contains;
+using testing::ContainsRegex;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -86,6 +88,15 @@ TEST(Trace, ShowsEachStageInOrder) {
   }
 }
 
+// Each section is a function of its own there.
+TEST(Trace, TellsPerfAndGdbOfTheFunctions) {
+  const absl::StatusOr<Executable> made = Jit(TestGraph(), {.trace = {.perf = true, .gdb = true}});
+  ASSERT_TRUE(made.ok()) << made.status();
+  const std::string path = "/tmp/perf-" + std::to_string(getpid()) + ".map";
+  EXPECT_THAT(ReadFile(path).value_or(""), ContainsRegex("[0-9a-f]+ [0-9a-f]+ .*talweg"));
+  std::remove(path.c_str());
+}
+
 TEST(Trace, ShowsNothingUnasked) {
   Shown shown;
   ASSERT_TRUE(Jit(TestGraph(), {.cache = "off", .trace = To(shown, {})}).ok());
@@ -146,7 +157,7 @@ TEST_F(TraceDeathTest, TheEnvironmentAsks) {
 TEST_F(TraceDeathTest, AnUnknownWordIsReportedOnceAndTheRestWorks) {
   EXPECT_EXIT(CompileUnder("tome,graph", ""), testing::ExitedWithCode(0),
               "^talweg: TALWEG_TRACE has no 'tome'; there are graph, passes, loops, llvm, asm, "
-              "time, nan, table\n== talweg: graph\n[^=]*=[^\001]*== talweg: graph");
+              "time, nan, table, perf, gdb\n== talweg: graph\n[^=]*=[^\001]*== talweg: graph");
 }
 
 TEST_F(TraceDeathTest, TheEnvironmentNamesAFolder) {

@@ -74,6 +74,12 @@ void AddTo(Value& sum, const Value& term) { sum = sum.tape() == nullptr ? term :
 std::vector<Value> PullBack(const std::vector<Value>& ys, const std::vector<Value>& dys,
                             const std::vector<Value>& xs) {
   std::vector<Value> results(xs.size());
+  // A failed value is at no place of the tape: memory may not have sufficed for a body's constant.
+  for (const std::vector<Value>* values : {&ys, &xs}) {
+    for (const Value& v : *values) {
+      if (v.tape() != nullptr && !v.ok()) return std::vector<Value>(xs.size(), v);
+    }
+  }
   NodeId last = -1;
   for (size_t i = 0; i < ys.size(); i++) {
     if (dys[i].tape() != nullptr) last = std::max(last, ys[i].id());

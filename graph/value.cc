@@ -7,10 +7,10 @@
 #include <type_traits>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "base/convert.h"
 #include "base/text.h"
 #include "base/with_type.h"
+#include "graph/operand_types.h"
 #include "graph/tape.h"
 
 namespace talweg {
@@ -109,21 +109,9 @@ Value MakeNode(const Op& op, absl::Span<const Value> operands, Attributes attrib
     if (id < 0) return Value(tape, -1);
     node.operands.push_back(id);
   }
-  const auto types_of = [&](NodeId id) -> const std::vector<Type>& {
-    return tape->nodes()[static_cast<size_t>(id)].types;
-  };
-  // Those of a single operand are not copied: a loop has many, and a part of it for each.
-  std::vector<Type> copies;
-  absl::Span<const Type> operand_types;
-  if (node.operands.size() == 1) {
-    operand_types = types_of(node.operands[0]);
-  } else {
-    for (const NodeId id : node.operands) {
-      copies.insert(copies.end(), types_of(id).begin(), types_of(id).end());
-    }
-    operand_types = copies;
-  }
-  absl::StatusOr<std::vector<Type>> types = op.infer(op, operand_types, attributes);
+  std::vector<Type> storage;
+  absl::StatusOr<std::vector<Type>> types =
+      op.infer(op, OperandTypes(tape->nodes(), node.operands, storage), attributes);
   if (!types.ok()) {
     return Fail(op.name, operands, StdView(types.status().message()), line);
   }

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/text.h"
+#include "graph/operand_types.h"
 #include "graph/reads.h"
 
 namespace talweg {
@@ -119,15 +120,6 @@ absl::Status CheckType(const Type& type) {
 }
 
 // ---- One node -------------------------------------------------------------------------------
-
-// The types that the operands have, the parts of a loop one after another. One operand's are not
-// copied: a loop may have thousands of parts, and each part asks.
-absl::Span<const Type> OperandTypes(const std::vector<Node>& nodes, const Node& node,
-                                    std::vector<Type>& storage) {
-  if (node.operands.size() == 1) return nodes[static_cast<size_t>(node.operands[0])].types;
-  for (NodeId id : node.operands) storage.push_back(nodes[static_cast<size_t>(id)].type());
-  return storage;
-}
 
 absl::Status CheckTypes(const Node& node, absl::Span<const Type> operands) {
   for (const Type& type : node.types) {
@@ -297,7 +289,7 @@ absl::Status Verifier::CheckNodeInside(const Graph& graph, NodeId id, bool rows,
     }
   }
   std::vector<Type> storage;
-  const absl::Span<const Type> operands = OperandTypes(graph.nodes(), node, storage);
+  const absl::Span<const Type> operands = OperandTypes(graph.nodes(), node.operands, storage);
 
   absl::Status status;
   if (node.kind() == Kind::kView) status = CheckViewIndices(node.As<ViewAttributes>());

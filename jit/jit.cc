@@ -106,6 +106,7 @@ struct JitEngine::State {
     const std::lock_guard lock(mutex);
     if (const auto it = Find(graph, hash); it != kept.end()) kept.erase(it);
   }
+  // With the mutex locked.
   std::list<Entry>::iterator Find(const Graph& graph, size_t hash) {
     return std::find_if(kept.begin(), kept.end(), [&](const Entry& entry) {
       return entry.hash == hash && *entry.graph == graph;

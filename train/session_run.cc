@@ -185,7 +185,6 @@ absl::Status Session::TrainByBatches() {
     }
     const bool cut_short = batch_ < batches();
     const bool asked = !stopped_ && cut_short;  // nothing else ends the loop before
-    const bool stopped_in_batch = stopped_ || asked;
     inputs = StateInputs(end.graph());
     for (size_t i = 0; i < sums.size(); i++) {
       inputs[absl::StrCat("sum/", i < names.size() ? names[i] : "samples")] = sums[i];
@@ -202,7 +201,7 @@ absl::Status Session::TrainByBatches() {
     std::vector<double> row;
     for (size_t i = 0; i < plan_.columns.size(); i++) row.push_back((*outputs)[columns + i].At(0));
     TakeRow(row);
-    stopped_ = stopped_in_batch || outputs->back().data<bool>()[0];
+    stopped_ = stopped_ || outputs->back().data<bool>()[0];
     adjusted_ = stopped_ && !asked;
     if (!asked) EndEpoch();
     Each(&Callback::OnEpochEnd);

@@ -38,9 +38,8 @@ class Team {
            int64_t end, int64_t step, int64_t pieces);
 
   int threads() const { return static_cast<int>(helpers_.size()) + 1; }
-  // Of each helper's block, and of all.
+  // Of each helper's block.
   int64_t block_bytes() const { return block_bytes_; }
-  int64_t bytes() const { return block_bytes_ * static_cast<int64_t>(helpers_.size()); }
   // How many Make was asked for.
   int wanted() const { return wanted_; }
   // Whether the helpers are there: not in a child of the process that made them.

@@ -180,30 +180,28 @@ TEST(Team, RunsEachTripOnceAndRoundsAsTheCallerDoes) {
   fesetround(before);
 }
 
+// Of this process.
+std::ptrdiff_t Threads() {
+  const std::filesystem::directory_iterator tasks("/proc/self/task");
+  return std::distance(begin(tasks), end(tasks));
+}
+
 // Who keeps threads keeps their blocks.
 TEST(Team, IsNotKeptWithMuchMemory) {
-  const auto threads = [] {
-    const std::filesystem::directory_iterator tasks("/proc/self/task");
-    return std::distance(begin(tasks), end(tasks));
-  };
-  const auto alone = threads();
+  const auto alone = Threads();
   for (const int64_t bytes : {int64_t{1} << 10, int64_t{1} << 20, int64_t{12} << 20}) {
     loops::TeamPool pool;
     auto team = pool.Take(4, bytes);
     ASSERT_NE(team, nullptr);
-    EXPECT_EQ(threads(), alone + 3);
+    EXPECT_EQ(Threads(), alone + 3);
     pool.Give(std::move(team));
-    EXPECT_EQ(threads(), alone + (bytes > (int64_t{10} << 20) ? 0 : 3)) << bytes;
+    EXPECT_EQ(Threads(), alone + (bytes > (int64_t{10} << 20) ? 0 : 3)) << bytes;
   }
 }
 
 // The programs of an engine lend each other their threads.
 TEST(Team, OfAnEnginesProgramsAreFew) {
-  const auto threads = [] {
-    const std::filesystem::directory_iterator tasks("/proc/self/task");
-    return std::distance(begin(tasks), end(tasks));
-  };
-  const auto alone = threads();
+  const auto alone = Threads();
   const JitEngine engine({.split = true, .cache = "off"});
   for (int64_t columns = 33; columns < 43; columns++) {
     const Graph graph = Product(29, columns, 20, false);
@@ -211,7 +209,7 @@ TEST(Team, OfAnEnginesProgramsAreFew) {
     ASSERT_TRUE(made.ok()) << made.status();
     EXPECT_TRUE(made->Run(RandomInputs(graph, 7, 1), {.threads = 4}).ok());
   }
-  EXPECT_EQ(threads(), alone + 3);
+  EXPECT_EQ(Threads(), alone + 3);
 }
 
 TEST(Team, IsAloneInAChildOfAFork) {

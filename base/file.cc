@@ -52,19 +52,6 @@ absl::Status HoldsNul(const char* what, const std::string& path) {
       absl::StrFormat("%s %s: a path can not hold a NUL", what, Quoted(path, 4096)));
 }
 
-absl::Status WriteAll(int file, std::string_view bytes, const FileSystem& system,
-                      const std::string& path) {
-  while (!bytes.empty()) {
-    // Linux writes at most 2 GiB - 4096 in one call; smaller calls can be interrupted sooner.
-    const ssize_t written =
-        system.write(file, bytes.data(), std::min(bytes.size(), size_t{1} << 26));
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return SystemError(written < 0 ? errno : EIO, "can not write", path);
-    bytes.remove_prefix(static_cast<size_t>(written));
-  }
-  return absl::OkStatus();
-}
-
 constexpr char kCanNotWrite[] = "can not write";
 
 // A file that is being written, beside the one whose place it will take.
@@ -152,6 +139,18 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, int64_t max_bytes)
   return bytes;
 }
 
+int WriteAll(int file, std::string_view bytes, const FileSystem& system) {
+  while (!bytes.empty()) {
+    // Linux writes at most 2 GiB - 4096 in one call; smaller calls can be interrupted sooner.
+    const ssize_t written =
+        system.write(file, bytes.data(), std::min(bytes.size(), size_t{1} << 26));
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) return written < 0 ? errno : EIO;
+    bytes.remove_prefix(static_cast<size_t>(written));
+  }
+  return 0;
+}
+
 absl::Status WriteFile(const std::string& path, absl::Span<const std::string_view> pieces,
                        const FileSystem& system) {
   const auto error = [&] { return SystemError(errno, kCanNotWrite, path); };
@@ -164,7 +163,8 @@ absl::Status WriteFile(const std::string& path, absl::Span<const std::string_vie
   if (!MayHaveSize(size)) status = SystemError(EFBIG, kCanNotWrite, path);
   if (status.ok() && old_mode && ::fchmod(file.get(), *old_mode & 07777) != 0) status = error();
   for (std::string_view piece : pieces) {
-    if (status.ok()) status = WriteAll(file.get(), piece, system, path);
+    const int wrong = status.ok() ? WriteAll(file.get(), piece, system) : 0;
+    if (wrong != 0) status = SystemError(wrong, kCanNotWrite, path);
   }
   if (status.ok() && system.fsync(file.get()) != 0) status = error();
   if (file.Close() != 0 && status.ok()) status = error();

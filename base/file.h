@@ -41,6 +41,10 @@ struct FileSystem {
       };
 };
 
+// Writes all of the bytes to an open file, in as many calls as it takes. 0, or the errno of the
+// call that failed.
+int WriteAll(int file, std::string_view bytes, const FileSystem& system = {});
+
 // Makes the file at `path` hold the pieces, one after the other. Whatever happens on the way, even
 // a kill -9 or a loss of power, a reader finds the old file or the new one, never a part: the bytes
 // go to a temporary file of the same folder (".talweg-<random>.tmp", removed again on an error),

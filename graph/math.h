@@ -52,6 +52,13 @@ template <ScalarLike S>
 S Log(const S& x) {
   return internal::FormulaOrCall(x, [](const auto& a) { return float32::Log(a); }, Function::kLog);
 }
+// The same for x >= 1.
+template <ScalarLike S>
+S LogOfAtLeastOne(const S& x) {
+  return internal::FormulaOrCall(
+      x, [](const auto& a) { return float32::Log<float32::Range::kAtLeastOne>(a); },
+      Function::kLog);
+}
 template <ScalarLike S>
 S Tanh(const S& x) {
   return internal::FormulaOrCall(
@@ -110,6 +117,11 @@ Jet<S> Exp(const Jet<S>& x) {
   const S y = Exp(x.value());
   return internal::Chain(x, y, y);
 }
+template <typename S>
+Jet<S> ExpOfNotPositive(const Jet<S>& x) {
+  const S y = ExpOfNotPositive(x.value());
+  return internal::Chain(x, y, y);
+}
 // (e^x - 1)' = e^x
 template <typename S>
 Jet<S> Expm1(const Jet<S>& x) {
@@ -119,6 +131,10 @@ Jet<S> Expm1(const Jet<S>& x) {
 template <typename S>
 Jet<S> Log(const Jet<S>& x) {
   return internal::Chain(x, Log(x.value()), 1.0 / x.value());
+}
+template <typename S>
+Jet<S> LogOfAtLeastOne(const Jet<S>& x) {
+  return internal::Chain(x, LogOfAtLeastOne(x.value()), 1.0 / x.value());
 }
 // (log(1 + x))' = 1 / (1 + x)
 template <typename S>

@@ -59,7 +59,7 @@ auto ReduceExp(const S& x) {
 }
 
 // What is known of an argument.
-enum class Range { kAll, kNotPositive, kNotNegative };
+enum class Range { kAll, kNotPositive, kNotNegative, kAtLeastOne };
 
 // e^x = 2^k e^r; the same bits with less work where the sign of x is known.
 template <Range range = Range::kAll, ScalarLike S>
@@ -99,15 +99,21 @@ S Expm1(const S& x) {
 }
 
 // log x = k ln 2 + log(1 + f) with x = 2^k (1 + f), sqrt(1/2) <= 1 + f < sqrt 2,
-// and log(1 + f) = f - f^2/2 + f^3 p(f).
-template <ScalarLike S>
+// and log(1 + f) = f - f^2/2 + f^3 p(f); the same bits with less work where x >= 1 is known.
+template <Range range = Range::kAll, ScalarLike S>
 S Log(const S& x) {
+  constexpr bool kIsLarge = range == Range::kAtLeastOne;
   constexpr double kInf = std::numeric_limits<double>::infinity();
-  const auto denormal = Less(x, 0x1p-126);
-  const S scaled = Select(denormal, x * 0x1p+23, x);
+  S scaled = x, more = Like(x, 0.0);
+  if constexpr (!kIsLarge) {
+    const auto denormal = Less(x, 0x1p-126);
+    scaled = Select(denormal, x * 0x1p+23, x);
+    more = Select(denormal, Like(x, -23.0), Like(x, 0.0));
+  }
   // 0x3f3504f3 is sqrt(1/2): taking it from the bits makes the exponent's field k.
   const auto bits = BitcastToInt(scaled) - 0x3f3504f3;
-  const S k = Convert<float>(ShiftRight(bits, 23)) + Select(denormal, Like(x, -23.0), Like(x, 0.0));
+  S k = Convert<float>(ShiftRight(bits, 23));
+  if constexpr (!kIsLarge) k = k + more;
   const S f = BitcastToFloat(And(bits, 0x007fffff) + 0x3f3504f3) - 1.0;
   S p = Like(x, -0x1.38c912p-4);
   p = Fma(p, f, Like(x, 0x1.055e62p-3));
@@ -122,6 +128,7 @@ S Log(const S& x) {
   h = Fma(z, Like(x, -0.5), h);
   S y = Fma(k, Like(x, 0x1.62e430p-1), f + h);
   y = Select(Less(x, kInf), y, x);
+  if constexpr (kIsLarge) return y;
   y = Select(Less(x, 0.0), Like(x, std::numeric_limits<double>::quiet_NaN()), y);
   return Select(Equal(x, 0.0), Like(x, -kInf), y);
 }

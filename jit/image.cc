@@ -273,8 +273,8 @@ native::ObjectCache::Key KeyOf(const Graph& graph, const JitOptions& options,
   }
   const auto& [cpu, features, avx, avx512] = target.spec;
   out.Write(absl::string_view(cpu), absl::string_view(features), avx, avx512);
-  const auto& [vector_bytes, vector_registers, l2, l3] = target.machine;
-  out.Write(vector_bytes, vector_registers, l2, l3);
+  const auto& [vector_bytes, vector_registers, l1, l2, l3] = target.machine;
+  out.Write(vector_bytes, vector_registers, l1, l2, l3);
   out.Write(options.level, options.fuse, options.block, options.split, options.without.size());
   for (const std::string& pass : options.without) out.Write(absl::string_view(pass));
   writer.Write(graph);

@@ -20,6 +20,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "base/file.h"
 #include "base/text.h"
 
 namespace talweg {
@@ -41,15 +42,6 @@ constexpr TraceStage kStages[] = {
 const TraceStage& StageOf(bool Trace::* wanted) {
   const auto is = [wanted](const TraceStage& stage) { return stage.wanted == wanted; };
   return *std::find_if(std::begin(kStages), std::end(kStages), is);
-}
-
-void WriteAll(int file, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t written = ::write(file, text.data(), text.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return;  // nobody reads it, or the disk is full: it is only a trace
-    text.remove_prefix(static_cast<size_t>(written));
-  }
 }
 
 // In one piece, so that lines of several threads do not mix.
@@ -124,12 +116,13 @@ struct Tracer::Target {
     if (trace.sink != nullptr) return trace.sink(stage.word, text);
     if (trace.folder.empty()) {
       // What goes to nobody in particular says where it comes from.
-      return WriteAll(STDERR_FILENO, absl::StrCat("== talweg: ", stage.word, "\n", AbslView(text)));
+      WriteAll(STDERR_FILENO, absl::StrCat("== talweg: ", stage.word, "\n", AbslView(text)));
+      return;
     }
     const std::lock_guard lock(mutex);
     const int file = Open(stage);
     if (file < 0) return;
-    WriteAll(file, text);
+    WriteAll(file, text);  // where nobody reads it, or the disk is full: it is only a trace
     ::close(file);
   }
 

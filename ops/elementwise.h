@@ -108,6 +108,9 @@ extern const Op kLessOp, kLessEqualOp, kGreaterOp, kGreaterEqualOp, kEqualOp, kN
 // All of them, in the order above.
 absl::Span<const Op* const> ElementwiseOps();
 
+// What the compiler puts for kExpOp and kLogOp where it knows so much of the operand.
+extern const Op kExpOfNotPositiveOp, kLogOfAtLeastOneOp;
+
 // `op` applied to operands, which are broadcast to their common shape first.
 Value Map(const Op& op, absl::Span<const Value> operands, Attributes attributes,
           const SourceLine& line);

@@ -31,6 +31,10 @@ constinit const MapRule kRsqrt = MakeMap<1, MapTypes::kFloats>(
 constinit const MapRule kExp = MakeMap<1, MapTypes::kFloats>(
     [](auto x) { return Exp(x); },
     {[](const Value*, const Value& y, const Value& dy) { return dy * y; }});
+constinit const MapRule kExpOfNotPositive = MakeMap<1, MapTypes::kFloats>(
+    [](auto x) { return ExpOfNotPositive(x); },
+    {[](const Value*, const Value& y, const Value& dy) { return dy * y; }}, {},
+    {{{.low = -2, .high = 0}}});
 
 // (e^x - 1)' = e^x x'
 constinit const MapRule kExpm1 = MakeMap<1, MapTypes::kFloats>(
@@ -42,6 +46,10 @@ constinit const MapRule kExpm1 = MakeMap<1, MapTypes::kFloats>(
 constinit const MapRule kLog = MakeMap<1, MapTypes::kFloats>(
     [](auto x) { return Log(x); },
     {[](const Value* x, const Value&, const Value& dy) { return dy / x[0]; }}, {}, kPositive);
+constinit const MapRule kLogOfAtLeastOne = MakeMap<1, MapTypes::kFloats>(
+    [](auto x) { return LogOfAtLeastOne(x); },
+    {[](const Value* x, const Value&, const Value& dy) { return dy / x[0]; }}, {},
+    {{{.low = 1, .high = 3}}});
 
 // (log(1 + x))' = x' / (1 + x)
 constinit const MapRule kLog1p = MakeMap<1, MapTypes::kFloats>(
@@ -130,5 +138,9 @@ constinit const Op kFloorOp{"floor", "down to an integer", Kind::kMap, InferMap,
 constinit const Op kCeilOp{"ceil", "up to an integer", Kind::kMap, InferMap, &kCeil};
 constinit const Op kRoundOp{"round", "to the nearest integer, ties to even", Kind::kMap, InferMap,
                             &kRound};
+constinit const Op kExpOfNotPositiveOp{"exp_of_not_positive", "e to the power x <= 0", Kind::kMap,
+                                       InferMap, &kExpOfNotPositive};
+constinit const Op kLogOfAtLeastOneOp{"log_of_at_least_one", "natural logarithm of x >= 1",
+                                      Kind::kMap, InferMap, &kLogOfAtLeastOne};
 
 }  // namespace talweg

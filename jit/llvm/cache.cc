@@ -77,16 +77,6 @@ bool ReadAll(int file, void* bytes, size_t size) {
   return true;
 }
 
-absl::Status WriteAll(const FileSystem& system, int file, absl::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t written = system.write(file, bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return absl::ErrnoToStatus(written < 0 ? errno : EIO, "write");
-    bytes.remove_prefix(static_cast<size_t>(written));
-  }
-  return absl::OkStatus();
-}
-
 // Removes whatever has the name; a folder only if it is empty.
 void Remove(int folder, const std::string& name) {
   if (::unlinkat(folder, name.c_str(), 0) != 0) ::unlinkat(folder, name.c_str(), AT_REMOVEDIR);
@@ -224,11 +214,11 @@ absl::Status ObjectCache::Write(const std::string& name, absl::string_view heade
     return too_many ? absl::UnavailableError("open: too many open files")
                     : absl::ErrnoToStatus(errno, "open");
   }
-  absl::Status status = WriteAll(system_, file.get(), header);
-  if (status.ok()) status = WriteAll(system_, file.get(), object);
+  int wrong = WriteAll(file.get(), StdView(header), system_);
+  if (wrong == 0) wrong = WriteAll(file.get(), StdView(object), system_);
+  if (wrong != 0) return absl::ErrnoToStatus(wrong, "write");
   // No fsync: what a loss of power damages is compiled again.
-  if (file.Close() != 0 && status.ok()) status = absl::ErrnoToStatus(errno, "close");
-  return status;
+  return file.Close() == 0 ? absl::OkStatus() : absl::ErrnoToStatus(errno, "close");
 }
 
 // Removes the entries that were not used for longest where there is little room left, half of all

@@ -69,6 +69,7 @@ loops::Machine ReadCaches() {
     if (FirstLine(folder + "type") == "Instruction") continue;
     const int64_t bytes = Bytes(FirstLine(folder + "size"));
     if (bytes == 0) continue;
+    if (level == "1") machine.l1_bytes = bytes;
     if (level == "2") machine.l2_bytes = bytes;
     if (level == "3") machine.l3_bytes = bytes;
   }

@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "base/file.h"
 #include "jit/llvm/engine.h"
 #include "llvm/ExecutionEngine/JITLink/JITLinkMemoryManager.h"
 #include "llvm/ExecutionEngine/Orc/Core.h"
@@ -53,7 +54,7 @@ class PerfMap : public orc::ObjectLinkingLayer::Plugin {
       const int file =
           ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
       if (file < 0) return llvm::Error::success();  // a profile without names
-      [[maybe_unused]] const ssize_t written = ::write(file, lines.data(), lines.size());
+      WriteAll(file, lines);
       ::close(file);
       return llvm::Error::success();
     });

@@ -8,6 +8,7 @@
 #include "jit/loops/join.h"
 #include "jit/loops/level.h"
 #include "jit/loops/nest.h"
+#include "jit/loops/strips.h"
 
 namespace talweg::loops {
 namespace {
@@ -103,6 +104,7 @@ absl::StatusOr<Program> Lower(const Graph& graph, const Machine& machine,
   Program program = std::move(b).Take();
   if (options.fuse) JoinLoops(program, machine);
   HoistLoads(program, machine);
+  if (options.fuse) RunInStrips(program, machine);
   if (absl::Status status = AssignMemory(program); !status.ok()) return status;
   return program;
 }

@@ -12,7 +12,7 @@ namespace talweg::loops {
 struct Machine {
   int64_t vector_bytes = 16;
   int64_t vector_registers = 16;
-  int64_t l2_bytes = 512 << 10, l3_bytes = 16 << 20;
+  int64_t l1_bytes = 32 << 10, l2_bytes = 512 << 10, l3_bytes = 16 << 20;
 
   // Of memory, as caches take it.
   static constexpr int64_t kLineBytes = 64;

@@ -21,6 +21,8 @@ namespace {
 // Terms of a longer loop that one trip takes, and the most instructions of a kind for that.
 constexpr int64_t kUnrolled = 4;
 constexpr size_t kMostUnrolled = 64;
+// Terms that are written out to join chains without a store, at most.
+constexpr int64_t kMostJoined = 96;
 // From so many elements on, places are int64.
 constexpr int64_t kWidePlaces = int64_t{1} << 31;
 
@@ -291,14 +293,14 @@ Registers Reader::InTurn(const Terms& terms, absl::Span<const Point> points) {
 }
 
 // How many chains InTurn joins in registers, where their terms are written out: four, two or one.
-// Three sums of each point are there at a time, and half of the registers are for what is added.
+// Three or two sums of each point are there at a time, and what is added needs registers as well.
 int32_t Reader::ChainsJoined(const Terms& terms, absl::Span<const Point> points) const {
   if (terms.extents[0].reg != kNone || terms.work > kHeavy) return 1;
-  const int64_t room = level_.lowering().machine.vector_registers / 2;
+  const int64_t room = level_.lowering().machine.vector_registers / 4 * 3;
   const auto sums = static_cast<int64_t>(points.size());
   const int64_t chain = (terms.extents[0].value / terms.order.chains + 1) * sums;
   const auto fits = [&](int64_t live, int64_t joined) {
-    return live * sums <= room && joined * chain <= static_cast<int64_t>(kMostUnrolled);
+    return live * sums <= room && joined * chain <= kMostJoined;
   };
   return fits(3, 4) ? 4 : fits(2, 2) ? 2 : 1;
 }
@@ -328,7 +330,7 @@ Registers Reader::Chain(const Terms& terms, absl::Span<const Point> points, Regi
 
 // ---- Places
 
-// The place of the first term that equals the best one; a NaN equals a NaN.
+// The place of the first term that equals the best one, or is a NaN as that is.
 void Reader::FindPlaces(const Terms& terms, absl::Span<const Point> points, Registers& best) {
   // Narrow numbers, where they suffice: more of them fit in a vector.
   const int64_t most = level_.MostTerms(*terms.node);
@@ -341,10 +343,9 @@ void Reader::FindPlaces(const Terms& terms, absl::Span<const Point> points, Regi
     for (size_t i = 0; i < points.size(); i++) {
       const Register x = TermValue(terms, 0, points[i], sum);
       Register same = b_.Binary(Opcode::kEqual, x, best[i]);
+      // Where there is a NaN, it is the best one.
       if (IsFloat(terms.dtype)) {
-        const Register x_is_nan = b_.Binary(Opcode::kNotEqual, x, x);
-        const Register best_is_nan = b_.Binary(Opcode::kNotEqual, best[i], best[i]);
-        same = b_.Binary(Opcode::kOr, same, b_.Binary(Opcode::kAnd, x_is_nan, best_is_nan));
+        same = b_.Binary(Opcode::kOr, same, b_.Binary(Opcode::kNotEqual, x, x));
       }
       found[i] = b_.Select(same, b_.Convert(narrow, place), found[i]);
     }

@@ -1,13 +1,18 @@
 // Rules of elementwise ops, from the facts in their records.
 
 #include <algorithm>
+#include <limits>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "absl/algorithm/container.h"
+#include "graph/axes.h"
 #include "graph/expr.h"
 #include "jit/passes/affine.h"
 #include "jit/passes/rules.h"
+#include "ops/elementwise.h"
+#include "ops/reduce.h"
 
 namespace talweg::passes {
 namespace {
@@ -128,6 +133,78 @@ NodeId SelectOfSelect(Simplifier& s, const Node& node) {
   return kNone;
 }
 
+// x - max x, or x - max(max x, c), with the maximum over some axes, spread back over them: no
+// element is positive.
+struct LessMaximum {
+  const std::vector<int64_t>* axes = nullptr;
+  // Whether -0x1.fffffep127 was put for a maximum of -infinity.
+  bool is_clamped = false;
+};
+
+std::optional<LessMaximum> LessMaximumOf(const Simplifier& s, NodeId id) {
+  const Node& less = s.node(id);
+  if (less.op != &kSubOp || less.type().dtype != kFloat32) return std::nullopt;
+  const Node& spread = s.node(less.operands[1]);
+  if (spread.kind() != Kind::kView) return std::nullopt;
+  const Node* max = &s.node(spread.operands[0]);
+  LessMaximum result;
+  if (max->op == &kMaxOp) {
+    const uint64_t lowest = BitsOf(kFloat32, std::numeric_limits<float>::lowest());
+    result.is_clamped = UniformBits(s.graph(), max->operands[1]) == lowest;
+    if (!result.is_clamped) return std::nullopt;
+    max = &s.node(max->operands[0]);
+  }
+  if (max->op != &kReduceMaxOp || max->operands[0] != less.operands[0]) return std::nullopt;
+  result.axes = &max->As<ReduceAttributes>().axes;
+  const std::vector<int64_t> kept = KeptAxes(less.type().shape.size(), {}, *result.axes);
+  const std::vector<AxisMap>& maps = spread.As<ViewAttributes>().axes;
+  for (size_t i = 0; i < maps.size(); i++) {
+    const bool is_one = max->type().shape[i] == Dim(1) && maps[i] == AxisMap{};
+    if (!is_one && !(maps[i] == AxisMap{.terms = {{.axis = kept[i]}}})) return std::nullopt;
+  }
+  return result;
+}
+
+NodeId Replaced(Simplifier& s, const Node& node, const Op* op) {
+  Node replaced = node;
+  replaced.op = op;
+  return s.rewrite.Make(std::move(replaced));
+}
+
+NodeId ExpOfNotPositive(Simplifier& s, const Node& node) {
+  if (node.op != &kExpOp || !LessMaximumOf(s, node.operands[0])) return kNone;
+  return Replaced(s, node, &kExpOfNotPositiveOp);
+}
+
+// One of the terms is 1, and none is negative; or all are 0, where the maximum is -infinity.
+NodeId LogOfAtLeastOne(Simplifier& s, const Node& node) {
+  if (node.op != &kLogOp) return kNone;
+  const Node* sum = &s.node(node.operands[0]);
+  // select(sum = 0, 1, sum)
+  bool has_no_zero = false;
+  if (s.form(*sum) == Form::kSelect) {
+    const NodeId otherwise = sum->operands[2];
+    const Node& is_zero = s.node(sum->operands[0]);
+    has_no_zero = is_zero.op == &kEqualOp && is_zero.operands[0] == otherwise &&
+                  UniformBits(s.graph(), is_zero.operands[1]) == BitsOf(kFloat32, 0) &&
+                  UniformBits(s.graph(), sum->operands[1]) == BitsOf(kFloat32, 1);
+    if (!has_no_zero) return kNone;
+    sum = &s.node(otherwise);
+  }
+  if (sum->op != &kSumOp) return kNone;
+  const Node& exp = s.node(sum->operands[0]);
+  if (exp.op != &kExpOp && exp.op != &kExpOfNotPositiveOp) return kNone;
+  const std::optional<LessMaximum> less = LessMaximumOf(s, exp.operands[0]);
+  if (!less || *less->axes != sum->As<ReduceAttributes>().axes) return kNone;
+  // Of no terms, the sum is 0.
+  const bool has_terms = absl::c_all_of(*less->axes, [&](int64_t axis) {
+    const Dim dim = exp.type().shape[static_cast<size_t>(axis)];
+    return dim.is_static() && dim.value() > 0;
+  });
+  if (!has_no_zero && (less->is_clamped || !has_terms)) return kNone;
+  return Replaced(s, node, &kLogOfAtLeastOneOp);
+}
+
 // A map commutes with every view that has no fill. The map goes first where it then has less to do:
 // where its operands are spread by the same view, or are scalars.
 NodeId BeforeView(Simplifier& s, const Node& node) {
@@ -174,6 +251,8 @@ constexpr Rule kRules[] = {
     {"select(m, a, a) = a", SelectOfEquals},
     {"select(not m, a, b) = select(m, b, a)", SelectByNot},
     {"select(m, select(m, a, b), c) = select(m, a, c)", SelectOfSelect},
+    {"exp(x - max x) = exp_of_not_positive(x - max x)", ExpOfNotPositive},
+    {"log(sum exp(x - max x)) = log_of_at_least_one(sum exp(x - max x))", LogOfAtLeastOne},
     {"f(view(x), view(y)) = view(f(x, y))", BeforeView},
     {"f(y, x) = f(x, y)", InOrder},
 };

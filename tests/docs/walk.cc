@@ -96,6 +96,7 @@ absl::StatusOr<WalkStages> Walk() {
   absl::StatusOr<native::Target> target = native::DetectTarget("avx2");
   if (!target.ok()) return target.status();
   // Caches as no particular machine has them.
+  target->machine.l1_bytes = 32 << 10;
   target->machine.l2_bytes = 512 << 10;
   target->machine.l3_bytes = 16 << 20;
   const absl::StatusOr<loops::Program> program = loops::Lower(*simplified, target->machine);

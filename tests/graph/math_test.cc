@@ -165,6 +165,17 @@ TEST(Float32Exp, OfAKnownSignHasTheSameBits) {
   }
 }
 
+TEST(Float32Log, OfAtLeastOneHasTheSameBits) {
+  const int64_t first = std::bit_cast<uint32_t>(1.0f), end = int64_t{1} << 31;
+  const int64_t step = std::max<int64_t>((end - first) / Points(), 1);
+  for (int64_t bits = first; bits < end; bits += step) {  // infinity and NaNs are the last ones
+    const Number<float> x(std::bit_cast<float>(static_cast<uint32_t>(bits)));
+    ASSERT_EQ(BitcastToInt(float32::Log<float32::Range::kAtLeastOne>(x)).raw(),
+              BitcastToInt(Log(x)).raw())
+        << x.raw();
+  }
+}
+
 // The error's measure itself.
 TEST(UlpError, CountsUnitsOfTheLastPlace) {
   EXPECT_EQ(UlpError(1.0f, 1.0), 0);

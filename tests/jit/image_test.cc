@@ -162,6 +162,7 @@ TEST(Key, DependsOnOptionsProcessorAndToolchain) {
       {"avx512", [](Everything& e) { e.target.spec.avx512 = true; }},
       {"vectors", [](Everything& e) { e.target.machine.vector_bytes *= 2; }},
       {"registers", [](Everything& e) { e.target.machine.vector_registers *= 2; }},
+      {"l1", [](Everything& e) { e.target.machine.l1_bytes++; }},
       {"l2", [](Everything& e) { e.target.machine.l2_bytes++; }},
       {"l3", [](Everything& e) { e.target.machine.l3_bytes++; }},
       {"level", [](Everything& e) { e.options.level = 3; }},

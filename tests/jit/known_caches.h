@@ -15,6 +15,7 @@ inline loops::Machine MachineOfKnownCaches(absl::string_view cpu) {
                           : cpu == "avx2" ? 32
                                           : 16,
           .vector_registers = cpu == "avx512" ? 32 : 16,
+          .l1_bytes = 32 << 10,
           .l2_bytes = 1 << 20,
           .l3_bytes = 32 << 20};
 }

@@ -95,7 +95,8 @@ TEST(Turns, CopyNothingToStoreFarApart) {
   Tape t;
   const Value a = t.Input("a", kFloat64, {504, 512}), b = t.Input("b", kFloat64, {512, 256});
   const auto program = loops::Lower(
-      *t.Finish({MatMul(a, b)}), {.vector_bytes = 64, .vector_registers = 32, .l2_bytes = 2 << 20});
+      *t.Finish({MatMul(a, b)}),
+      {.vector_bytes = 64, .vector_registers = 32, .l1_bytes = 32 << 10, .l2_bytes = 2 << 20});
   ASSERT_TRUE(program.ok()) << program.status();
   EXPECT_FALSE(absl::StrContains(loops::ToString(*program), "copy"));
 }

@@ -10,6 +10,7 @@
 #include "graph/verify.h"
 #include "gtest/gtest.h"
 #include "interpreter/interpreter.h"
+#include "ops/elementwise.h"
 #include "ops/table.h"
 #include "tests/graphs/random_graph.h"
 
@@ -50,7 +51,9 @@ std::string BorderDifference(const Graph& before, const Graph& after) {
 }  // namespace
 
 Graph Parse(std::string_view text) {
-  const absl::StatusOr<Graph> graph = ParseGraph(text, AllOps());
+  std::vector<const Op*> ops(AllOps().begin(), AllOps().end());
+  ops.insert(ops.end(), {&kExpOfNotPositiveOp, &kLogOfAtLeastOneOp});
+  const absl::StatusOr<Graph> graph = ParseGraph(text, ops);
   EXPECT_TRUE(graph.ok()) << graph.status() << "\n" << text;
   return graph.ok() ? *graph : Graph();
 }

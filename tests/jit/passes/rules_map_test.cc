@@ -1,3 +1,4 @@
+#include "absl/strings/substitute.h"
 #include "gtest/gtest.h"
 #include "jit/passes/passes.h"
 #include "tests/jit/passes/check.h"
@@ -31,6 +32,128 @@ graph(%0, %1, %2, %3) -> (%0, %0, %1, %2, %3, %0) {
   %1  int32[2]   = input "i"
   %2  bool[2]    = input "b"
   %3  float64[]  = input "d"
+})");
+}
+
+// Softmax and the logarithm of its sum, of rows and of whole arrays.
+TEST(Simplify, KnowsThatNothingIsAboveItsMaximum) {
+  ExpectBecomes(Simplify, R"(
+graph(%0, %1) -> (%5, %7, %13) {
+  %0   float32[5,3] = input "x"
+  %1   float32[7]   = input "y"
+  %2   float32[5]   = reduce_max(%0) axes=[1] order=1
+  %3   float32[5,3] = view(%2) [i0]
+  %4   float32[5,3] = sub(%0, %3)
+  %5   float32[5,3] = exp(%4)
+  %6   float32[5]   = sum(%5) axes=[1] order=1
+  %7   float32[5]   = log(%6)
+  %8   float32[]    = reduce_max(%1) axes=[0] order=16
+  %9   float32[7]   = view(%8) []
+  %10  float32[7]   = sub(%1, %9)
+  %11  float32[7]   = exp(%10)
+  %12  float32[]    = sum(%11) axes=[0] order=16
+  %13  float32[]    = log(%12)
+})",
+                R"(
+graph(%0, %1) -> (%5, %7, %13) {
+  %0   float32[5,3] = input "x"
+  %1   float32[7]   = input "y"
+  %2   float32[5]   = reduce_max(%0) axes=[1] order=1
+  %3   float32[5,3] = view(%2) [i0]
+  %4   float32[5,3] = sub(%0, %3)
+  %5   float32[5,3] = exp_of_not_positive(%4)
+  %6   float32[5]   = sum(%5) axes=[1] order=1
+  %7   float32[5]   = log_of_at_least_one(%6)
+  %8   float32[]    = reduce_max(%1) axes=[0] order=16
+  %9   float32[7]   = view(%8) []
+  %10  float32[7]   = sub(%1, %9)
+  %11  float32[7]   = exp_of_not_positive(%10)
+  %12  float32[]    = sum(%11) axes=[0] order=16
+  %13  float32[]    = log_of_at_least_one(%12)
+})");
+}
+
+// With care for rows of -infinity, as Softmax and LogSoftmax have it (ops/nn.cc).
+TEST(Simplify, KnowsThatNothingIsAboveItsFiniteMaximum) {
+  const auto graph = [](const char* exp, const char* log) {
+    return absl::Substitute(R"(
+graph(%0) -> (%7, %16) {
+  %0   float32[rows,3] = input "x"
+  %1   float32[rows]   = reduce_max(%0) axes=[1] order=1
+  %2   float32[]       = constant -3.4028235e+38
+  %3   float32[rows]   = view(%2) []
+  %4   float32[rows]   = max(%1, %3)
+  %5   float32[rows,3] = view(%4) [i0]
+  %6   float32[rows,3] = sub(%0, %5)
+  %7   float32[rows,3] = $0(%6)
+  %8   float32[rows]   = sum(%7) axes=[1] order=1
+  %9   float32[]       = constant 0
+  %10  float32[rows]   = view(%9) []
+  %11  bool[rows]      = equal(%8, %10)
+  %12  float32[]       = constant 1
+  %13  float32[rows]   = view(%12) []
+  %14  float32[rows]   = select(%11, %13, %8)
+  %15  float32[rows]   = $1(%14)
+  %16  float32[rows]   = neg(%15)
+})",
+                            exp, log);
+  };
+  ExpectBecomes(Simplify, graph("exp", "log"), graph("exp_of_not_positive", "log_of_at_least_one"));
+  // Where all are -infinity, the sum is 0; and another bound may lie above the maximum.
+  for (const bool lowest : {false, true}) {
+    ExpectStays(Simplify, absl::Substitute(R"(
+graph(%0) -> (%9) {
+  %0  float32[2,3] = input "x"
+  %1  float32[2]   = reduce_max(%0) axes=[1] order=1
+  %2  float32[]    = constant $0
+  %3  float32[2]   = view(%2) []
+  %4  float32[2]   = max(%1, %3)
+  %5  float32[2,3] = view(%4) [i0]
+  %6  float32[2,3] = sub(%0, %5)
+  %7  float32[2,3] = $1(%6)
+  %8  float32[2]   = sum(%7) axes=[1] order=1
+  %9  float32[2]   = log(%8)
+})",
+                                           lowest ? "-3.4028235e+38" : "-9",
+                                           lowest ? "exp_of_not_positive" : "exp"));
+  }
+}
+
+// The maximum of something else, of other elements, or shifted; sums over other axes, or of what
+// may have no elements.
+TEST(Simplify, LeavesWhatMayBeAboveAMaximum) {
+  ExpectStays(Simplify, R"(
+graph(%0, %1) -> (%5, %8, %12, %15, %19) {
+  %0   float32[3,3] = input "x"
+  %1   float32[3,3] = input "y"
+  %2   float32[3]   = reduce_max(%0) axes=[1] order=1
+  %3   float32[3,3] = view(%2) [i0]
+  %4   float32[3,3] = sub(%1, %3)
+  %5   float32[3,3] = exp(%4)
+  %6   float32[3,3] = view(%2) [i1]
+  %7   float32[3,3] = sub(%0, %6)
+  %8   float32[3,3] = exp(%7)
+  %9   float32[3]   = reduce_min(%0) axes=[1] order=1
+  %10  float32[3,3] = view(%9) [i0]
+  %11  float32[3,3] = sub(%0, %10)
+  %12  float32[3,3] = exp(%11)
+  %13  float32[3,3] = view(%2) [-i0 + 2]
+  %14  float32[3,3] = sub(%0, %13)
+  %15  float32[3,3] = exp(%14)
+  %16  float32[3,3] = sub(%0, %3)
+  %17  float32[3,3] = exp_of_not_positive(%16)
+  %18  float32[3]   = sum(%17) axes=[0] order=1
+  %19  float32[3]   = log(%18)
+})");
+  ExpectStays(Simplify, R"(
+graph(%0) -> (%6) {
+  %0  float32[rows] = input "x"
+  %1  float32[]     = reduce_max(%0) axes=[0] order=1
+  %2  float32[rows] = view(%1) []
+  %3  float32[rows] = sub(%0, %2)
+  %4  float32[rows] = exp_of_not_positive(%3)
+  %5  float32[]     = sum(%4) axes=[0] order=1
+  %6  float32[]     = log(%5)
 })");
 }
 

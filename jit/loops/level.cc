@@ -304,14 +304,13 @@ bool Level::IsInBlocks(const Node& n) const {
   return block != 0 && (most < 0 || most > block);
 }
 
-// A kept axis that fills vectors.
-int32_t Level::LaneAxisIn(const Node& reader, size_t operand) const {
-  if (reader.kind() != Kind::kContract || !MayTakeTurns(reader)) return -1;
-  const auto& contract = reader.As<ContractAttributes>();
+// The longest kept axis that fills vectors, or -1.
+int32_t Level::WideAxisOf(const Node& contraction, size_t operand) const {
+  const auto& contract = contraction.As<ContractAttributes>();
   const std::vector<int64_t>& sum = operand == 0 ? contract.lhs_sum : contract.rhs_sum;
-  const Shape& shape = node(reader.operands[operand]).type().shape;
+  const Shape& shape = node(contraction.operands[operand]).type().shape;
   const auto& batch = operand == 0 ? contract.lhs_batch : contract.rhs_batch;
-  int64_t most = lowering_.machine.Lanes(reader.type().dtype) - 1;
+  int64_t most = lowering_.machine.Lanes(contraction.type().dtype) - 1;
   int32_t widest = -1;
   for (int64_t axis : KeptAxes(shape.size(), batch, sum)) {
     const int64_t bound = BoundOf(shape[static_cast<size_t>(axis)]);
@@ -320,6 +319,15 @@ int32_t Level::LaneAxisIn(const Node& reader, size_t operand) const {
     widest = static_cast<int32_t>(axis);
   }
   return widest;
+}
+
+// The axis of an operand that lies in the lanes if its reader can choose: of sums that take turns,
+// and of those in order where the other operand has none, as the weights of a few classes.
+int32_t Level::LaneAxisIn(const Node& reader, size_t operand) const {
+  if (reader.kind() != Kind::kContract) return -1;
+  const bool in_order = SummationOf(reader).order.chains == 1;
+  if (in_order ? WideAxisOf(reader, 1 - operand) >= 0 : !MayTakeTurns(reader)) return -1;
+  return WideAxisOf(reader, operand);
 }
 
 std::vector<int32_t> Level::FindLaneAxes() const {

@@ -230,10 +230,11 @@ class Level {
   // tensor whose rows lie close.
   Register DynamicElements(const Shape& shape, Register elements);
   static std::vector<bool> ReadUnderOtherShapes(const Graph& graph);
-  // The axis of each node that all who read it would have in the lanes: they sum over another one,
-  // in turn. -1: none.
+  // The axis of each node that all who read it would have in the lanes: they sum over another one.
+  // -1: none.
   std::vector<int32_t> FindLaneAxes() const;
   int32_t LaneAxisIn(const Node& reader, size_t operand) const;
+  int32_t WideAxisOf(const Node& contraction, size_t operand) const;
   static size_t At(NodeId id) { return static_cast<size_t>(id); }
 
   absl::Status LowerGroup(const Fusion::Group& group);

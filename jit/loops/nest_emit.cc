@@ -146,9 +146,12 @@ void Nest::LoopOverLanes(const Schedule& schedule, const std::vector<Indices>& t
   }
   const Bound extent = lane_extent_;
   if (extent.reg != kNone) {
-    const Builder::Loop loop = OpenDomain({.value = 0}, extent, schedule.lanes);
+    const Builder::Loop loop = OpenDomain({.value = 0}, extent, schedule.vectors * schedule.lanes);
     reader_->Open();
-    add(loop.variable, schedule.lanes, b_.Sub(extent.reg, loop.variable));
+    for (int64_t v = 0; v < schedule.vectors; v++) {
+      const Register first = b_.Plus(loop.variable, v * schedule.lanes);
+      add(first, schedule.lanes, b_.Sub(extent.reg, first));
+    }
     if (MayOverrun(schedule.lane_axis)) {
       for (Point& point : points) point.count = kNone;
     }

@@ -186,6 +186,16 @@ Schedule Nest::Along(int32_t axis, int32_t full, const Sums& sums) const {
   }
   const int64_t most = is_short ? few : machine.vector_registers * 3 / 4;
   ChooseTiles(most / schedule.vectors, is_short, schedule);
+  if (!dim.is_static() && MayOverrun(axis)) {
+    // Few sums wait for each other's additions: those of more vectors come in between.
+    int64_t sums_at_once = 1;
+    for (const Schedule::Tile& tile : schedule.tiles) sums_at_once *= tile.size;
+    const int64_t rows = RoundUp(level_.BoundOf(dim), kRowMultiple);
+    while (sums_at_once * schedule.vectors < kFewSums && 2 * schedule.vectors <= kMostVectors &&
+           rows % (2 * schedule.vectors * lanes) == 0) {
+      schedule.vectors *= 2;
+    }
+  }
   return schedule;
 }
 

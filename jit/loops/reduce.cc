@@ -8,6 +8,7 @@
 //              same shuffles, which leave one result in each lane (reduce_by_lanes.cc).
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <limits>
 #include <utility>
@@ -292,17 +293,19 @@ Registers Reader::InTurn(const Terms& terms, absl::Span<const Point> points) {
   });
 }
 
-// How many chains InTurn joins in registers, where their terms are written out: four, two or one.
-// Three or two sums of each point are there at a time, and what is added needs registers as well.
+// How many chains InTurn joins in registers, where their terms are written out: all, four, two or
+// one. So many sums of each point are there at a time as the tree is deep, and what is added needs
+// registers as well.
 int32_t Reader::ChainsJoined(const Terms& terms, absl::Span<const Point> points) const {
   if (terms.extents[0].reg != kNone || terms.work > kHeavy) return 1;
   const int64_t room = level_.lowering().machine.vector_registers / 4 * 3;
   const auto sums = static_cast<int64_t>(points.size());
   const int64_t chain = (terms.extents[0].value / terms.order.chains + 1) * sums;
-  const auto fits = [&](int64_t live, int64_t joined) {
-    return live * sums <= room && joined * chain <= kMostJoined;
-  };
-  return fits(3, 4) ? 4 : fits(2, 2) ? 2 : 1;
+  for (const int64_t joined : {int64_t{terms.order.chains}, int64_t{4}, int64_t{2}}) {
+    const int64_t live = std::bit_width(static_cast<uint64_t>(joined));
+    if (live * sums <= room && joined * chain <= kMostJoined) return static_cast<int32_t>(joined);
+  }
+  return 1;
 }
 
 // The chain of this number, which has as many terms as chain `like`, where their number is known.
